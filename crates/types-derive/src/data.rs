@@ -1,0 +1,226 @@
+//! `Marshal` and `Unmarshal`.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Error, Expr, Fields, Ident, Result, Type};
+
+/// What `#[tpm(...)]` says.
+#[derive(Default)]
+struct Options {
+    sized: bool,
+    repr: Option<Type>,
+    tag: Option<Expr>,
+    error: Option<Ident>,
+    null: Option<Expr>,
+}
+
+impl Options {
+    fn read(attrs: &[Attribute]) -> Result<Self> {
+        let mut options = Self::default();
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("tpm")) {
+            attr.parse_nested_meta(|meta| {
+                if meta.path.is_ident("sized") {
+                    options.sized = true;
+                } else if meta.path.is_ident("repr") {
+                    options.repr = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("tag") {
+                    options.tag = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("error") {
+                    options.error = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("null") {
+                    options.null = Some(meta.value()?.parse()?);
+                } else {
+                    return Err(meta.error("unknown option"));
+                }
+                Ok(())
+            })?;
+        }
+        Ok(options)
+    }
+
+    fn error(&self, input: &DeriveInput) -> Result<TokenStream> {
+        let code =
+            self.error.as_ref().ok_or_else(|| Error::new_spanned(&input.ident, "needs `error = CODE`"))?;
+        Ok(quote!(::sigillo_types::rc::#code))
+    }
+}
+
+pub(crate) fn marshal(input: &DeriveInput) -> Result<TokenStream> {
+    let options = Options::read(&input.attrs)?;
+    let name = &input.ident;
+    let (body, sized) = match &input.data {
+        Data::Struct(data) => {
+            let fields = members(&data.fields);
+            let fields = quote!(#(::sigillo_types::Marshal::marshal(&self.#fields, out);)*);
+            if options.sized {
+                (quote!(::sigillo_types::marshal::marshal_sized(out, |out| { #fields })), true)
+            } else {
+                (fields, false)
+            }
+        }
+        Data::Enum(data) => match (&options.repr, &options.tag) {
+            (Some(repr), _) => (quote!(::sigillo_types::Marshal::marshal(&(*self as #repr), out);), false),
+            (None, Some(tag)) => (marshal_tagged(data, tag)?, false),
+            (None, None) => return Err(Error::new_spanned(name, "an enum needs `repr` or `tag`")),
+        },
+        Data::Union(_) => return Err(Error::new_spanned(name, "unions have no canonical form")),
+    };
+    let sized = sized.then(|| {
+        quote!(
+            const SIZED: bool = true;
+        )
+    });
+    Ok(quote! {
+        impl ::sigillo_types::Marshal for #name {
+            #sized
+            fn marshal(&self, out: &mut ::sigillo_types::marshal::Bytes) { #body }
+        }
+    })
+}
+
+fn marshal_tagged(data: &DataEnum, tag_type: &Expr) -> Result<TokenStream> {
+    let mut arms = Vec::new();
+    for variant in &data.variants {
+        let tag = variant_tag(variant)?;
+        let ident = &variant.ident;
+        let (pattern, bound) = pattern(&variant.fields);
+        arms.push(quote! {
+            Self::#ident #pattern => {
+                ::sigillo_types::Marshal::marshal(&(#tag as #tag_type), out);
+                #(::sigillo_types::Marshal::marshal(#bound, out);)*
+            }
+        });
+    }
+    Ok(quote!(match self { #(#arms)* }))
+}
+
+pub(crate) fn unmarshal(input: &DeriveInput) -> Result<TokenStream> {
+    let options = Options::read(&input.attrs)?;
+    let name = &input.ident;
+    match &input.data {
+        Data::Struct(data) => {
+            let value = construct(&quote!(Self), &data.fields);
+            let body = if options.sized {
+                quote! {
+                    let size = usize::from(<u16 as ::sigillo_types::Unmarshal>::unmarshal(r)?);
+                    if size == 0 {
+                        return Err(::sigillo_types::rc::SIZE);
+                    }
+                    let before = r.rest().len();
+                    let value = #value;
+                    if before - r.rest().len() != size {
+                        return Err(::sigillo_types::rc::SIZE);
+                    }
+                    Ok(value)
+                }
+            } else {
+                quote!(Ok(#value))
+            };
+            Ok(quote! {
+                impl ::sigillo_types::Unmarshal for #name {
+                    fn unmarshal(
+                        r: &mut ::sigillo_types::Reader<'_>,
+                    ) -> ::core::result::Result<Self, ::sigillo_types::Fmt1> { #body }
+                }
+            })
+        }
+        Data::Enum(data) => unmarshal_enum(input, data, &options),
+        Data::Union(_) => Err(Error::new_spanned(name, "unions have no canonical form")),
+    }
+}
+
+fn unmarshal_enum(input: &DeriveInput, data: &DataEnum, options: &Options) -> Result<TokenStream> {
+    let name = &input.ident;
+    let error = options.error(input)?;
+    let (tag_type, arms) = match (&options.repr, &options.tag) {
+        (Some(repr), _) => {
+            let idents = data.variants.iter().map(|variant| &variant.ident);
+            (quote!(#repr), quote!(#(raw if raw == Self::#idents as #repr => Self::#idents,)*))
+        }
+        (None, Some(tag_type)) => {
+            let mut arms = Vec::new();
+            for variant in &data.variants {
+                let tag = variant_tag(variant)?;
+                let ident = &variant.ident;
+                let value = construct(&quote!(Self::#ident), &variant.fields);
+                arms.push(quote!(raw if raw == (#tag as #tag_type) => #value,));
+            }
+            (quote!(#tag_type), quote!(#(#arms)*))
+        }
+        (None, None) => return Err(Error::new_spanned(name, "an enum needs `repr` or `tag`")),
+    };
+    let nullable = options.null.as_ref().map(|null| {
+        quote! {
+            impl ::sigillo_types::Nullable for #name {
+                fn unmarshal_nullable(
+                    r: &mut ::sigillo_types::Reader<'_>,
+                ) -> ::core::result::Result<Option<Self>, ::sigillo_types::Fmt1> {
+                    let mut ahead = r.clone();
+                    if <#tag_type as ::sigillo_types::Unmarshal>::unmarshal(&mut ahead)? == (#null as #tag_type) {
+                        *r = ahead;
+                        return Ok(None);
+                    }
+                    <Self as ::sigillo_types::Unmarshal>::unmarshal(r).map(Some)
+                }
+
+                fn marshal_null(out: &mut ::sigillo_types::marshal::Bytes) {
+                    ::sigillo_types::Marshal::marshal(&(#null as #tag_type), out);
+                }
+            }
+        }
+    });
+    Ok(quote! {
+        impl ::sigillo_types::Unmarshal for #name {
+            fn unmarshal(
+                r: &mut ::sigillo_types::Reader<'_>,
+            ) -> ::core::result::Result<Self, ::sigillo_types::Fmt1> {
+                Ok(match <#tag_type as ::sigillo_types::Unmarshal>::unmarshal(r)? {
+                    #arms
+                    _ => return Err(#error),
+                })
+            }
+        }
+        #nullable
+    })
+}
+
+fn variant_tag(variant: &syn::Variant) -> Result<Expr> {
+    Options::read(&variant.attrs)?
+        .tag
+        .ok_or_else(|| Error::new_spanned(&variant.ident, "needs `#[tpm(tag = ..)]`"))
+}
+
+fn members(fields: &Fields) -> Vec<TokenStream> {
+    fields.members().map(|member| quote!(#member)).collect()
+}
+
+/// `{ a, b }` or `(f0, f1)` and the names bound by it.
+fn pattern(fields: &Fields) -> (TokenStream, Vec<Ident>) {
+    match fields {
+        Fields::Named(named) => {
+            let names: Vec<Ident> = named.named.iter().filter_map(|field| field.ident.clone()).collect();
+            (quote!({ #(#names),* }), names)
+        }
+        Fields::Unnamed(unnamed) => {
+            let names: Vec<Ident> = (0..unnamed.unnamed.len()).map(|i| format_ident!("f{i}")).collect();
+            (quote!((#(#names),*)), names)
+        }
+        Fields::Unit => (quote!(), Vec::new()),
+    }
+}
+
+/// Reads every field in order and builds the value.
+fn construct(path: &TokenStream, fields: &Fields) -> TokenStream {
+    let read = quote!(::sigillo_types::Unmarshal::unmarshal(r)?);
+    match fields {
+        Fields::Named(named) => {
+            let names = named.named.iter().map(|field| &field.ident);
+            quote!(#path { #(#names: #read),* })
+        }
+        Fields::Unnamed(unnamed) => {
+            let reads = unnamed.unnamed.iter().map(|_| &read);
+            quote!(#path(#(#reads),*))
+        }
+        Fields::Unit => quote!(#path),
+    }
+}
