@@ -1,0 +1,64 @@
+//! Bytes that must not be seen.
+
+use alloc::vec::Vec;
+use core::{convert::Infallible, fmt};
+use minicbor::{Decode, Decoder, Encode, Encoder, bytes::ByteVec, decode, encode};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Secret bytes: wiped when dropped, compared in constant time, never printed.
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Secret(Vec<u8>);
+
+impl Secret {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// `count` bytes written by `fill`.
+    pub(crate) fn filled(count: usize, fill: impl FnOnce(&mut [u8])) -> Self {
+        let mut bytes = alloc::vec![0; count];
+        fill(&mut bytes);
+        Self(bytes)
+    }
+}
+
+impl core::ops::Deref for Secret {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl<C> Encode<C> for Secret {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(&self.0)?;
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Secret {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, decode::Error> {
+        ByteVec::decode(d, ctx).map(|bytes| Self(bytes.into()))
+    }
+}
+
+/// Encoding into memory cannot fail.
+pub(crate) fn infallible<T>(result: Result<T, encode::Error<Infallible>>) -> Option<T> {
+    result.ok()
+}

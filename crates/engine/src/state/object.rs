@@ -1,0 +1,114 @@
+//! Transient and persistent objects, and sequences. Part 1, 23 and 29.
+
+use super::cbor;
+use alloc::{sync::Arc, vec::Vec};
+use minicbor::{Decode, Encode};
+use sigillo_crypto::{hash::Hasher, hmac::Hmac};
+use sigillo_types::{
+    HashAlg,
+    attributes::TpmaObject,
+    buffers::{Tpm2bAuth, Tpm2bName},
+    handles::Hierarchy,
+    structures::{TpmtPublic, TpmtSensitive},
+};
+
+/// What a transient handle names. A handle of one kind can never be used as the other.
+#[derive(Clone, Debug)]
+pub(crate) enum Slot {
+    /// A loaded object.
+    Object(Arc<Object>),
+    /// A hash, HMAC or event sequence.
+    Sequence(Arc<Sequence>),
+}
+
+/// A loaded object. Part 1, 23.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Object {
+    #[cbor(n(0), with = "cbor::canonical")]
+    pub(crate) public: TpmtPublic,
+    /// `None`: only the public area is loaded.
+    #[cbor(n(1), with = "sensitive")]
+    pub(crate) sensitive: Option<TpmtSensitive>,
+    #[cbor(n(2), with = "cbor::canonical")]
+    pub(crate) name: Tpm2bName,
+    #[cbor(n(3), with = "cbor::canonical")]
+    pub(crate) qualified_name: Tpm2bName,
+    #[cbor(n(4), with = "cbor::canonical")]
+    pub(crate) hierarchy: Hierarchy,
+    /// Loaded with TPM2_LoadExternal.
+    #[n(5)]
+    pub(crate) external: bool,
+    /// Made by TPM2_CreatePrimary (or a derivation from a seed).
+    #[n(6)]
+    pub(crate) primary: bool,
+    /// stClear holds for it or an ancestor: it does not survive TPM Restart.
+    #[n(7)]
+    pub(crate) st_clear: bool,
+}
+
+impl Object {
+    /// The attributes of the public area.
+    pub(crate) fn attributes(&self) -> TpmaObject {
+        self.public.object_attributes
+    }
+
+    /// Whether it can protect children: a restricted decryption key whose sensitive area is here. Part 1, 23.3.
+    pub(crate) fn is_parent(&self) -> bool {
+        let attributes = self.attributes();
+        self.sensitive.is_some()
+            && attributes.contains(TpmaObject::RESTRICTED | TpmaObject::DECRYPT)
+            && !attributes.contains(TpmaObject::SIGN)
+    }
+}
+
+/// A sequence in the middle of its data. Part 1, 29.
+#[derive(Clone, Debug)]
+pub(crate) struct Sequence {
+    pub(crate) auth: Tpm2bAuth,
+    pub(crate) kind: SequenceKind,
+}
+
+/// What a sequence computes.
+#[derive(Clone, Debug)]
+pub(crate) enum SequenceKind {
+    /// TPM2_HashSequenceStart with an algorithm. `safe` is `None` until the first octets say whether a ticket may be made: data that
+    /// begins with TPM_GENERATED_VALUE never gets one.
+    Hash { hasher: Hasher, first: FirstOctets },
+    /// TPM2_HMAC_Start.
+    Hmac(Hmac),
+    /// TPM2_HashSequenceStart with TPM_ALG_NULL: one hasher a bank.
+    Event(Vec<(HashAlg, Hasher)>),
+}
+
+/// The first four octets of a hash sequence, as far as they came. Part 3, 17.7.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FirstOctets {
+    pub(crate) octets: [u8; 4],
+    pub(crate) count: usize,
+}
+
+/// The optional sensitive area inside saved state: a byte string, empty for none.
+mod sensitive {
+    use minicbor::{Decoder, Encoder, decode, encode};
+    use sigillo_types::{Marshal, Unmarshal, structures::TpmtSensitive};
+    use zeroize::Zeroizing;
+
+    pub(super) fn encode<C, W: encode::Write>(
+        value: &Option<TpmtSensitive>,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(&Zeroizing::new(value.as_ref().map(Marshal::to_bytes).unwrap_or_default()))?;
+        Ok(())
+    }
+
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Option<TpmtSensitive>, decode::Error> {
+        match d.bytes()? {
+            [] => Ok(None),
+            bytes => TpmtSensitive::from_bytes(bytes)
+                .map(Some)
+                .map_err(|_| decode::Error::message("not a canonical structure")),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The TPM as its host sees it.
+
+use crate::{
+    Profile,
+    state::{Object, Sequence, Slot, State},
+};
+use alloc::sync::Arc;
+use core::fmt;
+use sigillo_crypto::drbg::Drbg;
+use sigillo_types::{Fmt1, rc};
+
+/// What a TPM needs from the machine it runs on, given with each call.
+pub trait Host {
+    /// Milliseconds since some fixed moment; never goes back while a [`Tpm`] lives.
+    fn monotonic_ms(&mut self) -> u64;
+
+    /// Fills `out` with fresh entropy of the operating system.
+    ///
+    /// # Errors
+    /// When there is none: the TPM then enters failure mode rather than go on without.
+    fn entropy(&mut self, out: &mut [u8]) -> Result<(), EntropyUnavailable>;
+
+    /// Whether the driver asked to cancel the command.
+    fn canceled(&self) -> bool {
+        false
+    }
+}
+
+/// The host has no entropy to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntropyUnavailable;
+
+impl fmt::Display for EntropyUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the host gave no entropy; the TPM cannot make keys or nonces without it")
+    }
+}
+
+impl core::error::Error for EntropyUnavailable {}
+
+/// Saved state that cannot be restored. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoreError {
+    /// Not state of a sigillo TPM.
+    NotTpmState,
+    /// Written by a newer version than this one can read.
+    TooNew {
+        /// The format number found.
+        format: u32,
+    },
+    /// It does not decode, or says impossible things.
+    Damaged,
+    /// The permanent and the volatile state are not of the same TPM at the same time.
+    Mismatch,
+    /// The host gave no entropy for the restored TPM's random number generator.
+    EntropyUnavailable,
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotTpmState => f.write_str("this is not the state of a sigillo TPM"),
+            Self::TooNew { format } => write!(f, "this TPM state has format {format}, which a newer sigillo wrote"),
+            Self::Damaged => f.write_str("this TPM state is damaged"),
+            Self::Mismatch => f.write_str("the permanent and the volatile state do not belong together"),
+            Self::EntropyUnavailable => fmt::Display::fmt(&EntropyUnavailable, f),
+        }
+    }
+}
+
+impl core::error::Error for RestoreError {}
+
+/// A TPM 2.0.
+#[derive(Debug)]
+pub struct Tpm {
+    pub(crate) profile: Profile,
+    /// What commands read and change.
+    pub(crate) state: State,
+    /// What the host's storage holds: where power loss would lead back to.
+    pub(crate) stored: State,
+    /// Outside the transaction: output once drawn is never drawn again.
+    pub(crate) rng: Drbg,
+    /// `Some`: failure mode. Part 1, 10.2.6.
+    pub(crate) failure: Option<Failure>,
+    /// The bytes that a command or response may have. TPM_PT_MAX_COMMAND_SIZE.
+    pub(crate) buffer_size: u32,
+    /// _TPM_Init has been received.
+    pub(crate) powered: bool,
+    /// About the command being executed.
+    pub(crate) call: Call,
+}
+
+/// Why the TPM is in failure mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The host had no entropy.
+    Entropy,
+    /// A self-test gave a wrong answer.
+    SelfTest,
+    /// Our own bug: a state that should not be possible.
+    Internal,
+}
+
+/// What holds for the command being executed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Call {
+    pub(crate) locality: u8,
+    /// The host's monotonic ms when it came.
+    pub(crate) now_ms: u64,
+}
+
+impl Tpm {
+    /// The object at a transient or persistent handle.
+    ///
+    /// The pipeline has checked that the handle exists. A sequence is not an object: it answers `TYPE`, whatever the slot held before.
+    pub(crate) fn object(&self, handle: u32) -> Result<&Arc<Object>, Fmt1> {
+        if let Some(object) = self.state.nv.evict.get(&handle) {
+            return Ok(object);
+        }
+        match self.slot(handle) {
+            Some(Slot::Object(object)) => Ok(object),
+            Some(Slot::Sequence(_)) => Err(rc::TYPE),
+            None => Err(rc::HANDLE),
+        }
+    }
+
+    /// The sequence at a transient handle; an object answers `MODE`.
+    pub(crate) fn sequence(&self, handle: u32) -> Result<&Arc<Sequence>, Fmt1> {
+        match self.slot(handle) {
+            Some(Slot::Sequence(sequence)) => Ok(sequence),
+            Some(Slot::Object(_)) => Err(rc::MODE),
+            None => Err(rc::HANDLE),
+        }
+    }
+
+    /// What a transient handle names.
+    pub(crate) fn slot(&self, handle: u32) -> Option<&Slot> {
+        let index = handle.checked_sub(sigillo_types::handles::TRANSIENT_FIRST)?;
+        self.state.volatile.slots.get(usize::try_from(index).ok()?)?.as_ref()
+    }
+}
