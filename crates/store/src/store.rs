@@ -1,0 +1,687 @@
+//! The store itself.
+
+use core::fmt;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::error::{CommitError, CreateError, Damage, OpenError};
+use crate::files::{self, Dir, FileError, Identity, PublishError};
+use crate::format::{
+    Algorithm, HEADER_LEN, Header, HeaderError, KEY_SLOTS, KeySlot, MIN_SLOT_LEN, SLOTS_OFFSET, SlotBody,
+    SlotIndex, VERSION, parse_header, slot_len_for, vm_uuid_hash,
+};
+use crate::key::{Key, KeyId};
+use crate::medium::{FileMedium, Medium, ReplaceError};
+use crate::seal;
+use crate::secret::{Secret, random};
+use crate::vault::{self, OpenedSlot, Session, SlotLook, VaultError};
+
+/// How often an opening is tried again when the file is replaced under it.
+const OPEN_TRIES: usize = 16;
+
+/// What a new store is made of.
+#[derive(Clone, Debug)]
+pub struct CreateOptions {
+    /// The VM the store belongs to.
+    pub vm_uuid: [u8; 16],
+    /// What will open it. [`Key::None`] makes a store that is not encrypted.
+    pub key: Key,
+    /// Names the password; unused without one.
+    pub key_id: KeyId,
+    /// How it is sealed; ignored without a password.
+    pub algorithm: Algorithm,
+}
+
+impl CreateOptions {
+    /// AES-128-GCM where there is a password.
+    pub fn new(vm_uuid: [u8; 16], key: Key, key_id: KeyId) -> Self {
+        CreateOptions { vm_uuid, key, key_id, algorithm: Algorithm::Aes128Gcm }
+    }
+}
+
+/// What is known of a store without opening it, and a little more with it open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// Format number.
+    pub format: u16,
+    /// How the state is protected; [`Algorithm::Unencrypted`] belongs in every listing.
+    pub algorithm: Algorithm,
+    /// Random identity of the file, kept by copies.
+    pub file_uuid: [u8; 16],
+    /// Binds the store to its VM; see [`StoreInfo::is_for_vm`].
+    pub vm_uuid_hash: [u8; 32],
+    /// The passwords that open it.
+    pub key_ids: Vec<KeyId>,
+    /// Seconds since 1970 when it was made.
+    pub created_unix_s: u64,
+    /// Bytes of the file.
+    pub file_len: u64,
+    /// Commits so far; only an open store knows.
+    pub generation: Option<u64>,
+    /// Seconds since 1970 at the last commit; only an open store knows.
+    pub committed_unix_s: Option<u64>,
+}
+
+impl StoreInfo {
+    fn of(header: &Header) -> Self {
+        StoreInfo {
+            format: VERSION,
+            algorithm: header.algorithm,
+            file_uuid: header.file_uuid,
+            vm_uuid_hash: header.vm_uuid_hash,
+            key_ids: header.key_ids(),
+            created_unix_s: header.created_unix_s,
+            file_len: header.file_len(),
+            generation: None,
+            committed_unix_s: None,
+        }
+    }
+
+    /// Whether the store was made for this VM.
+    pub fn is_for_vm(&self, vm_uuid: &[u8; 16]) -> bool {
+        self.vm_uuid_hash == vm_uuid_hash(&self.file_uuid, vm_uuid)
+    }
+
+    /// Whether the state can be read without a password.
+    pub fn is_unencrypted(&self) -> bool {
+        self.algorithm == Algorithm::Unencrypted
+    }
+}
+
+/// What was not as it should be in a store that opened all the same. For the log and for `doctor`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenNotes {
+    /// One header copy was damaged or out of date and was written anew.
+    pub header_repaired: bool,
+    /// This slot does not verify. After a crash that is the write it interrupted, which was never acknowledged;
+    /// without a crash the newest state was damaged and the one before it is in use.
+    pub broken_slot: Option<SlotIndex>,
+    /// The two slots do not follow each other: the disk lost a write, or slots of two copies were mixed.
+    pub gap_in_history: bool,
+    /// Others than the owner may read or write the file.
+    pub open_to_others: bool,
+}
+
+impl OpenNotes {
+    /// Whether there is nothing to report.
+    pub fn is_clean(&self) -> bool {
+        *self == OpenNotes::default()
+    }
+}
+
+/// Names one commit, to recognise an older copy of the store later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Commits up to it, from 1.
+    pub generation: u64,
+    /// Different for each commit of any copy.
+    pub hash: [u8; 32],
+}
+
+/// An open store. It holds the file's lock until dropped.
+pub struct Store {
+    medium: Box<dyn Medium>,
+    header: Header,
+    /// Where the newest header copy lies: 0 or 1.
+    header_copy: u64,
+    data_key: Option<Secret>,
+    opened_with: Option<KeyId>,
+    session: Session,
+    active: SlotIndex,
+    anchor: Anchor,
+    committed_unix_s: u64,
+    state: Option<Zeroizing<Vec<u8>>>,
+    state_digest: Zeroizing<[u8; 32]>,
+    notes: OpenNotes,
+    poisoned: bool,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("info", &self.info())
+            .field("state", &"[secret]")
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Makes a store with an empty state, which stands for a TPM not yet manufactured. The file has mode 0600
+    /// whatever the umask, and is there whole or not at all.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; a file already there is never touched.
+    pub fn create(path: &Path, options: &CreateOptions) -> Result<Self, CreateError> {
+        let (dir, name) = Dir::of(path).map_err(CreateError::Io)?.ok_or(CreateError::BadPath)?;
+        Self::create_at(dir, &name, options)
+    }
+
+    /// As [`Store::create`], in a directory given by its handle.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub fn create_at(dir: Dir, name: &OsStr, options: &CreateOptions) -> Result<Self, CreateError> {
+        if dir.identity(name).map_err(CreateError::Io)?.is_some() {
+            return Err(CreateError::Exists);
+        }
+        let now = now_unix_s();
+        let mut file_uuid = [0; 16];
+        random(&mut file_uuid)?;
+        let mut header = Header {
+            algorithm: Algorithm::Unencrypted,
+            file_uuid,
+            vm_uuid_hash: vm_uuid_hash(&file_uuid, &options.vm_uuid),
+            sequence: 1,
+            slot_len: MIN_SLOT_LEN as u32,
+            created_unix_s: now,
+            key_slots: [const { KeySlot::Empty }; KEY_SLOTS],
+            mac: [0; 32],
+        };
+        let (data_key, opened_with) = match &options.key {
+            Key::None => (None, None),
+            Key::Password(password) => {
+                header.algorithm = match options.algorithm {
+                    Algorithm::Unencrypted => Algorithm::Aes128Gcm,
+                    sealed @ (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm) => sealed,
+                };
+                let data_key = Secret::random(header.algorithm.key_len())?;
+                let wrapped = vault::wrap(&header, &data_key, password, options.key_id, now)?;
+                if let Some(first) = header.key_slots.first_mut() {
+                    *first = wrapped;
+                }
+                (Some(data_key), Some(options.key_id))
+            }
+        };
+        let mut session = Session::new(&header, data_key.as_ref())?;
+        let body = SlotBody { committed_unix_s: now, previous_hash: [0; 32], state: &[] };
+        let image = build_image(&mut header, &mut session, data_key.as_ref(), 1, &body)?;
+        let temporary = files::temporary_name(name).map_err(CreateError::Io)?;
+        let file =
+            dir.stage(temporary, 0o600, &image.bytes).map_err(CreateError::Io)?.publish_new(name).map_err(
+                |error| match error {
+                    PublishError::Exists => CreateError::Exists,
+                    PublishError::Refused(error) | PublishError::Unsure(error) => CreateError::Io(error),
+                },
+            )?;
+        Ok(Store {
+            medium: Box::new(FileMedium::new(file, Some((dir, name.to_owned())))),
+            header,
+            header_copy: 1,
+            data_key,
+            opened_with,
+            session,
+            active: SlotIndex::A,
+            anchor: Anchor { generation: 1, hash: image.hash },
+            committed_unix_s: now,
+            state: Some(Zeroizing::default()),
+            state_digest: Zeroizing::new(seal::sha256(&[])),
+            notes: OpenNotes::default(),
+            poisoned: false,
+        })
+    }
+
+    /// Opens a store and takes its lock.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing on the disk is changed by an opening that fails.
+    pub fn open(path: &Path, key: &Key) -> Result<Self, OpenError> {
+        let (dir, name) = dir_of(path)?;
+        Self::open_at(dir, &name, key)
+    }
+
+    /// As [`Store::open`], in a directory given by its handle.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_at(dir: Dir, name: &OsStr, key: &Key) -> Result<Self, OpenError> {
+        for _ in 0..OPEN_TRIES {
+            let file = dir.open_file(name, true).map_err(file_error)?;
+            if !files::try_lock(&file).map_err(OpenError::Io)? {
+                return Err(OpenError::Locked { pid: files::lock_holder(&file) });
+            }
+            // The lock is of the file, not of the name: a store that grew has a new file under the old name.
+            let locked = Identity::of_file(&file).map_err(OpenError::Io)?;
+            if dir.identity(name).map_err(OpenError::Io)? == Some(locked) {
+                return Self::open_locked(file, Some((dir, name.to_owned())), key);
+            }
+        }
+        Err(OpenError::Replaced)
+    }
+
+    /// Opens a store from a descriptor, as a sandboxed process inherits it. `home` is its directory (a descriptor open
+    /// for reading) and name there; without it the store cannot grow. The lock may already be held through the same
+    /// open file description.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_file(file: OwnedFd, home: Option<(Dir, OsString)>, key: &Key) -> Result<Self, OpenError> {
+        let file = std::fs::File::from(file);
+        files::require_plain(&file).map_err(file_error)?;
+        if !files::try_lock(&file).map_err(OpenError::Io)? {
+            return Err(OpenError::Locked { pid: files::lock_holder(&file) });
+        }
+        if let Some((dir, name)) = &home {
+            let locked = Identity::of_file(&file).map_err(OpenError::Io)?;
+            if dir.identity(name).map_err(OpenError::Io)? != Some(locked) {
+                return Err(OpenError::Replaced);
+            }
+        }
+        Self::open_locked(file, home, key)
+    }
+
+    fn open_locked(file: std::fs::File, home: Option<(Dir, OsString)>, key: &Key) -> Result<Self, OpenError> {
+        let (_, mode) = files::owner_and_mode(&file).map_err(OpenError::Io)?;
+        let mut store = Self::open_medium(Box::new(FileMedium::new(file, home)), key)?;
+        store.notes.open_to_others = mode & 0o077 != 0;
+        Ok(store)
+    }
+
+    pub(crate) fn open_medium(medium: Box<dyn Medium>, key: &Key) -> Result<Self, OpenError> {
+        let front = read_front(medium.as_ref())?;
+        let chosen = choose_header(&front)?;
+        let header = chosen.header;
+        let actual = medium.len().map_err(OpenError::Io)?;
+        if actual != header.file_len() {
+            return Err(OpenError::Damaged(Damage::Length { expected: header.file_len(), actual }));
+        }
+        let (data_key, opened_with) = match (header.algorithm, key) {
+            (Algorithm::Unencrypted, Key::None) => (None, None),
+            (Algorithm::Unencrypted, Key::Password(_)) => return Err(OpenError::Unencrypted),
+            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, Key::None) => {
+                return Err(OpenError::NeedsKey { key_ids: header.key_ids() });
+            }
+            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, Key::Password(password)) => {
+                let (data_key, key_id) = vault::unlock(&header, password)?;
+                if !vault::is_authentic(&header, &data_key) {
+                    return Err(OpenError::Damaged(Damage::HeaderMac));
+                }
+                (Some(data_key), Some(key_id))
+            }
+        };
+        let (newest, mut notes) = newest_slot(medium.as_ref(), &header, data_key.as_ref())?;
+        let body = newest.body()?;
+        notes.header_repaired = chosen.other_is_stale;
+        let mut store = Store {
+            session: Session::new(&header, data_key.as_ref()).map_err(open_vault)?,
+            medium,
+            header_copy: chosen.copy,
+            data_key,
+            opened_with,
+            active: newest.index,
+            anchor: Anchor { generation: newest.generation, hash: newest.hash },
+            committed_unix_s: body.committed_unix_s,
+            state: Some(Zeroizing::new(body.state.to_vec())),
+            state_digest: Zeroizing::new(seal::sha256(&[body.state])),
+            notes,
+            poisoned: false,
+            header,
+        };
+        if chosen.other_is_stale {
+            // Otherwise an old copy could come back to life (with an old password) when this one is damaged.
+            let header = store.header.clone();
+            store.write_header_copy(header).map_err(|error| match error {
+                CommitError::Io(error) => OpenError::Io(error),
+                other => OpenError::Io(io::Error::other(other)),
+            })?;
+        }
+        Ok(store)
+    }
+
+    /// What a store's header says, read without key and without lock. Nothing of it is authenticated.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn peek(path: &Path) -> Result<StoreInfo, OpenError> {
+        let (dir, name) = dir_of(path)?;
+        let file = dir.open_file(&name, false).map_err(file_error)?;
+        let medium = FileMedium::new(file, None);
+        let header = choose_header(&read_front(&medium)?)?.header;
+        let actual = medium.len().map_err(OpenError::Io)?;
+        if actual != header.file_len() {
+            return Err(OpenError::Damaged(Damage::Length { expected: header.file_len(), actual }));
+        }
+        Ok(StoreInfo::of(&header))
+    }
+
+    /// What the store is.
+    pub fn info(&self) -> StoreInfo {
+        StoreInfo {
+            generation: Some(self.anchor.generation),
+            committed_unix_s: Some(self.committed_unix_s),
+            ..StoreInfo::of(&self.header)
+        }
+    }
+
+    /// What was found amiss while opening.
+    pub fn notes(&self) -> &OpenNotes {
+        &self.notes
+    }
+
+    /// Names the last commit.
+    pub fn anchor(&self) -> Anchor {
+        self.anchor
+    }
+
+    /// The last committed state; empty in a new store and after [`Store::take_state`].
+    pub fn state(&self) -> &[u8] {
+        self.state.as_ref().map_or(&[], |state| state.as_slice())
+    }
+
+    /// Hands the state over, so that only the caller keeps it. Later commits are not kept in memory either.
+    pub fn take_state(&mut self) -> Zeroizing<Vec<u8>> {
+        self.state.take().unwrap_or_default()
+    }
+
+    /// Makes a state durable. On `Ok` it is on the disk; on an error the state before is what a next opening finds
+    /// (after [`CommitError::Io`] it may be either). A state equal to the last one costs no write.
+    ///
+    /// # Errors
+    /// See [`CommitError`]. After [`CommitError::Io`] the store takes nothing more.
+    pub fn commit(&mut self, state: &[u8]) -> Result<(), CommitError> {
+        if self.poisoned {
+            return Err(CommitError::Poisoned);
+        }
+        let needed = slot_len_for(state.len(), self.header.algorithm)
+            .ok_or(CommitError::TooLarge { len: state.len() })?;
+        let digest = Zeroizing::new(seal::sha256(&[state]));
+        if bool::from(digest.ct_eq(self.state_digest.as_ref())) {
+            return Ok(());
+        }
+        let generation =
+            self.anchor.generation.checked_add(1).ok_or(CommitError::TooLarge { len: state.len() })?;
+        let body = SlotBody { committed_unix_s: now_unix_s(), previous_hash: self.anchor.hash, state };
+        let hash = if needed > self.header.slot_bytes() {
+            self.grow(needed, generation, &body)?
+        } else {
+            self.write_slot(generation, &body)?
+        };
+        self.anchor = Anchor { generation, hash };
+        self.committed_unix_s = body.committed_unix_s;
+        self.state_digest = digest;
+        if let Some(kept) = &mut self.state {
+            *kept = Zeroizing::new(state.to_vec());
+        }
+        Ok(())
+    }
+
+    fn write_slot(&mut self, generation: u64, body: &SlotBody<'_>) -> Result<[u8; 32], CommitError> {
+        let target = self.active.other();
+        let sealed = self.session.seal(&self.header, self.data_key.as_ref(), target, generation, body)?;
+        self.poisoned = true;
+        self.medium.write_at(target.offset(&self.header), &sealed.bytes).map_err(CommitError::Io)?;
+        self.medium.sync().map_err(CommitError::Io)?;
+        self.poisoned = false;
+        self.active = target;
+        Ok(sealed.hash)
+    }
+
+    /// Moves to a longer file with room to spare, so that growing stays rare.
+    fn grow(&mut self, needed: usize, generation: u64, body: &SlotBody<'_>) -> Result<[u8; 32], CommitError> {
+        let slot_len = needed.saturating_mul(2).min(crate::format::MAX_SLOT_LEN);
+        let mut header = self.header.clone();
+        header.slot_len =
+            u32::try_from(slot_len).map_err(|_| CommitError::TooLarge { len: body.state.len() })?;
+        header.sequence = header.sequence.saturating_add(1);
+        let image = build_image(&mut header, &mut self.session, self.data_key.as_ref(), generation, body)?;
+        match self.medium.replace(&image.bytes) {
+            Ok(()) => {
+                self.header = header;
+                self.header_copy = 1;
+                self.active = SlotIndex::A;
+                Ok(image.hash)
+            }
+            Err(ReplaceError::Kept(error)) => Err(CommitError::CannotGrow(error)),
+            Err(ReplaceError::Unsure(error)) => {
+                self.poisoned = true;
+                Err(CommitError::Io(error))
+            }
+        }
+    }
+
+    /// Adds a second password, so that the keychain can be changed before the first one goes. The cost does not depend
+    /// on the state's length.
+    ///
+    /// # Errors
+    /// See [`CommitError`]. A crash in the middle leaves a store that the old password opens.
+    pub fn add_password(&mut self, password: &Secret, key_id: KeyId) -> Result<(), CommitError> {
+        let Some(data_key) = &self.data_key else {
+            return Err(CommitError::Keys("the store is not encrypted, so it has no passwords"));
+        };
+        if self.header.passwords().any(|slot| slot.key_id == key_id) {
+            return Err(CommitError::Keys("the store already has a password with this key id"));
+        }
+        let wrapped = vault::wrap(&self.header, data_key, password, key_id, now_unix_s())?;
+        let mut header = self.header.clone();
+        let free = header.key_slots.iter_mut().find(|slot| **slot == KeySlot::Empty);
+        *free.ok_or(CommitError::Keys("all places for passwords are taken"))? = wrapped;
+        self.write_header(header)
+    }
+
+    /// Takes a password away, unless it is the last one. On `Ok` nothing of it is left in the file.
+    ///
+    /// # Errors
+    /// See [`CommitError`]. A crash in the middle leaves a store that the other passwords open.
+    pub fn remove_password(&mut self, key_id: KeyId) -> Result<(), CommitError> {
+        if self.header.passwords().count() < 2 {
+            return Err(CommitError::Keys("the last password cannot be taken away"));
+        }
+        let mut header = self.header.clone();
+        let found = header
+            .key_slots
+            .iter_mut()
+            .find(|slot| matches!(slot, KeySlot::Password(slot) if slot.key_id == key_id));
+        *found.ok_or(CommitError::Keys("the store has no password with this key id"))? = KeySlot::Empty;
+        self.write_header(header)
+    }
+
+    /// Puts a new password in place of the one the store was opened with. In between both open it.
+    ///
+    /// # Errors
+    /// See [`CommitError`]. A crash in the middle leaves the old password, both, or the new one.
+    pub fn change_password(&mut self, password: &Secret, key_id: KeyId) -> Result<(), CommitError> {
+        let old = self
+            .opened_with
+            .ok_or(CommitError::Keys("the store is not encrypted, so it has no passwords"))?;
+        self.add_password(password, key_id)?;
+        self.opened_with = Some(key_id);
+        self.remove_password(old)
+    }
+
+    /// Writes both header copies, the older one first.
+    fn write_header(&mut self, header: Header) -> Result<(), CommitError> {
+        self.write_header_copy(header.clone())?;
+        self.write_header_copy(header)
+    }
+
+    fn write_header_copy(&mut self, mut header: Header) -> Result<(), CommitError> {
+        if self.poisoned {
+            return Err(CommitError::Poisoned);
+        }
+        header.sequence = self.header.sequence.saturating_add(1);
+        vault::authenticate(&mut header, self.data_key.as_ref()).map_err(VaultError::from)?;
+        let copy = 1 - self.header_copy;
+        self.poisoned = true;
+        self.medium.write_at(copy * HEADER_LEN as u64, &header.to_bytes()).map_err(CommitError::Io)?;
+        self.medium.sync().map_err(CommitError::Io)?;
+        self.poisoned = false;
+        self.header = header;
+        self.header_copy = copy;
+        Ok(())
+    }
+}
+
+struct Image {
+    bytes: Zeroizing<Vec<u8>>,
+    hash: [u8; 32],
+}
+
+/// A whole file: both header copies, the state in slot A, slot B empty. `header` becomes the second copy.
+fn build_image(
+    header: &mut Header,
+    session: &mut Session,
+    data_key: Option<&Secret>,
+    generation: u64,
+    body: &SlotBody<'_>,
+) -> Result<Image, VaultError> {
+    let file_len = usize::try_from(header.file_len()).map_err(|_| VaultError::Seal)?;
+    // Wiped, as the state of an unencrypted store passes through it.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(file_len));
+    vault::authenticate(header, data_key)?;
+    bytes.extend_from_slice(&header.to_bytes());
+    header.sequence = header.sequence.saturating_add(1);
+    vault::authenticate(header, data_key)?;
+    bytes.extend_from_slice(&header.to_bytes());
+    let sealed = session.seal(header, data_key, SlotIndex::A, generation, body)?;
+    bytes.extend_from_slice(&sealed.bytes);
+    bytes.resize(file_len, 0);
+    Ok(Image { bytes, hash: sealed.hash })
+}
+
+fn read_front(medium: &dyn Medium) -> Result<Vec<u8>, OpenError> {
+    let len = medium.len().map_err(OpenError::Io)?;
+    if len == 0 {
+        return Err(OpenError::NotAStore("it is empty"));
+    }
+    let mut front = vec![0; usize::try_from(len).unwrap_or(SLOTS_OFFSET).min(SLOTS_OFFSET)];
+    medium.read_at(0, &mut front).map_err(OpenError::Io)?;
+    Ok(front)
+}
+
+struct ChosenHeader {
+    header: Header,
+    copy: u64,
+    other_is_stale: bool,
+}
+
+fn choose_header(front: &[u8]) -> Result<ChosenHeader, OpenError> {
+    let (first, second) = front.split_at_checked(HEADER_LEN).unwrap_or((front, &[]));
+    match (parse_header(first), parse_header(second)) {
+        (Ok(first), Ok(second)) => {
+            let mut other_is_stale = {
+                let mut twin = first.clone();
+                (twin.sequence, twin.mac) = (second.sequence, second.mac);
+                twin != second
+            };
+            let copy = match first.sequence.cmp(&second.sequence) {
+                core::cmp::Ordering::Less => 1,
+                core::cmp::Ordering::Greater => 0,
+                core::cmp::Ordering::Equal if first == second => {
+                    other_is_stale = false;
+                    0
+                }
+                core::cmp::Ordering::Equal => return Err(OpenError::Damaged(Damage::HeadersDiffer)),
+            };
+            let header = if copy == 0 { first } else { second };
+            Ok(ChosenHeader { header, copy, other_is_stale })
+        }
+        (Err(HeaderError::TooNew(version)), _) | (_, Err(HeaderError::TooNew(version))) => {
+            Err(OpenError::TooNew { version })
+        }
+        (Ok(header), Err(_)) => Ok(ChosenHeader { header, copy: 0, other_is_stale: true }),
+        (Err(_), Ok(header)) => Ok(ChosenHeader { header, copy: 1, other_is_stale: true }),
+        (Err(HeaderError::Magic | HeaderError::Short), Err(HeaderError::Magic | HeaderError::Short)) => {
+            Err(OpenError::NotAStore("it does not begin as a store's file does"))
+        }
+        (Err(first), Err(second)) => {
+            Err(OpenError::Damaged(Damage::Headers(first.to_string(), second.to_string())))
+        }
+    }
+}
+
+fn newest_slot(
+    medium: &dyn Medium,
+    header: &Header,
+    data_key: Option<&Secret>,
+) -> Result<(OpenedSlot, OpenNotes), OpenError> {
+    let look = |index: SlotIndex| -> Result<SlotLook, OpenError> {
+        let mut bytes = Zeroizing::new(vec![0; header.slot_bytes()]);
+        medium.read_at(index.offset(header), &mut bytes).map_err(OpenError::Io)?;
+        Ok(vault::open_slot(header, data_key, index, &bytes))
+    };
+    let mut notes = OpenNotes::default();
+    let newest = match (look(SlotIndex::A)?, look(SlotIndex::B)?) {
+        (SlotLook::Whole(a), SlotLook::Whole(b)) => {
+            let (older, newer) = match a.generation.cmp(&b.generation) {
+                core::cmp::Ordering::Less => (a, b),
+                core::cmp::Ordering::Greater => (b, a),
+                core::cmp::Ordering::Equal => {
+                    return Err(OpenError::Damaged(Damage::Twins(a.generation)));
+                }
+            };
+            notes.gap_in_history = newer.body()?.previous_hash != older.hash;
+            newer
+        }
+        (SlotLook::Whole(a), SlotLook::Empty) => a,
+        (SlotLook::Empty, SlotLook::Whole(b)) => b,
+        (SlotLook::Whole(a), SlotLook::Broken) => {
+            notes.broken_slot = Some(SlotIndex::B);
+            a
+        }
+        (SlotLook::Broken, SlotLook::Whole(b)) => {
+            notes.broken_slot = Some(SlotIndex::A);
+            b
+        }
+        (SlotLook::Empty | SlotLook::Broken, SlotLook::Empty | SlotLook::Broken) => {
+            return Err(OpenError::Damaged(Damage::Slots));
+        }
+    };
+    Ok((newest, notes))
+}
+
+fn dir_of(path: &Path) -> Result<(Dir, OsString), OpenError> {
+    match Dir::of(path) {
+        Ok(Some(home)) => Ok(home),
+        Ok(None) => Err(OpenError::Unsafe("the path names no file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::NotFound),
+        Err(error) => Err(OpenError::Io(error)),
+    }
+}
+
+fn file_error(error: FileError) -> OpenError {
+    match error {
+        FileError::NotFound => OpenError::NotFound,
+        FileError::Unsafe(what) => OpenError::Unsafe(what),
+        FileError::Io(error) => OpenError::Io(error),
+    }
+}
+
+fn open_vault(error: VaultError) -> OpenError {
+    match error {
+        VaultError::Entropy(error) => OpenError::Entropy(error),
+        VaultError::Seal => OpenError::Io(sealing_failed()),
+    }
+}
+
+impl From<VaultError> for CommitError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Entropy(error) => CommitError::Entropy(error),
+            VaultError::Seal => CommitError::Io(sealing_failed()),
+        }
+    }
+}
+
+impl From<VaultError> for CreateError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Entropy(error) => CreateError::Entropy(error),
+            VaultError::Seal => CreateError::Io(sealing_failed()),
+        }
+    }
+}
+
+fn sealing_failed() -> io::Error {
+    io::Error::other("sealing failed inside the program")
+}
+
+/// Seconds since 1970; zero on a host whose clock stands before that.
+fn now_unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
