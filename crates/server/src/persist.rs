@@ -1,0 +1,292 @@
+//! Where a TPM's state lies between its lives.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+
+use sigillo_store::files::{self, Dir, FileError, PublishError};
+use sigillo_store::{CreateOptions, Key, KeyId, Store};
+use zeroize::Zeroizing;
+
+use crate::blob::{self, BlobKeys};
+use crate::control::{BlobKind, MAX_BLOB};
+use crate::key::KeyMaterial;
+
+/// State could not be read or stored. The text says why and what holds now.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct PersistError(String);
+
+impl PersistError {
+    /// With a reason for people.
+    #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+    pub fn new(reason: impl ToString) -> Self {
+        PersistError(reason.to_string())
+    }
+}
+
+/// Storage of one TPM. What [`Persist::commit`] returned for is on the disk.
+pub trait Persist: Send {
+    /// The permanent state last committed, handed over once; empty if there never was one.
+    fn take(&mut self) -> Zeroizing<Vec<u8>>;
+
+    /// Makes the permanent state durable.
+    ///
+    /// # Errors
+    /// It is not known to be durable.
+    fn commit(&mut self, permanent: &[u8]) -> Result<(), PersistError>;
+
+    /// The volatile state kept beside it, if there is one.
+    ///
+    /// # Errors
+    /// There is one and it cannot be read.
+    fn volatile(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, PersistError>;
+
+    /// Keeps a volatile state.
+    ///
+    /// # Errors
+    /// It was not stored.
+    fn keep_volatile(&mut self, volatile: &[u8]) -> Result<(), PersistError>;
+
+    /// Forgets the volatile state; none is no error.
+    ///
+    /// # Errors
+    /// It may still be there.
+    fn forget_volatile(&mut self) -> Result<(), PersistError>;
+}
+
+/// A store file, and beside it a file `NAME.volatile` while volatile state is kept.
+#[derive(Debug)]
+pub struct StorePersist {
+    store: Store,
+    dir: Dir,
+    volatile_name: OsString,
+    keys: BlobKeys,
+}
+
+/// What to do where there is no store yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Make an empty one for this VM.
+    Create([u8; 16]),
+    /// Fail.
+    Refuse,
+}
+
+impl StorePersist {
+    /// Opens the store `name` in `dir`, sealed under `key` or, without one, not encrypted.
+    ///
+    /// # Errors
+    /// The store's own words.
+    pub fn open(
+        dir: &Dir,
+        name: &OsStr,
+        key: Option<KeyMaterial>,
+        missing: Missing,
+    ) -> Result<Self, PersistError> {
+        let clone = || dir.try_clone().map_err(PersistError::new);
+        let exists = dir.identity(name).map_err(PersistError::new)?.is_some();
+        let store = match missing {
+            Missing::Create(vm_uuid) if !exists => {
+                let key_id = KeyId::random().map_err(PersistError::new)?;
+                let options = CreateOptions::new(vm_uuid, store_key(key.as_ref(), Some(key_id))?, key_id);
+                Store::create_at(clone()?, name, &options).map_err(PersistError::new)?
+            }
+            _ => {
+                let key_id = match &key {
+                    // Only a passphrase needs to know the store's key id, its salt, before it can open it.
+                    Some(KeyMaterial::Passphrase(_)) => peek(dir, name)?.key_ids.first().copied(),
+                    _ => None,
+                };
+                let key = store_key(key.as_ref(), key_id)?;
+                Store::open_at(clone()?, name, &key).map_err(PersistError::new)?
+            }
+        };
+        let mut volatile_name = name.to_owned();
+        volatile_name.push(".volatile");
+        let keys = BlobKeys { state: key, migration: None };
+        Ok(StorePersist { store, dir: clone()?, volatile_name, keys })
+    }
+
+    /// The store, for what it says about itself.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Bytes of the permanent state while it is still here, and of the stored volatile state.
+    pub fn sizes(&self) -> (usize, Option<u64>) {
+        let volatile = self.dir.open_file(&self.volatile_name, false).ok();
+        let volatile = volatile.and_then(|file| file.metadata().ok()).map(|meta| meta.len());
+        (self.store.state().len(), volatile)
+    }
+}
+
+/// A store's header, read through the directory's handle.
+///
+/// # Errors
+/// The store's own words.
+pub fn peek(dir: &Dir, name: &OsStr) -> Result<sigillo_store::StoreInfo, PersistError> {
+    use std::os::fd::{AsFd, AsRawFd};
+    let path = std::path::Path::new("/proc/self/fd").join(dir.as_fd().as_raw_fd().to_string()).join(name);
+    Store::peek(&path).map_err(PersistError::new)
+}
+
+fn store_key(material: Option<&KeyMaterial>, key_id: Option<KeyId>) -> Result<Key, PersistError> {
+    match material {
+        None => Ok(Key::None),
+        Some(material) => {
+            // A store without key ids is not encrypted and will say so whatever the password.
+            let salt = key_id.map_or([0; 16], |id| *id.as_bytes());
+            material.password(&salt).map(Key::Password).map_err(PersistError::new)
+        }
+    }
+}
+
+impl Persist for StorePersist {
+    fn take(&mut self) -> Zeroizing<Vec<u8>> {
+        self.store.take_state()
+    }
+
+    fn commit(&mut self, permanent: &[u8]) -> Result<(), PersistError> {
+        self.store.commit(permanent).map_err(PersistError::new)
+    }
+
+    fn volatile(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, PersistError> {
+        let file = match self.dir.open_file(&self.volatile_name, false) {
+            Ok(file) => file,
+            Err(FileError::NotFound) => return Ok(None),
+            Err(FileError::Unsafe(why)) => {
+                return Err(PersistError::new(format!("the stored volatile state is not used: {why}")));
+            }
+            Err(FileError::Io(error)) => return Err(PersistError::new(error)),
+        };
+        let mut packed = Vec::new();
+        let bound = u64::from(MAX_BLOB).saturating_add(1);
+        file.take(bound).read_to_end(&mut packed).map_err(PersistError::new)?;
+        blob::unpack(BlobKind::Volatile, &packed, &self.keys).map(Some).map_err(PersistError::new)
+    }
+
+    fn keep_volatile(&mut self, volatile: &[u8]) -> Result<(), PersistError> {
+        let packed =
+            blob::pack(BlobKind::Volatile, volatile, &self.keys, false).map_err(PersistError::new)?;
+        let temporary = files::temporary_name(&self.volatile_name).map_err(PersistError::new)?;
+        let staged = self.dir.stage(temporary, 0o600, &packed).map_err(PersistError::new)?;
+        match staged.publish_over(&self.volatile_name) {
+            Ok(_file) => Ok(()),
+            Err(PublishError::Exists) => Err(PersistError::new("its name is taken")),
+            Err(PublishError::Refused(error) | PublishError::Unsure(error)) => Err(PersistError::new(error)),
+        }
+    }
+
+    fn forget_volatile(&mut self) -> Result<(), PersistError> {
+        if self.dir.identity(&self.volatile_name).map_err(PersistError::new)?.is_none() {
+            return Ok(());
+        }
+        self.dir.remove(&self.volatile_name).map_err(PersistError::new)?;
+        self.dir.sync().map_err(PersistError::new)
+    }
+}
+
+/// State kept in memory only, for tests and for TPMs that are meant to be forgotten.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryPersist {
+    shared: std::sync::Arc<std::sync::Mutex<MemoryState>>,
+}
+
+/// What a [`MemoryPersist`] holds.
+#[derive(Debug, Default)]
+pub struct MemoryState {
+    /// The permanent state; empty where there was none.
+    pub permanent: Zeroizing<Vec<u8>>,
+    /// The volatile state.
+    pub volatile: Option<Zeroizing<Vec<u8>>>,
+    /// Commits so far.
+    pub commits: u64,
+    /// Every write fails.
+    pub broken: bool,
+}
+
+impl MemoryPersist {
+    /// What it holds. Another holder sees the same.
+    pub fn state(&self) -> std::sync::MutexGuard<'_, MemoryState> {
+        self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Persist for MemoryPersist {
+    fn take(&mut self) -> Zeroizing<Vec<u8>> {
+        self.state().permanent.clone()
+    }
+
+    fn commit(&mut self, permanent: &[u8]) -> Result<(), PersistError> {
+        let mut state = self.state();
+        if state.broken {
+            return Err(PersistError::new("this memory was told to fail"));
+        }
+        state.permanent = Zeroizing::new(permanent.to_vec());
+        state.commits = state.commits.saturating_add(1);
+        Ok(())
+    }
+
+    fn volatile(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, PersistError> {
+        Ok(self.state().volatile.clone())
+    }
+
+    fn keep_volatile(&mut self, volatile: &[u8]) -> Result<(), PersistError> {
+        let mut state = self.state();
+        if state.broken {
+            return Err(PersistError::new("this memory was told to fail"));
+        }
+        state.volatile = Some(Zeroizing::new(volatile.to_vec()));
+        Ok(())
+    }
+
+    fn forget_volatile(&mut self) -> Result<(), PersistError> {
+        self.state().volatile = None;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigillo_store::Secret;
+    use std::path::Path;
+
+    fn open(path: &Path, key: Option<KeyMaterial>) -> Result<StorePersist, PersistError> {
+        StorePersist::open(&Dir::open(path).unwrap(), OsStr::new("tpm"), key, Missing::Create([1; 16]))
+    }
+
+    #[test]
+    fn a_passphrase_opens_what_it_made_and_another_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let words = |text: &[u8]| Some(KeyMaterial::Passphrase(Secret::from_slice(text)));
+        open(dir.path(), words(b"open sesame")).unwrap().commit(b"state").unwrap();
+        assert_eq!(**open(dir.path(), words(b"open sesame")).unwrap().take(), *b"state");
+        assert!(open(dir.path(), words(b"open barley")).is_err());
+        assert!(open(dir.path(), None).is_err());
+    }
+
+    #[test]
+    fn volatile_state_is_sealed_with_the_store_and_forgotten_on_demand() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = || Some(KeyMaterial::Random(Secret::from_slice(&[9; 16])));
+        let mut persist = open(dir.path(), key()).unwrap();
+        assert!(persist.volatile().unwrap().is_none());
+        persist.keep_volatile(b"volatile secret").unwrap();
+        let file = std::fs::read(dir.path().join("tpm.volatile")).unwrap();
+        assert!(!file.windows(8).any(|window| window == b"volatile"));
+        drop(persist);
+        let mut persist = open(dir.path(), key()).unwrap();
+        assert_eq!(**persist.volatile().unwrap().unwrap(), *b"volatile secret");
+        persist.forget_volatile().unwrap();
+        assert!(persist.volatile().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_volatile_file_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut persist = open(dir.path(), None).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", dir.path().join("tpm.volatile")).unwrap();
+        assert!(persist.volatile().is_err());
+    }
+}
