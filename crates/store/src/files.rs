@@ -120,6 +120,19 @@ impl Dir {
         }
     }
 
+    /// Opens a plain file for writing, made with this mode if it is not there.
+    ///
+    /// # Errors
+    /// See [`FileError`].
+    pub fn open_or_create(&self, name: &OsStr, mode: u32) -> Result<File, FileError> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.0, name, flags, Mode::from_raw_mode(mode)) {
+            Ok(fd) => Ok(File::from(fd)),
+            Err(Errno::EXIST) => self.open_file(name, true),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     /// What a name refers to now; `None` if nothing.
     ///
     /// # Errors

@@ -1,0 +1,335 @@
+//! The system keychain: one sealed file in a directory that only its owner can enter.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use sigillo_store::files::{self, Dir, FileError, PublishError};
+use sigillo_store::{KeyId, Secret};
+
+use crate::format::{self, FileHeader, FormatError, MAX_FILE_LEN};
+use crate::memory;
+use crate::provider::{
+    KeyFile, KeyProvider, ProviderError, ProviderKind, SystemdCredential, require_private,
+};
+use crate::record::{Record, RecordInfo, RecordName};
+use crate::{Keychain, KeychainError};
+
+const FILE: &str = "system.keychain";
+const LOCK: &str = "system.keychain.lock";
+const KEY: &str = "host.key";
+const SYSTEM_DIR: &str = "/var/lib/sigillo/keychain";
+const DIR_VARIABLE: &str = "SIGILLO_KEYCHAIN_DIR";
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// The sealed file, by default `/var/lib/sigillo/keychain/system.keychain`, and the providers of its key.
+pub struct SystemKeychain {
+    dir: PathBuf,
+    providers: Vec<Box<dyn KeyProvider>>,
+}
+
+/// What there is to say about a system keychain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemStatus {
+    /// The file.
+    pub path: PathBuf,
+    /// Where its key comes from; `None` while there is no file.
+    pub provider: Option<ProviderKind>,
+    /// How often it was written.
+    pub revision: u64,
+}
+
+type Records = BTreeMap<RecordName, Record>;
+
+struct Opened {
+    header: FileHeader,
+    host_key: Secret,
+    records: Records,
+}
+
+impl SystemKeychain {
+    /// The keychain in this directory, which is made on the first insertion. Its key comes from the systemd credential
+    /// `sigillo-keychain` if this service has one, else from `host.key` in the same directory.
+    pub fn at(dir: &Path) -> Self {
+        let providers: Vec<Box<dyn KeyProvider>> =
+            vec![Box::new(SystemdCredential::of_this_process()), Box::new(KeyFile::new(dir.join(KEY)))];
+        Self::with_providers(dir, providers)
+    }
+
+    /// The keychain in this directory with other providers, best first.
+    pub fn with_providers(dir: &Path, providers: Vec<Box<dyn KeyProvider>>) -> Self {
+        SystemKeychain { dir: dir.to_owned(), providers }
+    }
+
+    /// The keychain of this host, or, for a user who is not root, of this user.
+    ///
+    /// # Errors
+    /// [`KeychainError::NoPlace`] for a user without a home.
+    pub fn of_this_host() -> Result<Self, KeychainError> {
+        Ok(Self::at(&Self::default_dir()?))
+    }
+
+    /// `$SIGILLO_KEYCHAIN_DIR`; else for root `/var/lib/sigillo/keychain`; else `$XDG_DATA_HOME/sigillo/keychain`.
+    ///
+    /// # Errors
+    /// [`KeychainError::NoPlace`] for a user without a home.
+    pub fn default_dir() -> Result<PathBuf, KeychainError> {
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        place(variable, rustix::process::geteuid().is_root())
+    }
+
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        self.dir.join(FILE)
+    }
+
+    /// What the file's header says. Needs no key, and nothing of it is authenticated.
+    ///
+    /// # Errors
+    /// See [`KeychainError`].
+    pub fn status(&self) -> Result<SystemStatus, KeychainError> {
+        let bytes = match self.dir_if_there()? {
+            Some(dir) => self.read(&dir)?,
+            None => None,
+        };
+        let header = bytes.map(|bytes| self.parse(&bytes).map(|(header, _)| header)).transpose()?;
+        Ok(SystemStatus {
+            path: self.path(),
+            provider: header.as_ref().map(|header| header.provider),
+            revision: header.map_or(0, |header| header.revision),
+        })
+    }
+
+    fn io(&self, source: io::Error) -> KeychainError {
+        KeychainError::Io { path: self.path(), source }
+    }
+
+    fn require_private(&self, fd: impl std::os::fd::AsFd, path: PathBuf) -> Result<(), KeychainError> {
+        require_private(fd).map_err(|why| KeychainError::Unsafe { path, why })
+    }
+
+    fn dir_if_there(&self) -> Result<Option<Dir>, KeychainError> {
+        match Dir::open(&self.dir) {
+            Ok(dir) => {
+                self.require_private(&dir, self.dir.clone())?;
+                Ok(Some(dir))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.io(error)),
+        }
+    }
+
+    fn dir_made(&self) -> Result<Dir, KeychainError> {
+        if let Some(dir) = self.dir_if_there()? {
+            return Ok(dir);
+        }
+        if let Some(parent) = self.dir.parent() {
+            std::fs::create_dir_all(parent).map_err(|error| self.io(error))?;
+        }
+        match std::fs::DirBuilder::new().mode(0o700).create(&self.dir) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(self.io(error)),
+        }
+        self.dir_if_there()?.ok_or_else(|| self.io(io::Error::from(io::ErrorKind::NotFound)))
+    }
+
+    fn file_error(&self, name: &str, error: FileError) -> KeychainError {
+        let path = self.dir.join(name);
+        match error {
+            FileError::NotFound => {
+                KeychainError::Io { path, source: io::Error::from(io::ErrorKind::NotFound) }
+            }
+            FileError::Unsafe(why) => KeychainError::Unsafe { path, why: why.to_owned() },
+            FileError::Io(source) => KeychainError::Io { path, source },
+        }
+    }
+
+    fn read(&self, dir: &Dir) -> Result<Option<Vec<u8>>, KeychainError> {
+        let file = match dir.open_file(OsStr::new(FILE), false) {
+            Ok(file) => file,
+            Err(FileError::NotFound) => return Ok(None),
+            Err(error) => return Err(self.file_error(FILE, error)),
+        };
+        self.require_private(&file, self.path())?;
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(MAX_FILE_LEN).unwrap_or(u64::MAX).saturating_add(1);
+        file.take(limit).read_to_end(&mut bytes).map_err(|error| self.io(error))?;
+        if bytes.len() > MAX_FILE_LEN {
+            return Err(KeychainError::NotAKeychain(self.path()));
+        }
+        Ok(Some(bytes))
+    }
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<(FileHeader, &'a [u8]), KeychainError> {
+        format::parse_file(bytes).map_err(|error| match error {
+            FormatError::NotAKeychain => KeychainError::NotAKeychain(self.path()),
+            FormatError::TooNew(version) => KeychainError::TooNew { path: self.path(), version },
+            FormatError::Damaged(what) => KeychainError::Damaged { path: self.path(), what },
+        })
+    }
+
+    fn open(&self, dir: &Dir) -> Result<Option<Opened>, KeychainError> {
+        let Some(bytes) = self.read(dir)? else { return Ok(None) };
+        let (header, sealed) = self.parse(&bytes)?;
+        let kind = header.provider;
+        let unavailable = |reason: String| KeychainError::KeyUnavailable { provider: kind, reason };
+        let provider = self
+            .providers
+            .iter()
+            .find(|provider| provider.kind() == kind)
+            .ok_or_else(|| unavailable("this process was not told to use it".to_owned()))?;
+        let host_key = provider.key().map_err(|error| unavailable(error.to_string()))?;
+        let records = format::open(&header, sealed, &host_key).map_err(|error| match error {
+            format::OpenError::WrongKey => KeychainError::WrongKey { provider: kind, path: self.path() },
+            format::OpenError::Damaged(what) => KeychainError::Damaged { path: self.path(), what },
+        })?;
+        Ok(Some(Opened { header, host_key, records }))
+    }
+
+    /// The first provider that has a key seals a new keychain; one whose key must not be used stops the search, so that
+    /// a broken strong provider is never quietly replaced by a weaker one.
+    fn key_for_new(&self) -> Result<(ProviderKind, Secret), KeychainError> {
+        let mut last = KeychainError::NoPlace("no provider of a host key is set up");
+        for provider in &self.providers {
+            let kind = provider.kind();
+            match provider.key_for_new_keychain() {
+                Ok(key) => return Ok((kind, key)),
+                Err(ProviderError::Absent(reason)) => {
+                    last = KeychainError::KeyUnavailable { provider: kind, reason };
+                }
+                Err(ProviderError::Entropy(error)) => return Err(error.into()),
+                Err(ProviderError::Refused(reason)) => {
+                    return Err(KeychainError::KeyUnavailable { provider: kind, reason });
+                }
+            }
+        }
+        Err(last)
+    }
+
+    fn lock(&self, dir: &Dir) -> Result<File, KeychainError> {
+        // A file of its own: the keychain itself is replaced by every change, and a lock would stay with the old one.
+        let file =
+            dir.open_or_create(OsStr::new(LOCK), 0o600).map_err(|error| self.file_error(LOCK, error))?;
+        let began = Instant::now();
+        while !files::try_lock(&file).map_err(|error| self.io(error))? {
+            if began.elapsed() > LOCK_PATIENCE {
+                return Err(KeychainError::Busy(self.path()));
+            }
+            sleep(LOCK_PAUSE);
+        }
+        Ok(file)
+    }
+
+    fn change(
+        &self,
+        dir: &Dir,
+        change: impl FnOnce(&mut Records) -> Result<(), KeychainError>,
+    ) -> Result<(), KeychainError> {
+        let _lock = self.lock(dir)?;
+        let (sealed_with, mut records) = match self.open(dir)? {
+            Some(Opened { header, host_key, records }) => (Some((header, host_key)), records),
+            None => (None, Records::new()),
+        };
+        change(&mut records)?;
+        // Only now, so that a refused change makes no key.
+        let (provider, uuid, revision, host_key) = match sealed_with {
+            Some((header, host_key)) => (header.provider, header.uuid, header.revision, host_key),
+            None => {
+                let (provider, host_key) = self.key_for_new()?;
+                (provider, *KeyId::random()?.as_bytes(), 0, host_key)
+            }
+        };
+        let bytes = format::seal_records(provider, uuid, revision.saturating_add(1), &host_key, &records)?
+            .ok_or_else(|| KeychainError::Full(self.path()))?;
+        let temporary = files::temporary_name(OsStr::new(FILE)).map_err(|error| self.io(error))?;
+        dir.stage(temporary, 0o600, &bytes)
+            .map_err(|error| self.io(error))?
+            .publish_over(OsStr::new(FILE))
+            .map(drop)
+            .map_err(|error| match error {
+                PublishError::Exists => self.io(io::Error::from(io::ErrorKind::AlreadyExists)),
+                PublishError::Refused(error) => self.io(error),
+                PublishError::Unsure(source) => KeychainError::Unsure { path: self.path(), source },
+            })
+    }
+
+    fn records(&self) -> Result<Records, KeychainError> {
+        // A change is one rename, so a reader sees the keychain before or after it and needs no lock.
+        let opened = match self.dir_if_there()? {
+            Some(dir) => self.open(&dir)?,
+            None => None,
+        };
+        Ok(opened.map(|opened| opened.records).unwrap_or_default())
+    }
+}
+
+fn place(variable: impl Fn(&str) -> Option<PathBuf>, root: bool) -> Result<PathBuf, KeychainError> {
+    if let Some(dir) = variable(DIR_VARIABLE) {
+        return Ok(dir);
+    }
+    if root {
+        return Ok(PathBuf::from(SYSTEM_DIR));
+    }
+    variable("XDG_DATA_HOME")
+        .filter(|data| data.is_absolute())
+        .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+        .map(|data| data.join("sigillo/keychain"))
+        .ok_or(KeychainError::NoPlace("neither XDG_DATA_HOME nor HOME is set"))
+}
+
+impl Keychain for SystemKeychain {
+    fn insert_new(&self, record: &Record) -> Result<(), KeychainError> {
+        record.validate()?;
+        self.change(&self.dir_made()?, |records| memory::insert_new(records, record))
+    }
+
+    fn get(&self, name: &RecordName) -> Result<Record, KeychainError> {
+        self.records()?.remove(name).ok_or(KeychainError::NotFound(*name))
+    }
+
+    fn list(&self) -> Result<Vec<RecordInfo>, KeychainError> {
+        Ok(self.records()?.values().map(Record::info).collect())
+    }
+
+    fn replace(&self, expect: KeyId, record: &Record) -> Result<(), KeychainError> {
+        record.validate()?;
+        let Some(dir) = self.dir_if_there()? else { return Err(KeychainError::NotFound(record.name)) };
+        self.change(&dir, |records| memory::replace(records, expect, record))
+    }
+
+    fn delete(&self, name: &RecordName) -> Result<(), KeychainError> {
+        let Some(dir) = self.dir_if_there()? else { return Err(KeychainError::NotFound(*name)) };
+        self.change(&dir, |records| memory::delete(records, name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place_of(variables: &[(&str, &str)], root: bool) -> Option<String> {
+        let find = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| PathBuf::from(value))
+        };
+        place(find, root).ok().map(|path| path.display().to_string())
+    }
+
+    #[test]
+    fn the_variable_comes_first_then_the_system_then_the_users_own_directory() {
+        let own = (DIR_VARIABLE, "/own");
+        let (xdg, home) = (("XDG_DATA_HOME", "/data"), ("HOME", "/home/u"));
+        assert_eq!(place_of(&[own, xdg], true).as_deref(), Some("/own"));
+        assert_eq!(place_of(&[xdg, home], true).as_deref(), Some("/var/lib/sigillo/keychain"));
+        assert_eq!(place_of(&[xdg, home], false).as_deref(), Some("/data/sigillo/keychain"));
+        assert_eq!(place_of(&[home], false).as_deref(), Some("/home/u/.local/share/sigillo/keychain"));
+        assert_eq!(place_of(&[], false), None);
+    }
+}

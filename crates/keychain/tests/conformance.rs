@@ -1,0 +1,146 @@
+//! What every keychain does, run on each of them.
+
+use sigillo_keychain::{
+    KeyFile, KeyId, Keychain, KeychainError, MemoryKeychain, Record, RecordName, Secret, SystemKeychain,
+    SystemdCredential,
+};
+
+fn record(vm: u8) -> Record {
+    Record::generate(&[vm; 16], "first-host", "a \"quoted\" comment, {braces} and ünïcode").unwrap()
+}
+
+/// Runs every rule, each on a fresh empty keychain.
+fn conforms<K: Keychain>(fresh: impl Fn() -> K) {
+    an_empty_keychain_lists_nothing_and_finds_nothing(&fresh());
+    a_record_comes_back_as_it_went_in(&fresh());
+    a_second_record_of_a_name_is_refused_and_the_first_stays(&fresh());
+    replacing_needs_the_key_id_that_is_there(&fresh());
+    deleting_takes_away_that_record_and_no_other(&fresh());
+    the_list_is_in_order_of_names(&fresh());
+    an_invalid_record_is_refused(&fresh());
+    insertions_from_many_threads_all_arrive(&fresh());
+    of_many_racing_insertions_of_a_name_one_wins(&fresh());
+}
+
+fn an_empty_keychain_lists_nothing_and_finds_nothing(keychain: &dyn Keychain) {
+    let record = record(1);
+    assert_eq!(keychain.list().unwrap(), []);
+    assert!(matches!(keychain.get(&record.name), Err(KeychainError::NotFound(name)) if name == record.name));
+    assert!(matches!(keychain.delete(&record.name), Err(KeychainError::NotFound(_))));
+    assert!(matches!(keychain.replace(record.key_id, &record), Err(KeychainError::NotFound(_))));
+    assert_eq!(keychain.list().unwrap(), []);
+}
+
+fn a_record_comes_back_as_it_went_in(keychain: &dyn Keychain) {
+    let record = record(1);
+    keychain.insert_new(&record).unwrap();
+    assert_eq!(keychain.get(&record.name).unwrap(), record);
+    assert_eq!(keychain.list().unwrap(), [record.info()]);
+}
+
+fn a_second_record_of_a_name_is_refused_and_the_first_stays(keychain: &dyn Keychain) {
+    let (first, second) = (record(1), record(1));
+    keychain.insert_new(&first).unwrap();
+    match keychain.insert_new(&second) {
+        Err(KeychainError::Duplicate { name, key_id, host }) => {
+            assert_eq!((name, key_id, host.as_str()), (first.name, first.key_id, "first-host"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(keychain.get(&first.name).unwrap(), first);
+}
+
+fn replacing_needs_the_key_id_that_is_there(keychain: &dyn Keychain) {
+    let (first, second, third) = (record(1), record(1), record(1));
+    keychain.insert_new(&first).unwrap();
+    keychain.replace(first.key_id, &second).unwrap();
+    match keychain.replace(first.key_id, &third) {
+        Err(KeychainError::Conflict { expected, found, .. }) => {
+            assert_eq!((expected, found), (first.key_id, second.key_id));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(keychain.get(&first.name).unwrap(), second);
+}
+
+fn deleting_takes_away_that_record_and_no_other(keychain: &dyn Keychain) {
+    let (first, second) = (record(1), record(2));
+    keychain.insert_new(&first).unwrap();
+    keychain.insert_new(&second).unwrap();
+    keychain.delete(&first.name).unwrap();
+    assert!(matches!(keychain.get(&first.name), Err(KeychainError::NotFound(_))));
+    assert_eq!(keychain.get(&second.name).unwrap(), second);
+    keychain.insert_new(&first).unwrap();
+}
+
+fn the_list_is_in_order_of_names(keychain: &dyn Keychain) {
+    for vm in [3, 1, 2] {
+        keychain.insert_new(&record(vm)).unwrap();
+    }
+    let names: Vec<_> = keychain.list().unwrap().iter().map(|info| info.name).collect();
+    assert_eq!(names, [1, 2, 3].map(|vm| RecordName::for_vm(&[vm; 16])));
+}
+
+fn an_invalid_record_is_refused(keychain: &dyn Keychain) {
+    let mut wrong = record(1);
+    wrong.secret = Secret::from_slice(b"with a space, so not base64url text at all");
+    assert!(matches!(keychain.insert_new(&wrong), Err(KeychainError::InvalidRecord(_))));
+    assert_eq!(keychain.list().unwrap(), []);
+    let right = record(1);
+    keychain.insert_new(&right).unwrap();
+    assert!(matches!(keychain.replace(right.key_id, &wrong), Err(KeychainError::InvalidRecord(_))));
+    assert_eq!(keychain.get(&right.name).unwrap(), right);
+}
+
+fn insertions_from_many_threads_all_arrive(keychain: &dyn Keychain) {
+    std::thread::scope(|scope| {
+        for vm in 0..8 {
+            scope.spawn(move || keychain.insert_new(&record(vm)).unwrap());
+        }
+    });
+    assert_eq!(keychain.list().unwrap().len(), 8);
+}
+
+fn of_many_racing_insertions_of_a_name_one_wins(keychain: &dyn Keychain) {
+    let winners: Vec<KeyId> = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(move || {
+                    let record = record(1);
+                    keychain.insert_new(&record).ok().map(|()| record.key_id)
+                })
+            })
+            .collect();
+        racers.into_iter().filter_map(|racer| racer.join().unwrap()).collect()
+    });
+    assert_eq!(winners.len(), 1);
+    assert_eq!(keychain.get(&RecordName::for_vm(&[1; 16])).unwrap().key_id, winners[0]);
+}
+
+#[test]
+fn the_memory_keychain_conforms() {
+    conforms(MemoryKeychain::new);
+}
+
+#[test]
+fn the_system_keychain_with_a_key_file_conforms() {
+    let root = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    conforms(|| {
+        count.set(count.get() + 1);
+        let dir = root.path().join(count.get().to_string());
+        SystemKeychain::with_providers(&dir, vec![Box::new(KeyFile::new(dir.join("host.key")))])
+    });
+}
+
+#[test]
+fn the_system_keychain_with_a_systemd_credential_conforms() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("sigillo-keychain"), [7; 32]).unwrap();
+    let count = std::cell::Cell::new(0);
+    conforms(|| {
+        count.set(count.get() + 1);
+        let dir = root.path().join(count.get().to_string());
+        SystemKeychain::with_providers(&dir, vec![Box::new(SystemdCredential::in_directory(root.path()))])
+    });
+}
