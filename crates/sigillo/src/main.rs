@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().skip(1).collect();
-    match args.first().and_then(|word| word.to_str()) {
-        Some("swtpm") => cmd::swtpm::run(&args[1..]),
-        Some("worker") => cmd::worker::run(&args[1..]),
-        _ => ExitCode::from(64),
+    // These two take other programs' options, word for word, so clap does not see them.
+    match args.split_first() {
+        Some((word, rest)) if word == "swtpm" => cmd::swtpm::run(rest),
+        Some((word, rest)) if word == "worker" => cmd::worker::run(rest),
+        _ => cmd::run(),
     }
 }

@@ -1,1 +1,36 @@
-//! Under construction.
+//! Virtual machines as bundles: a directory with a configuration a person can read, firmware variables, disks and the
+//! TPM's store; and the hypervisor (QEMU) that runs them beside the TPM's own process.
+//!
+//! - [`Home`]: where bundles lie; [`Bundle`]: one of them; [`Config`]: its `vm.toml`.
+//! - [`add_tpm`]: gives a VM that is off its TPM, Secure Boot firmware, an encrypted store and a keychain record.
+//! - [`start`], [`stop`], [`status`]: the running machine.
+//! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod accel;
+mod bundle;
+mod config;
+mod error;
+pub mod eventlog;
+mod firmware;
+mod process;
+mod qemu;
+mod qmp;
+mod rundir;
+mod start;
+mod stop;
+mod tpm;
+mod worker;
+
+pub use accel::{Accel, Choice};
+pub use bundle::{Bundle, Create, Home};
+pub use config::{Accelerator, Config, Disk, DiskFormat, Firmware, Guest, Interface, MAX_CONFIG_BYTES, Tpm};
+pub use error::{Error, Result};
+pub use firmware::Keys;
+pub use rundir::{RunState, Status};
+pub use start::{Attach, Start, Started, start};
+pub use stop::{Stop, Stopped, stop};
+pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name};

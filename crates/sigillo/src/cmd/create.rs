@@ -1,0 +1,93 @@
+//! `sigillo vm create`.
+use super::{Done, keychain, tpm};
+use clap::ValueEnum;
+use sigillo_vm::{Accelerator, AddTpm, Create, Firmware, Guest, Home, Interface, Keys, add_tpm};
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How the VM is called
+    name: String,
+    /// What will run in it; windows-11 gets its TPM at once
+    #[arg(long, value_enum, default_value_t = GuestArg::Linux)]
+    guest: GuestArg,
+    /// What starts it; legacy BIOS excludes the TPM for good
+    #[arg(long, value_enum, default_value_t = FirmwareArg::Uefi)]
+    firmware: FirmwareArg,
+    /// A disk image to copy in (raw, or qcow2 by its name), or a host disk to use where it is; may be repeated
+    #[arg(long, value_name = "FILE")]
+    disk: Vec<PathBuf>,
+    /// A new, empty disk of so many GiB
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    disk_size: Option<u32>,
+    /// Memory in MiB
+    #[arg(long, default_value_t = 2048)]
+    memory: u32,
+    /// Virtual processors
+    #[arg(long, default_value_t = 2)]
+    cpus: u32,
+    /// What runs the processors
+    #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
+    accel: AccelArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum GuestArg {
+    Linux,
+    #[value(name = "windows-11")]
+    Windows11,
+    Other,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FirmwareArg {
+    Uefi,
+    Bios,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum AccelArg {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+pub(crate) fn run(home: &Home, args: Args) -> Done {
+    let guest = match args.guest {
+        GuestArg::Linux => Guest::Linux,
+        GuestArg::Windows11 => Guest::Windows11,
+        GuestArg::Other => Guest::Other,
+    };
+    let create = Create {
+        name: args.name,
+        guest,
+        firmware: match args.firmware {
+            FirmwareArg::Uefi => Firmware::Uefi,
+            FirmwareArg::Bios => Firmware::Bios,
+        },
+        memory_mib: args.memory,
+        cpus: args.cpus,
+        accel: match args.accel {
+            AccelArg::Auto => Accelerator::Auto,
+            AccelArg::Kvm => Accelerator::Kvm,
+            AccelArg::Tcg => Accelerator::Tcg,
+        },
+        disks: args.disk,
+        new_disk_gib: args.disk_size,
+    };
+    let mut vm = home.create(&create)?;
+    println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
+    if guest == Guest::Windows11 {
+        println!("Windows 11 needs a TPM: adding it");
+        let options = AddTpm { interface: Interface::Crb, keys: Keys::Microsoft };
+        match add_tpm(&mut vm, &keychain::system()?, &options) {
+            Ok(added) => tpm::say_added(vm.name(), &added),
+            Err(error) => {
+                // A Windows 11 VM without its TPM is not what was asked for.
+                vm.delete()?;
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

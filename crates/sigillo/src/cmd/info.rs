@@ -1,0 +1,64 @@
+//! `sigillo vm info`.
+use super::{Done, list::tpm_state};
+use serde_json::{Value, json};
+use sigillo_vm::{Home, record_name};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The VM's name or UUID
+    name: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(home: &Home, args: &Args) -> Done {
+    let vm = home.open(&args.name)?;
+    let config = vm.config();
+    let run = vm.run_state()?;
+    let disks: Vec<String> =
+        config.disks.iter().map(|disk| vm.disk_path(disk).display().to_string()).collect();
+    let mut facts = vec![
+        ("name", json!(vm.name())),
+        ("uuid", json!(config.uuid.to_string())),
+        ("status", json!(vm.status()?.as_str())),
+        ("bundle", json!(vm.path().display().to_string())),
+        ("guest", json!(config.guest.to_string())),
+        ("firmware", json!(config.firmware.to_string())),
+        ("secure_boot", json!(config.secure_boot)),
+        ("memory_mib", json!(config.memory_mib)),
+        ("cpus", json!(config.cpus)),
+        ("disks", json!(disks)),
+        ("serial_log", json!(vm.serial_log()?.display().to_string())),
+        ("tpm", json!(tpm_state(&vm))),
+    ];
+    if let Some(tpm) = &config.tpm {
+        facts.push(("tpm_interface", json!(tpm.interface.to_string())));
+        facts.push(("tpm_store", json!(vm.store_path().map(|path| path.display().to_string()))));
+        facts.push(("keychain_record", json!(record_name(&config.uuid))));
+    }
+    if let Some(run) = run {
+        facts.push(("accel", json!(run.accel)));
+        facts.push(("accel_reason", json!(run.accel_reason)));
+        facts.push(("qemu_pid", json!(run.qemu.pid)));
+        facts.push(("tpm_pid", json!(run.worker.map(|worker| worker.pid))));
+    }
+    if args.json {
+        let all: serde_json::Map<String, Value> = facts.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        println!("{}", Value::Object(all));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (key, value) in facts {
+        match value {
+            Value::String(text) => println!("{key:16} {text}"),
+            Value::Array(items) => {
+                for item in items {
+                    println!("{key:16} {}", item.as_str().unwrap_or_default());
+                }
+            }
+            other => println!("{key:16} {other}"),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,73 @@
+//! `sigillo vm list`: UUID, STATUS, IP_ADDR and NAME in the columns that `prlctl list` has, then the TPM.
+use super::{Done, Failure};
+use serde_json::{Value, json};
+use sigillo_store::Store;
+use sigillo_vm::{Bundle, Home};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also those that are off
+    #[arg(short, long)]
+    all: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(home: &Home, args: &Args) -> Done {
+    let mut rows = Vec::new();
+    let mut broken = Vec::new();
+    for (name, bundle) in home.list()? {
+        let bundle = match bundle {
+            Ok(bundle) => bundle,
+            Err(error) => {
+                broken.push((name, error));
+                continue;
+            }
+        };
+        let status = bundle.status()?;
+        if args.all || !status.is_off() {
+            rows.push((bundle, status));
+        }
+    }
+    if args.json {
+        let list: Vec<Value> = rows
+            .iter()
+            .map(|(vm, status)| {
+                json!({
+                    "uuid": vm.config().uuid.to_string(),
+                    "status": status.as_str(),
+                    "ip_addr": Value::Null,
+                    "name": vm.name(),
+                    "tpm": tpm_state(vm),
+                })
+            })
+            .collect();
+        println!("{}", Value::Array(list));
+    } else {
+        println!("{:38}  {:9} {:15}  {:24} TPM", "UUID", "STATUS", "IP_ADDR", "NAME");
+        for (vm, status) in &rows {
+            let uuid = format!("{{{}}}", vm.config().uuid);
+            println!("{uuid:38}  {:9} {:15}  {:24} {}", status.as_str(), "-", vm.name(), tpm_state(vm));
+        }
+    }
+    for (name, error) in &broken {
+        eprintln!("sigillo: {}: {name}: {error}", error.code());
+    }
+    if broken.is_empty() {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Err(Failure::new("SIG_ERR_VM_LIST", format!("{} bundles could not be read", broken.len())))
+    }
+}
+
+/// By the store itself, not by what the configuration says of it.
+pub(crate) fn tpm_state(vm: &Bundle) -> &'static str {
+    let Some(path) = vm.store_path() else { return "none" };
+    match Store::peek(&path) {
+        Ok(info) if info.is_unencrypted() => "not encrypted",
+        Ok(_) => "encrypted",
+        Err(_) => "unreadable",
+    }
+}

@@ -1,0 +1,49 @@
+//! `sigillo vm tpm add`, also as `sigillo tpm add`.
+use super::{Done, keychain};
+use clap::{Subcommand, ValueEnum};
+use sigillo_vm::{AddTpm, Home, Interface, Keys, TpmAdded, add_tpm};
+use std::process::ExitCode;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Give a VM that is off its TPM; turns Secure Boot on
+    Add(Add),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Add {
+    /// The VM's name or UUID
+    name: String,
+    /// How the guest reaches the TPM
+    #[arg(long, value_enum, default_value_t = InterfaceArg::Crb)]
+    tpm_interface: InterfaceArg,
+    /// Whose keys Secure Boot trusts: microsoft, snakeoil (for tests: everybody has its private half), or a variable
+    /// store with keys enrolled
+    #[arg(long, default_value = "microsoft")]
+    secure_boot_keys: Keys,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum InterfaceArg {
+    Crb,
+    Tis,
+}
+
+pub(crate) fn run(home: &Home, command: Command) -> Done {
+    let Command::Add(args) = command;
+    let mut vm = home.open(&args.name)?;
+    let interface = match args.tpm_interface {
+        InterfaceArg::Crb => Interface::Crb,
+        InterfaceArg::Tis => Interface::Tis,
+    };
+    let added = add_tpm(&mut vm, &keychain::system()?, &AddTpm { interface, keys: args.secure_boot_keys })?;
+    say_added(vm.name(), &added);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn say_added(name: &str, added: &TpmAdded) {
+    println!("{name} has a TPM 2.0 now");
+    println!("  Secure Boot is on, with {}: the guest starts only what they signed", added.keys);
+    println!("  its store is {}, encrypted", added.store.display());
+    println!("  the store's password is record {} in this host's system keychain", added.record);
+}

@@ -1,0 +1,159 @@
+//! KVM or TCG. A `/dev/kvm` that opens proves little: nested and paravirtual hosts have one that lacks System Management
+//! Mode or cannot run firmware at all. So QEMU itself is asked, for two seconds, with the firmware a VM would have.
+use crate::{
+    bundle::replace_file,
+    config::Accelerator,
+    error::{Error, Result},
+    firmware, qemu,
+    qmp::Qmp,
+    rundir::private_dir,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    io::Read,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const DEVICE: &str = "/dev/kvm";
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// How long the firmware has to run without an error.
+const TRIAL: Duration = Duration::from_secs(2);
+
+/// What runs the virtual processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accel {
+    /// The processor, through the kernel.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+/// An accelerator and why it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Which.
+    pub accel: Accel,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// The result of a trial, good until the host is started again.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Verdict {
+    boot_id: String,
+    /// Why not; `None` when KVM does.
+    fault: Option<String>,
+}
+
+impl Accel {
+    /// As QEMU and listings call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+
+    pub(crate) fn qemu_accel(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg,thread=multi",
+        }
+    }
+
+    pub(crate) fn qemu_cpu(self) -> &'static str {
+        match self {
+            Self::Kvm => "host",
+            Self::Tcg => "max",
+        }
+    }
+}
+
+/// Chooses as the configuration asks. `name` is the VM's, for the error.
+pub(crate) fn choose(wanted: Accelerator, name: &str) -> Result<Choice> {
+    if wanted == Accelerator::Tcg {
+        return Ok(Choice { accel: Accel::Tcg, reason: "the configuration asks for it".to_owned() });
+    }
+    match (fault()?, wanted) {
+        (None, _) => {
+            Ok(Choice { accel: Accel::Kvm, reason: "this host's KVM ran the firmware in a trial".to_owned() })
+        }
+        (Some(why), Accelerator::Kvm) => Err(Error::NoKvm { name: name.to_owned(), why }),
+        (Some(why), _) => {
+            Ok(Choice { accel: Accel::Tcg, reason: format!("this host's KVM does not do: {why}") })
+        }
+    }
+}
+
+/// Why KVM cannot be used here, if it cannot.
+fn fault() -> Result<Option<String>> {
+    if let Err(e) = fs::OpenOptions::new().read(true).write(true).open(DEVICE) {
+        return Ok(Some(format!("{DEVICE}: {e}")));
+    }
+    let dir = private_dir()?;
+    let cache = dir.join("kvm-trial.json");
+    let boot_id = fs::read_to_string(BOOT_ID).map_err(|e| Error::io("read", Path::new(BOOT_ID), e))?;
+    let known = fs::read(&cache).ok().and_then(|text| serde_json::from_slice::<Verdict>(&text).ok());
+    if let Some(verdict) = known.filter(|v| v.boot_id == boot_id) {
+        return Ok(verdict.fault);
+    }
+    let fault = trial(&dir)?;
+    let verdict = Verdict { boot_id, fault };
+    let text = serde_json::to_vec(&verdict).map_err(|e| Error::io("write", &cache, e.into()))?;
+    replace_file(&cache, &text, 0o600)?;
+    Ok(verdict.fault)
+}
+
+/// Runs the Secure Boot firmware under KVM for a moment.
+fn trial(dir: &Path) -> Result<Option<String>> {
+    let socket = dir.join(format!("trial-{}.sock", std::process::id()));
+    let mut command = Command::new(qemu::QEMU);
+    command.args([
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-machine",
+        "q35,smm=on",
+        "-m",
+        "128M",
+    ]);
+    command.args(["-accel", Accel::Kvm.qemu_accel(), "-cpu", Accel::Kvm.qemu_cpu()]);
+    let mut monitor = std::ffi::OsString::from("unix:");
+    monitor.push(qemu::escaped(&socket));
+    monitor.push(",server=on,wait=off");
+    command.arg("-qmp").arg(monitor);
+    if let Ok(code) = firmware::code(true) {
+        let mut drive = std::ffi::OsString::from("if=pflash,format=raw,unit=0,readonly=on,file=");
+        drive.push(qemu::escaped(&code));
+        command.arg("-drive").arg(drive);
+    }
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = child.map_err(|e| Error::io("run", Path::new(qemu::QEMU), e))?;
+    let end = Instant::now() + TRIAL;
+    let mut fault = None;
+    let mut ended = false;
+    while Instant::now() < end && !ended && fault.is_none() {
+        std::thread::sleep(Duration::from_millis(100));
+        ended = matches!(child.try_wait(), Ok(Some(_)));
+        let status = Qmp::connect(&socket, Duration::from_millis(500)).and_then(|mut qmp| qmp.status());
+        fault = status.ok().filter(|s| s != "running").map(|s| format!("the firmware stopped: {s}"));
+    }
+    // It may have ended by itself; either way it has to be gone before the verdict.
+    let _ = child.kill();
+    let _ = child.wait();
+    let _ = fs::remove_file(&socket);
+    if ended {
+        let mut said = Vec::new();
+        if let Some(stderr) = child.stderr.take() {
+            let _ = stderr.take(16 * 1024).read_to_end(&mut said);
+        }
+        fault = Some(qemu::last_words(&said));
+    }
+    Ok(fault)
+}

@@ -1,0 +1,105 @@
+//! OVMF as Debian installs it: which build and which variables a VM gets.
+use crate::error::{Error, Result};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+const DIRECTORY: &str = "/usr/share/OVMF";
+/// Firmware variables of Debian's 4 MiB builds, in bytes; a file of another size is no variable store for them.
+const VARS_BYTES: u64 = 540_672;
+
+/// Whose keys Secure Boot trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Microsoft's, which sign Windows and the shims of Linux distributions.
+    Microsoft,
+    /// A test key pair whose private half everybody has. For tests only.
+    Snakeoil,
+    /// A variable store prepared elsewhere.
+    File(PathBuf),
+}
+
+impl FromStr for Keys {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "" => Err("microsoft, snakeoil, or the path of a variable store".to_owned()),
+            "microsoft" => Ok(Self::Microsoft),
+            "snakeoil" => Ok(Self::Snakeoil),
+            path => Ok(Self::File(PathBuf::from(path))),
+        }
+    }
+}
+
+impl fmt::Display for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Microsoft => f.write_str("Microsoft's keys"),
+            Self::Snakeoil => f.write_str("the snakeoil test keys"),
+            Self::File(path) => write!(f, "the keys of {}", path.display()),
+        }
+    }
+}
+
+impl Keys {
+    /// The enrolled variables, read and checked.
+    pub(crate) fn variables(&self) -> Result<Vec<u8>> {
+        let path = match self {
+            Self::Microsoft => part("OVMF_VARS_4M.ms.fd")?,
+            Self::Snakeoil => part("OVMF_VARS_4M.snakeoil.fd")?,
+            Self::File(path) => path.clone(),
+        };
+        let wrong = |what: String| Error::SecureBootKeys(format!("{}: {what}", path.display()));
+        let size = fs::metadata(&path).map_err(|e| wrong(e.to_string()))?.len();
+        if size != VARS_BYTES {
+            return Err(wrong(format!("{size} bytes; a variable store for this firmware has {VARS_BYTES}")));
+        }
+        let bytes = fs::read(&path).map_err(|e| wrong(e.to_string()))?;
+        // UEFI Platform Initialization: the firmware volume header has "_FVH" at offset 40.
+        if bytes.get(40..44) == Some(b"_FVH") {
+            Ok(bytes)
+        } else {
+            Err(wrong("not a firmware volume".to_owned()))
+        }
+    }
+}
+
+/// The firmware image for a UEFI VM.
+pub(crate) fn code(secure_boot: bool) -> Result<PathBuf> {
+    part(if secure_boot { "OVMF_CODE_4M.secboot.fd" } else { "OVMF_CODE_4M.fd" })
+}
+
+/// Writes a variable store without keys.
+pub(crate) fn plain_vars(to: &Path) -> Result<()> {
+    let from = part("OVMF_VARS_4M.fd")?;
+    let bytes = fs::read(&from).map_err(|e| Error::io("read", &from, e))?;
+    crate::bundle::replace_file(to, &bytes, 0o600)
+}
+
+fn part(name: &str) -> Result<PathBuf> {
+    let path = Path::new(DIRECTORY).join(name);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(Error::HostPart { what: "the UEFI firmware", path, package: "ovmf" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_that_is_no_variable_store_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vars.fd");
+        for bytes in [Vec::new(), vec![0; 100], vec![0; 540_672]] {
+            fs::write(&path, bytes).unwrap();
+            let error = Keys::File(path.clone()).variables().unwrap_err();
+            assert_eq!(error.code(), "SIG_ERR_SECURE_BOOT_KEYS");
+        }
+    }
+}

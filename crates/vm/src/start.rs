@@ -1,0 +1,180 @@
+//! Starting a VM: the TPM's process first, then QEMU, then a look that both are well.
+use crate::{
+    accel::{self, Choice},
+    bundle::Bundle,
+    error::{Error, Result},
+    process::Process,
+    qemu::{self, Serial},
+    qmp::Qmp,
+    rundir::{RunDir, RunState},
+    worker::{self, Worker},
+};
+use sigillo_keychain::Keychain;
+use std::{
+    ffi::OsString,
+    fs::{self, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+    process::{Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long QEMU may take until its monitor answers.
+const READY: Duration = Duration::from_secs(30);
+/// How long the TPM's process may take to end after QEMU.
+pub(crate) const WORKER_END: Duration = Duration::from_secs(20);
+
+/// Whether the caller stays with the VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attach {
+    /// Return when the VM runs.
+    Background,
+    /// Return when it has ended.
+    Foreground,
+    /// The same, with the guest's serial console on this terminal.
+    Serial,
+}
+
+/// How to start a VM.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Whether to stay.
+    pub attach: Attach,
+    /// The program that has the `worker` command; usually the one running.
+    pub program: PathBuf,
+}
+
+/// What was started.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The accelerator and why.
+    pub accel: Choice,
+    /// How QEMU ended, where it was waited for.
+    pub ended: Option<ExitStatus>,
+}
+
+/// Starts a VM that is off. `report` is told of the accelerator before anything runs.
+///
+/// # Errors
+/// [`Error::KeychainRecordMissing`] before anything is touched; otherwise whatever did not come up, with everything that
+/// had come up ended again.
+pub fn start(
+    bundle: &Bundle,
+    keychain: &dyn Keychain,
+    options: &Start,
+    report: &mut dyn FnMut(&Choice),
+) -> Result<Started> {
+    let name = bundle.name();
+    let lock = bundle.lock()?;
+    bundle.require_off("starting it")?;
+    if !qemu::on_path(qemu::QEMU) {
+        let path = PathBuf::from(qemu::QEMU);
+        return Err(Error::HostPart { what: "the hypervisor", path, package: "qemu-system-x86" });
+    }
+    let key = crate::tpm::key_for_start(bundle, keychain)?;
+    let accel = accel::choose(bundle.config().accel, name)?;
+    report(&accel);
+    let run = bundle.run_dir(true)?;
+    run.clear()?;
+    let worker = match key {
+        Some(key) => Some(worker::spawn(bundle, &run, &options.program, key)?),
+        None => None,
+    };
+    let serial = if options.attach == Attach::Serial { Serial::Terminal } else { Serial::Log };
+    let result = match qemu::arguments(bundle, &run, &accel, serial) {
+        Ok(args) => launch(bundle, &run, args, options.attach, &accel, worker.as_ref()),
+        Err(e) => Err(e),
+    };
+    // From here on the state file says that the VM runs; a foreground QEMU is watched without the lock.
+    drop(lock);
+    let result = match result {
+        Ok(Some(mut child)) => child.wait().map(Some).map_err(|e| Error::io("wait for", &run.qemu_pid(), e)),
+        Ok(None) => return Ok(Started { accel, ended: None }),
+        Err(e) => Err(e),
+    };
+    if let Some(worker) = worker {
+        worker.end(WORKER_END);
+    }
+    run.clear()?;
+    result.map(|ended| Started { accel, ended })
+}
+
+/// Starts QEMU and waits until its monitor says the guest runs. In the foreground the child is returned.
+fn launch(
+    bundle: &Bundle,
+    run: &RunDir,
+    mut args: Vec<OsString>,
+    attach: Attach,
+    accel: &Choice,
+    worker: Option<&Worker>,
+) -> Result<Option<std::process::Child>> {
+    let failed = |why: String| Error::Qemu { name: bundle.name().to_owned(), why };
+    args.push("-pidfile".into());
+    args.push(run.qemu_pid().into_os_string());
+    let log_path = run.qemu_log();
+    let log = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&log_path)
+        .map_err(|e| Error::io("open", &log_path, e))?;
+    let mut command = Command::new(qemu::QEMU);
+    command.args(&args).current_dir("/");
+    let words = || qemu::last_words(&fs::read(&log_path).unwrap_or_default());
+    let (child, process) = if attach == Attach::Background {
+        // QEMU's own daemonizing: the first process ends with the verdict once the machine is built.
+        let status =
+            command.arg("-daemonize").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).status();
+        if !status.map_err(|e| failed(e.to_string()))?.success() {
+            return Err(failed(words()));
+        }
+        let pid = fs::read_to_string(run.qemu_pid()).ok().and_then(|text| text.trim().parse().ok());
+        (None, pid.and_then(Process::of).ok_or_else(|| failed("it ended at once".to_owned()))?)
+    } else {
+        let input = if attach == Attach::Serial { Stdio::inherit() } else { Stdio::null() };
+        let mut child = command.stdin(input).stderr(log).spawn().map_err(|e| failed(e.to_string()))?;
+        let process = i32::try_from(child.id()).ok().and_then(Process::of);
+        let Some(process) = process else {
+            child.wait().map_err(|e| failed(e.to_string()))?;
+            return Err(failed(words()));
+        };
+        (Some(child), process)
+    };
+    let state = RunState {
+        qemu: process,
+        worker: worker.map(Worker::process),
+        accel: accel.accel.as_str().to_owned(),
+        accel_reason: accel.reason.clone(),
+    };
+    let well = run.write_state(&state).and_then(|()| wait_ready(run, process));
+    if let Err(e) = well {
+        process.kill();
+        if let Some(mut child) = child {
+            child.wait().map_err(|e| failed(e.to_string()))?;
+        } else {
+            process.wait_end(WORKER_END);
+        }
+        return Err(failed(format!("{e}; {}", words())));
+    }
+    Ok(child)
+}
+
+fn wait_ready(run: &RunDir, process: Process) -> Result<()> {
+    let end = Instant::now() + READY;
+    loop {
+        let status = Qmp::connect(&run.monitor(), Duration::from_secs(5)).and_then(|mut qmp| qmp.status());
+        match status.as_deref() {
+            Ok("internal-error" | "io-error") => {
+                return Err(Error::Qmp("the guest stopped with an internal error".to_owned()));
+            }
+            Ok(_) => return Ok(()),
+            // A guest that powers off within milliseconds has run.
+            Err(_) if !process.is_alive() => {
+                return Err(Error::Qmp("QEMU ended before its monitor answered".to_owned()));
+            }
+            Err(_) if Instant::now() >= end => return status.map(|_| ()),
+            Err(_) => std::thread::sleep(Duration::from_millis(30)),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The TPM's process, as the VM's starter sees it. It gets all it needs as inherited descriptors: the bundle's directory, the
+//! password in a pipe, the socket it listens on. Nothing secret is in its arguments or environment.
+use crate::{
+    bundle::Bundle,
+    error::{Error, Result},
+    process::Process,
+    qemu::last_words,
+    rundir::RunDir,
+    tpm::StoreKey,
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fd::{AsFd, AsRawFd, OwnedFd},
+    io::FdFlags,
+    pipe::{PipeFlags, pipe_with},
+};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Write},
+    os::unix::{fs::OpenOptionsExt, net::UnixListener, process::CommandExt},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// How long it may take to open the store and listen.
+const READY: Duration = Duration::from_secs(30);
+/// More is not read of what it says. Bytes.
+const WORDS: u64 = 4096;
+
+/// A TPM that listens.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: Child,
+    process: Process,
+}
+
+impl Worker {
+    pub(crate) fn process(&self) -> Process {
+        self.process
+    }
+
+    /// Waits until it has ended by itself, as it does when QEMU closes the connection; then ends it.
+    pub(crate) fn end(mut self, limit: Duration) {
+        if !self.process.wait_end(limit) {
+            self.process.kill();
+        }
+        // Only to take the zombie away; its verdict is in its log.
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts the TPM of a bundle and waits until it listens.
+pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey) -> Result<Worker> {
+    let failed = |why: String| Error::Worker { name: bundle.name().to_owned(), why };
+    let system = |e: rustix::io::Errno| failed(e.to_string());
+    let Some(tpm) = &bundle.config().tpm else { return Err(failed("the VM has none".to_owned())) };
+    let store_dir: OwnedFd =
+        File::open(bundle.path()).map_err(|e| Error::io("open", bundle.path(), e))?.into();
+    let socket = run.tpm_socket();
+    let listener: OwnedFd =
+        UnixListener::bind(&socket).map_err(|e| Error::io("listen on", &socket, e))?.into();
+    let log_path = run.tpm_log();
+    let log: OwnedFd = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&log_path)
+        .map_err(|e| Error::io("open", &log_path, e))?
+        .into();
+    let (ready, ready_child) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
+    let mut inherited = Inherited::default();
+    let mut command = Command::new(program);
+    command.arg("worker");
+    command.arg("--store-dir-fd").arg(inherited.give(store_dir).map_err(system)?);
+    command.arg("--store-name").arg(&tpm.store);
+    if let StoreKey::Password(password) = key {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
+        // A pipe holds 64 KiB, a password under a hundred bytes: this does not wait for a reader.
+        File::from(write).write_all(&password).map_err(|e| failed(e.to_string()))?;
+        command.arg("--key-fd").arg(inherited.give(read).map_err(system)?);
+    }
+    command.arg("--ctrl-fd").arg(inherited.give(listener).map_err(system)?);
+    command.arg("--vm-uuid").arg(bundle.config().uuid.to_string());
+    command.arg("--log-fd").arg(inherited.give(log).map_err(system)?);
+    command.arg("--ready-fd").arg(inherited.give(ready_child).map_err(system)?);
+    command.arg("--terminate");
+    let errors =
+        OpenOptions::new().append(true).open(&log_path).map_err(|e| Error::io("open", &log_path, e))?;
+    command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    // A group of its own: a Ctrl-C meant for the terminal does not end a guest's TPM before the guest.
+    let child = command.process_group(0).spawn();
+    drop(inherited);
+    let mut child = child.map_err(|e| failed(format!("{}: {e}", program.display())))?;
+    let said = wait_ready(ready);
+    let process = i32::try_from(child.id()).ok().and_then(Process::of);
+    match (said.as_deref(), process) {
+        (Ok("ready\n"), Some(process)) => Ok(Worker { child, process }),
+        (said, _) => {
+            let _ = child.kill();
+            child.wait().map_err(|e| failed(e.to_string()))?;
+            let why = match said {
+                Ok(words) if !words.trim().is_empty() => words.trim().to_owned(),
+                Ok(_) => last_words(&fs::read(&log_path).unwrap_or_default()),
+                Err(why) => (*why).clone(),
+            };
+            Err(failed(why))
+        }
+    }
+}
+
+/// Descriptors that the next child keeps. Ours are close-on-exec until they are given and closed right after the child
+/// was started; this program starts one child at a time.
+#[derive(Default)]
+struct Inherited(Vec<OwnedFd>);
+
+impl Inherited {
+    /// Returns the number, which is the same in the child.
+    fn give(&mut self, fd: OwnedFd) -> rustix::io::Result<String> {
+        rustix::io::fcntl_setfd(&fd, FdFlags::empty())?;
+        let number = fd.as_raw_fd().to_string();
+        self.0.push(fd);
+        Ok(number)
+    }
+}
+
+/// What the child says on its ready descriptor, until it ends the line or the descriptor.
+fn wait_ready(pipe: OwnedFd) -> std::result::Result<String, String> {
+    let limit = Timespec { tv_sec: i64::try_from(READY.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
+    let mut said = Vec::new();
+    loop {
+        let mut waiting = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
+        match poll(&mut waiting, Some(&limit)) {
+            Ok(0) => return Err(format!("it said nothing for {} s", READY.as_secs())),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(e) => return Err(e.to_string()),
+        }
+        let mut part = [0; 512];
+        let got = rustix::io::read(&pipe, &mut part).map_err(|e| e.to_string())?;
+        (&part[..])
+            .take(u64::try_from(got).unwrap_or(0))
+            .read_to_end(&mut said)
+            .map_err(|e| e.to_string())?;
+        if got == 0 || said.ends_with(b"\n") || u64::try_from(said.len()).is_ok_and(|len| len > WORDS) {
+            return Ok(String::from_utf8_lossy(&said).into_owned());
+        }
+    }
+}
