@@ -1,0 +1,386 @@
+//! RSA arithmetic and primality, on integers of fixed size in Montgomery form.
+//!
+//! Numbers come and go as big-endian octets of exactly the modulus's or the prime's length. Work on secret
+//! numbers takes a time that depends on sizes only, unless a number is about to be thrown away.
+
+use alloc::boxed::Box;
+
+use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
+use crypto_bigint::{CtEq, CtSelect, Limb, NonZero, Odd, U64, U512, U1024, U1536, U2048, U3072};
+use crypto_bigint::{U4096, Uint};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::Error;
+
+/// The shortest and the longest modulus, in octets.
+pub(crate) const MODULUS_OCTETS: [usize; 4] = [128, 256, 384, 512];
+
+/// An integer of exactly `L` limbs.
+fn load<const L: usize>(bytes: &[u8]) -> Result<Uint<L>, Error> {
+    if bytes.len() != Uint::<L>::BYTES {
+        return Err(Error::BadSize);
+    }
+    Ok(Uint::from_be_slice(bytes))
+}
+
+/// Writes an integer of exactly `out.len()` octets.
+fn store<const L: usize>(value: &Uint<L>, out: &mut [u8]) {
+    for (chunk, limb) in out.rchunks_exact_mut(Limb::BYTES).zip(value.as_limbs()) {
+        chunk.copy_from_slice(&limb.to_be_bytes());
+    }
+}
+
+/// `low + 2^BITS * high`.
+fn join<const L: usize, const W: usize>(low: &Uint<L>, high: &Uint<L>) -> Uint<W> {
+    let mut out = Uint::ZERO;
+    let halves = low.as_limbs().iter().chain(high.as_limbs());
+    for (target, limb) in out.as_mut_limbs().iter_mut().zip(halves) {
+        *target = *limb;
+    }
+    out
+}
+
+/// The lower and the upper half.
+fn split<const L: usize, const W: usize>(value: &Uint<W>) -> (Uint<L>, Uint<L>) {
+    let mut halves = (Uint::ZERO, Uint::ZERO);
+    let targets = halves.0.as_mut_limbs().iter_mut();
+    let targets = targets.chain(halves.1.as_mut_limbs());
+    for (target, limb) in targets.zip(value.as_limbs()) {
+        *target = *limb;
+    }
+    halves
+}
+
+fn odd<const L: usize>(value: &Uint<L>) -> Result<Odd<Uint<L>>, Error> {
+    value.to_odd().into_option().ok_or(Error::BadValue)
+}
+
+fn exponent_limb(e: u32) -> Result<NonZero<Limb>, Error> {
+    let e = NonZero::new(Limb::from_u32(e)).into_option();
+    e.ok_or(Error::BadValue)
+}
+
+/// m^e mod n for a public n whose top and bottom bits are set.
+fn public_op<const W: usize>(n: &FixedMontyParams<W>, e: u32, m: &Uint<W>) -> Result<Uint<W>, Error> {
+    if m >= n.modulus().as_ref() {
+        return Err(Error::BadValue);
+    }
+    let m = FixedMontyForm::new(m, n);
+    Ok(m.pow_vartime(&U64::from_u32(e)).retrieve())
+}
+
+/// RSAEP and RSAVP1: m^e mod n. All lengths are the modulus's.
+///
+/// # Errors
+/// - [`Error::BadSize`] if the lengths differ or the modulus has a size that is not supported.
+/// - [`Error::BadValue`] if m is not below n, or n is even.
+pub(crate) fn rsa_public(n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(), Error> {
+    fn run<const W: usize>(n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let n = FixedMontyParams::new_vartime(odd(&load::<W>(n)?)?);
+        let result = public_op(&n, e, &load(m)?)?;
+        store(&result, out);
+        Ok(())
+    }
+    match n.len() {
+        128 => run::<{ U1024::LIMBS }>(n, e, m, out),
+        256 => run::<{ U2048::LIMBS }>(n, e, m, out),
+        384 => run::<{ U3072::LIMBS }>(n, e, m, out),
+        512 => run::<{ U4096::LIMBS }>(n, e, m, out),
+        _ => Err(Error::BadSize),
+    }
+}
+
+/// A two-prime private key ready for use: `L` limbs to a prime, `W` to the modulus.
+#[derive(Clone)]
+pub(crate) struct Crt<const L: usize, const W: usize> {
+    n: FixedMontyParams<W>,
+    p: FixedMontyParams<L>,
+    q: FixedMontyParams<L>,
+    dp: Uint<L>,
+    dq: Uint<L>,
+    /// q^-1 mod p.
+    q_inverse: FixedMontyForm<L>,
+    e: u32,
+}
+
+impl<const L: usize, const W: usize> Drop for Crt<L, W> {
+    fn drop(&mut self) {
+        self.p.zeroize();
+        self.q.zeroize();
+        self.dp.zeroize();
+        self.dq.zeroize();
+        self.q_inverse.zeroize();
+    }
+}
+
+/// Whether the square of a prime has twice its own number of bits, all of `L` limbs. Part 1, 43.1.
+fn in_range<const L: usize>(prime: &Uint<L>) -> bool {
+    let (_, high) = prime.widening_square();
+    bool::from(high.bit(Uint::<L>::BITS - 1))
+}
+
+/// e^-1 mod (prime - 1): with prime - 1 = e * t + r and k = -1 / r mod e, it is k * t + (k * r + 1) / e.
+fn inverse_exponent<const L: usize>(e: u32, prime: &Uint<L>) -> Result<Uint<L>, Error> {
+    let divisor = exponent_limb(e)?;
+    let (t, r) = prime.wrapping_sub(&Uint::ONE).div_rem_limb(divisor);
+    let (t, e64) = (Zeroizing::new(t), U64::from_u32(e));
+    let r = Zeroizing::new(U64::from(r));
+    let inverse = r.invert_odd_mod(&odd(&e64)?).into_option();
+    let k = Zeroizing::new(e64.wrapping_sub(&inverse.ok_or(Error::BadValue)?));
+    let (rest, _) = k.wrapping_mul(&*r).wrapping_add(&U64::ONE).div_rem_limb(divisor);
+    Ok(t.wrapping_mul(&*k).wrapping_add(&rest.resize::<L>()))
+}
+
+impl<const L: usize, const W: usize> Crt<L, W> {
+    fn from_prime(n: &[u8], e: u32, p: &[u8]) -> Result<Self, Error> {
+        let n = load::<W>(n)?;
+        let p = Zeroizing::new(load::<L>(p)?);
+        if !in_range(&*p) {
+            return Err(Error::BadValue);
+        }
+        let divisor: Option<NonZero<Uint<L>>> = p.to_nz().into_option();
+        let divisor = Zeroizing::new(divisor.ok_or(Error::BadValue)?);
+        let (quotient, remainder) = n.div_rem(&*divisor);
+        let (quotient, remainder) = (Zeroizing::new(quotient), Zeroizing::new(remainder));
+        let (q, high) = split::<L, W>(&quotient);
+        let q = Zeroizing::new(q);
+        let divides = remainder.is_zero() & high.is_zero();
+        if !bool::from(divides) || !in_range(&*q) {
+            return Err(Error::BadValue);
+        }
+        Self::new(&n, e, &p, &q)
+    }
+
+    fn from_primes(p: &[u8], q: &[u8], e: u32) -> Result<Self, Error> {
+        let p = Zeroizing::new(load::<L>(p)?);
+        let q = Zeroizing::new(load::<L>(q)?);
+        if !in_range(&*p) || !in_range(&*q) {
+            return Err(Error::BadValue);
+        }
+        let (low, high) = p.widening_mul(&*q);
+        Self::new(&join(&low, &high), e, &p, &q)
+    }
+
+    /// n is p times q, and both are in range.
+    fn new(n: &Uint<W>, e: u32, p: &Uint<L>, q: &Uint<L>) -> Result<Self, Error> {
+        let p_params = FixedMontyParams::new(odd(p)?);
+        let q_params = FixedMontyParams::new(odd(q)?);
+        let q_inverse = FixedMontyForm::new(q, &p_params).invert().into_option();
+        Ok(Self {
+            n: FixedMontyParams::new_vartime(odd(n)?),
+            dp: inverse_exponent(e, p)?,
+            dq: inverse_exponent(e, q)?,
+            // None if p and q share a factor, as when they are equal.
+            q_inverse: q_inverse.ok_or(Error::BadValue)?,
+            p: p_params,
+            q: q_params,
+            e,
+        })
+    }
+
+    /// c mod prime, in Montgomery form, for c of two primes' length.
+    fn reduce(c: &Uint<W>, prime: &FixedMontyParams<L>) -> FixedMontyForm<L> {
+        let (low, high) = split::<L, W>(c);
+        // 2^BITS in Montgomery form is r2 itself.
+        let shift = FixedMontyForm::from_montgomery(*prime.r2(), prime);
+        FixedMontyForm::new(&high, prime).mul(&shift).add(&FixedMontyForm::new(&low, prime))
+    }
+
+    /// c^d mod n by Garner's formula.
+    fn power(&self, c: &Uint<W>) -> Uint<W> {
+        let m1 = Zeroizing::new(Self::reduce(c, &self.p).pow_amm(&self.dp));
+        let m2 = Zeroizing::new(Self::reduce(c, &self.q).pow_amm(&self.dq).retrieve());
+        let h = m1.sub(&FixedMontyForm::new(&m2, &self.p));
+        let h = Zeroizing::new(h.mul(&self.q_inverse).retrieve());
+        let (low, high) = h.widening_mul(self.q.modulus().as_ref());
+        join::<L, W>(&low, &high).wrapping_add(&m2.resize::<W>())
+    }
+
+    fn private(&self, c: &[u8], blind: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let c = load::<W>(c)?;
+        if &c >= self.n.modulus().as_ref() {
+            return Err(Error::BadValue);
+        }
+        let blind = Zeroizing::new(load::<W>(blind)?);
+        let blind = Zeroizing::new(FixedMontyForm::new(&blind, &self.n));
+        let unblind: Option<FixedMontyForm<W>> = blind.invert().into_option();
+        let unblind = Zeroizing::new(unblind.ok_or(Error::NoResult)?);
+        let hidden = blind.pow_vartime(&U64::from_u32(self.e));
+        let hidden = Zeroizing::new(hidden.mul(&FixedMontyForm::new(&c, &self.n)).retrieve());
+        let power = Zeroizing::new(self.power(&hidden));
+        // A fault in one half would give the other prime away: nothing leaves unless it checks.
+        if public_op(&self.n, self.e, &power)? != *hidden {
+            return Err(Error::Fault);
+        }
+        let result = FixedMontyForm::new(&power, &self.n).mul(&unblind);
+        store(&*Zeroizing::new(result.retrieve()), out);
+        Ok(())
+    }
+
+    fn modulus(&self, out: &mut [u8]) {
+        store(self.n.modulus().as_ref(), out);
+    }
+
+    fn primes(&self, p: &mut [u8], q: &mut [u8]) {
+        store(self.p.modulus().as_ref(), p);
+        store(self.q.modulus().as_ref(), q);
+    }
+}
+
+macro_rules! by_size {
+    ($($variant:ident($prime:ident, $modulus:ident),)+) => {
+        /// A private key of one of the supported sizes, zeroised when dropped.
+        #[derive(Clone)]
+        pub(crate) enum RsaCrt {
+            $($variant(Box<Crt<{ $prime::LIMBS }, { $modulus::LIMBS }>>),)+
+        }
+
+        impl RsaCrt {
+            /// The key whose modulus is n and of which p is one prime.
+            ///
+            /// # Errors
+            /// - [`Error::BadSize`] if n or p has a length that is not supported.
+            /// - [`Error::BadValue`] if p does not divide n, a factor is even or out of range, the two are
+            ///   not coprime, or e has no inverse.
+            pub(crate) fn from_prime(n: &[u8], e: u32, p: &[u8]) -> Result<Self, Error> {
+                match n.len() {
+                    $($modulus::BYTES => Crt::from_prime(n, e, p).map(Box::new).map(Self::$variant),)+
+                    _ => Err(Error::BadSize),
+                }
+            }
+
+            /// The key with these two primes. Errors as for [`RsaCrt::from_prime`].
+            pub(crate) fn from_primes(p: &[u8], q: &[u8], e: u32) -> Result<Self, Error> {
+                match p.len() {
+                    $($prime::BYTES => Crt::from_primes(p, q, e).map(Box::new).map(Self::$variant),)+
+                    _ => Err(Error::BadSize),
+                }
+            }
+
+            /// Octets in the modulus.
+            pub(crate) fn size(&self) -> usize {
+                match self {
+                    $(Self::$variant(_) => $modulus::BYTES,)+
+                }
+            }
+
+            /// Writes the modulus.
+            pub(crate) fn modulus(&self, out: &mut [u8]) {
+                match self {
+                    $(Self::$variant(key) => key.modulus(out),)+
+                }
+            }
+
+            /// Writes both primes.
+            pub(crate) fn primes(&self, p: &mut [u8], q: &mut [u8]) {
+                match self {
+                    $(Self::$variant(key) => key.primes(p, q),)+
+                }
+            }
+
+            /// The public exponent.
+            pub(crate) fn e(&self) -> u32 {
+                match self {
+                    $(Self::$variant(key) => key.e,)+
+                }
+            }
+
+            /// RSADP and RSASP1: c^d mod n, computed on c * blind^e. All lengths are the modulus's.
+            ///
+            /// # Errors
+            /// - [`Error::BadSize`] if a length is wrong.
+            /// - [`Error::BadValue`] if c is not below n.
+            /// - [`Error::NoResult`] if `blind` has no inverse: another is needed.
+            /// - [`Error::Fault`] if the result does not check.
+            pub(crate) fn private(
+                &self,
+                c: &[u8],
+                blind: &[u8],
+                out: &mut [u8],
+            ) -> Result<(), Error> {
+                match self {
+                    $(Self::$variant(key) => key.private(c, blind, out),)+
+                }
+            }
+        }
+    };
+}
+
+by_size! {
+    Rsa1024(U512, U1024),
+    Rsa2048(U1024, U2048),
+    Rsa3072(U1536, U3072),
+    Rsa4096(U2048, U4096),
+}
+
+/// Whether gcd(candidate - 1, e) is 1, for an odd candidate.
+pub(crate) fn exponent_fits(candidate: &[u8], e: u32) -> Result<bool, Error> {
+    fn run<const L: usize>(candidate: &[u8], e: u32) -> Result<bool, Error> {
+        let candidate = Zeroizing::new(load::<L>(candidate)?);
+        let rest = candidate.wrapping_sub(&Uint::ONE).rem_limb(exponent_limb(e)?);
+        let rest = U64::from(rest);
+        Ok(rest.gcd(&U64::from_u32(e)) == U64::ONE)
+    }
+    match candidate.len() {
+        128 => run::<{ U1024::LIMBS }>(candidate, e),
+        192 => run::<{ U1536::LIMBS }>(candidate, e),
+        256 => run::<{ U2048::LIMBS }>(candidate, e),
+        _ => Err(Error::BadSize),
+    }
+}
+
+/// Whether |a - b| > 2^(bits - 100), where both have `bits` bits. FIPS 186-5, A.1.3.
+pub(crate) fn far_apart(a: &[u8], b: &[u8]) -> Result<bool, Error> {
+    fn run<const L: usize>(a: &[u8], b: &[u8]) -> Result<bool, Error> {
+        let (a, b) = (Zeroizing::new(load::<L>(a)?), Zeroizing::new(load::<L>(b)?));
+        let (difference, borrow) = a.borrowing_sub(&b, Limb::ZERO);
+        let negated = difference.wrapping_neg();
+        let distance = Uint::ct_select(&difference, &negated, borrow.ct_ne(&Limb::ZERO));
+        let distance = Zeroizing::new(distance);
+        let limit = Uint::<L>::ONE.shl_vartime(Uint::<L>::BITS - 100);
+        Ok(*distance > limit)
+    }
+    match a.len() {
+        128 => run::<{ U1024::LIMBS }>(a, b),
+        192 => run::<{ U1536::LIMBS }>(a, b),
+        256 => run::<{ U2048::LIMBS }>(a, b),
+        _ => Err(Error::BadSize),
+    }
+}
+
+/// One round of the Miller-Rabin test of an odd candidate with a base in 2..candidate - 1. FIPS 186-5, B.3.1.
+///
+/// A candidate congruent to 1 modulo 2^64 fails. The time does not depend on the candidate, nor on how many
+/// times two divides candidate - 1.
+pub(crate) fn miller_rabin(candidate: &[u8], base: &[u8]) -> Result<bool, Error> {
+    fn run<const L: usize>(candidate: &[u8], base: &[u8]) -> Result<bool, Error> {
+        let low = candidate.last_chunk().ok_or(Error::BadSize)?;
+        let low = Zeroizing::new(u64::from_be_bytes(*low) & !1);
+        let candidate = Zeroizing::new(load::<L>(candidate)?);
+        let params = Zeroizing::new(FixedMontyParams::new(odd(&candidate)?));
+        let base = Zeroizing::new(FixedMontyForm::new(&load(base)?, &params));
+        let one = FixedMontyForm::one(&params);
+        let minus_one = Zeroizing::new(one.neg());
+
+        // x = base^((candidate - 1) >> shift), for shift from 64 down to 1.
+        let high = Zeroizing::new(candidate.shr_vartime(64));
+        let mut x = Zeroizing::new(base.pow_amm_bounded_exp(&high, Uint::<L>::BITS - 64));
+        let mut passed = 0u64.ct_ne(&0);
+        for shift in (1..64u32).rev() {
+            *x = x.square();
+            let bit = ((*low >> shift) & 1).ct_eq(&1);
+            let multiplied = x.mul(&base);
+            *x = FixedMontyForm::ct_select(&x, &multiplied, bit);
+            let zero_below = (*low & ((1 << shift) - 1)).ct_eq(&0);
+            passed |= zero_below & x.as_montgomery().ct_eq(minus_one.as_montgomery());
+            passed |= zero_below & bit & x.as_montgomery().ct_eq(one.as_montgomery());
+        }
+        Ok(bool::from(passed))
+    }
+    match candidate.len() {
+        128 => run::<{ U1024::LIMBS }>(candidate, base),
+        192 => run::<{ U1536::LIMBS }>(candidate, base),
+        256 => run::<{ U2048::LIMBS }>(candidate, base),
+        _ => Err(Error::BadSize),
+    }
+}

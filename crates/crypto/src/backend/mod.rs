@@ -1,0 +1,10 @@
+//! The compile-time seam: coarse functions over octets, implemented with RustCrypto.
+//!
+//! Another implementation would replace these files and nothing else. Whatever decides a derived value
+//! (counters, candidate streams, nonces, paddings) is above this module, so that results never depend on
+//! which one is built.
+
+pub(crate) mod aes;
+pub(crate) mod bignum;
+pub(crate) mod curve;
+pub(crate) mod hash;

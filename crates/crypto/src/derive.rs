@@ -1,0 +1,157 @@
+//! Keys from a generator: the frozen contract, level 16.
+//!
+//! A primary object is made again and again from its hierarchy's seed (Part 1, 24.6.3), so what this module
+//! computes may never change: not with a crate, a build, a machine or an optimisation. A change is a new
+//! level beside this one. The vectors in `tests/vectors` fix it.
+//!
+//! # The stream
+//!
+//! [`seeded`] takes a seed, a label and a context. With `||` for concatenation:
+//!
+//! ```text
+//! material = KDFa(SHA-512, seed, label, [16], context, 512)                  64 octets
+//! stream   = CTR_DRBG(AES-256, with derivation function), instantiated with
+//!            entropy_input = material, nonce = empty,
+//!            personalization_string = empty; no reseeding but the caller's
+//! ```
+//!
+//! The one octet of contextU is the level. Every draw below is one request without additional input; where
+//! one request ends matters, since the generator moves its key after each.
+//!
+//! # RSA
+//!
+//! [`rsa`] with k bits and the exponent e draws k/16 octets for each candidate, reads them as a big-endian
+//! number, and sets its two most significant bits and its least significant one. p is the first candidate
+//! that is accepted, q the first accepted after it. A candidate c is accepted if
+//!
+//! 1. gcd(c - 1, e) = 1;
+//! 2. for q: |c - p| > 2^(k/2 - 100);
+//! 3. c passes the Miller-Rabin test to the base 2 and to five more: base i, from 0 to 4, is
+//!    KDFa(SHA-512, c, "MR BASE", [i], empty, k/2) with the most significant bit cleared and the second least
+//!    significant one set;
+//! 4. c is not 1 modulo 2^64.
+//!
+//! There is no limit to the number of candidates. Candidates are independent draws, as in FIPS 186-5, A.1.3,
+//! and bases come from the candidate, not from the stream: neither a sieve, nor trial division, nor a batch
+//! of any size can change the result. The lower bound on d that FIPS 186-5 adds cannot be missed without a
+//! common factor of p - 1 and q - 1 of nearly their own size, and is not tested.
+//!
+//! # Elliptic curves, and the rest
+//!
+//! [`ecc`] draws eight octets more than the order n has, takes the number modulo n - 1 and adds 1 (FIPS 186-5,
+//! A.2.1). [`octets`] (symmetric keys, HMAC keys, seedValue) is the draw itself.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use crate::backend::bignum;
+use crate::drbg::Drbg;
+use crate::ecc::{EcPrivate, scalar_with_extra_bits};
+use crate::kdf::kdfa;
+use crate::rsa::{RsaPrivate, is_generated_key_size};
+use crate::{EccCurve, Error, HashAlg, Rng};
+
+mod trial;
+
+/// The level of this contract, as saved states record it.
+pub const LEVEL: u8 = 16;
+
+/// Rounds after the first. Five give an error below 2^-112 for random primes of 1024 bits, and less for
+/// longer ones. FIPS 186-5, table B.1.
+const ROUNDS: u8 = 5;
+
+/// The generator for an object made from `seed`. `label` says what for, without a terminating zero; `context`
+/// is whatever else the object depends on, in a form that cannot be read in two ways.
+#[must_use]
+pub fn seeded(seed: &[u8], label: &[u8], context: &[u8]) -> Drbg {
+    let material = kdfa(HashAlg::Sha512, seed, label, &[LEVEL], context, 512);
+    Drbg::from_seed_material(&[&material])
+}
+
+/// An RSA key of `bits` bits with the public exponent `e`, from the next draws of `drbg`. Part 1, 43.8.
+///
+/// # Errors
+/// - [`Error::BadSize`] if keys of that size are not made here.
+/// - [`Error::BadValue`] if e is even or below 2^16.
+pub fn rsa(drbg: &mut Drbg, bits: u32, e: u32) -> Result<RsaPrivate, Error> {
+    if !is_generated_key_size(bits) {
+        return Err(Error::BadSize);
+    }
+    if e.is_multiple_of(2) || e < 1 << 16 {
+        return Err(Error::BadValue);
+    }
+    let p = prime(drbg, bits / 2, e, None)?;
+    let q = prime(drbg, bits / 2, e, Some(&p))?;
+    RsaPrivate::from_primes(&p, &q, e)
+}
+
+/// A private key on `curve`, from the next draw of `drbg`. Part 1, 44.6.
+///
+/// # Errors
+/// None: the number drawn is always in range.
+pub fn ecc(drbg: &mut Drbg, curve: EccCurve) -> Result<EcPrivate, Error> {
+    let d = scalar_with_extra_bits(curve, drbg)?;
+    EcPrivate::new(curve, &d[..curve.coordinate_size()])
+}
+
+/// `len` octets: a symmetric key, an HMAC key or a seedValue.
+#[must_use]
+pub fn octets(drbg: &mut Drbg, len: usize) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(vec![0; len]);
+    drbg.fill(&mut out);
+    out
+}
+
+/// The first acceptable candidate.
+fn prime(drbg: &mut Drbg, bits: u32, e: u32, other: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut candidate = Zeroizing::new(vec![0; bits.div_ceil(8) as usize]);
+    loop {
+        drbg.fill(&mut candidate);
+        if let Some(first) = candidate.first_mut() {
+            *first |= 0xC0;
+        }
+        if let Some(last) = candidate.last_mut() {
+            *last |= 1;
+        }
+        // What a rejected candidate tells by the time it took is about a number nobody uses.
+        let accepted = !trial::has_small_factor(&candidate)
+            && passes_base_2(&candidate)?
+            && bignum::exponent_fits(&candidate, e)?
+            && match other {
+                Some(other) => bignum::far_apart(&candidate, other)?,
+                None => true,
+            }
+            && passes_own_bases(&candidate)?;
+        if accepted {
+            return Ok(candidate);
+        }
+    }
+}
+
+fn passes_base_2(candidate: &[u8]) -> Result<bool, Error> {
+    let mut base = vec![0; candidate.len()];
+    if let Some(last) = base.last_mut() {
+        *last = 2;
+    }
+    bignum::miller_rabin(candidate, &base)
+}
+
+/// The rounds whose bases are made from the candidate.
+fn passes_own_bases(candidate: &[u8]) -> Result<bool, Error> {
+    let bits = u32::try_from(candidate.len() * 8).map_err(|_| Error::BadSize)?;
+    for round in 0..ROUNDS {
+        let mut base = kdfa(HashAlg::Sha512, candidate, b"MR BASE", &[round], &[], bits);
+        if let Some(first) = base.first_mut() {
+            *first &= 0x7F;
+        }
+        if let Some(last) = base.last_mut() {
+            *last |= 2;
+        }
+        if !bignum::miller_rabin(candidate, &base)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
