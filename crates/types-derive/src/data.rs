@@ -48,6 +48,7 @@ impl Options {
 pub(crate) fn marshal(input: &DeriveInput) -> Result<TokenStream> {
     let options = Options::read(&input.attrs)?;
     let name = &input.ident;
+    let mut union = None;
     let (body, sized) = match &input.data {
         Data::Struct(data) => {
             let fields = members(&data.fields);
@@ -60,7 +61,14 @@ pub(crate) fn marshal(input: &DeriveInput) -> Result<TokenStream> {
         }
         Data::Enum(data) => match (&options.repr, &options.tag) {
             (Some(repr), _) => (quote!(::sigillo_types::Marshal::marshal(&(*self as #repr), out);), false),
-            (None, Some(tag)) => (marshal_tagged(data, tag)?, false),
+            (None, Some(tag)) => {
+                union = Some(marshal_union(name, data, tag)?);
+                let body = quote! {
+                    ::sigillo_types::Marshal::marshal(&::sigillo_types::MarshalUnion::selector(self), out);
+                    ::sigillo_types::MarshalUnion::marshal_body(self, out);
+                };
+                (body, false)
+            }
             (None, None) => return Err(Error::new_spanned(name, "an enum needs `repr` or `tag`")),
         },
         Data::Union(_) => return Err(Error::new_spanned(name, "unions have no canonical form")),
@@ -75,23 +83,36 @@ pub(crate) fn marshal(input: &DeriveInput) -> Result<TokenStream> {
             #sized
             fn marshal(&self, out: &mut ::sigillo_types::marshal::Bytes) { #body }
         }
+        #union
     })
 }
 
-fn marshal_tagged(data: &DataEnum, tag_type: &Expr) -> Result<TokenStream> {
-    let mut arms = Vec::new();
+fn marshal_union(name: &Ident, data: &DataEnum, tag_type: &Expr) -> Result<TokenStream> {
+    let mut selectors = Vec::new();
+    let mut bodies = Vec::new();
     for variant in &data.variants {
         let tag = variant_tag(variant)?;
         let ident = &variant.ident;
         let (pattern, bound) = pattern(&variant.fields);
-        arms.push(quote! {
-            Self::#ident #pattern => {
-                ::sigillo_types::Marshal::marshal(&(#tag as #tag_type), out);
-                #(::sigillo_types::Marshal::marshal(#bound, out);)*
-            }
+        selectors.push(quote!(Self::#ident { .. } => #tag,));
+        bodies.push(quote! {
+            Self::#ident #pattern => { #(::sigillo_types::Marshal::marshal(#bound, out);)* }
         });
     }
-    Ok(quote!(match self { #(#arms)* }))
+    Ok(quote! {
+        impl ::sigillo_types::MarshalUnion for #name {
+            type Selector = #tag_type;
+
+            fn selector(&self) -> #tag_type {
+                match self { #(#selectors)* }
+            }
+
+            fn marshal_body(&self, out: &mut ::sigillo_types::marshal::Bytes) {
+                let _ = &out;
+                match self { #(#bodies)* }
+            }
+        }
+    })
 }
 
 pub(crate) fn unmarshal(input: &DeriveInput) -> Result<TokenStream> {
@@ -100,22 +121,8 @@ pub(crate) fn unmarshal(input: &DeriveInput) -> Result<TokenStream> {
     match &input.data {
         Data::Struct(data) => {
             let value = construct(&quote!(Self), &data.fields);
-            let body = if options.sized {
-                quote! {
-                    let size = usize::from(<u16 as ::sigillo_types::Unmarshal>::unmarshal(r)?);
-                    if size == 0 {
-                        return Err(::sigillo_types::rc::SIZE);
-                    }
-                    let before = r.rest().len();
-                    let value = #value;
-                    if before - r.rest().len() != size {
-                        return Err(::sigillo_types::rc::SIZE);
-                    }
-                    Ok(value)
-                }
-            } else {
-                quote!(Ok(#value))
-            };
+            let body =
+                if options.sized { quote!(r.sized_structure(|r| Ok(#value))) } else { quote!(Ok(#value)) };
             Ok(quote! {
                 impl ::sigillo_types::Unmarshal for #name {
                     fn unmarshal(
@@ -132,10 +139,24 @@ pub(crate) fn unmarshal(input: &DeriveInput) -> Result<TokenStream> {
 fn unmarshal_enum(input: &DeriveInput, data: &DataEnum, options: &Options) -> Result<TokenStream> {
     let name = &input.ident;
     let error = options.error(input)?;
-    let (tag_type, arms) = match (&options.repr, &options.tag) {
+    match (&options.repr, &options.tag) {
         (Some(repr), _) => {
             let idents = data.variants.iter().map(|variant| &variant.ident);
-            (quote!(#repr), quote!(#(raw if raw == Self::#idents as #repr => Self::#idents,)*))
+            let nullable =
+                options.null.as_ref().map(|null| nullable(name, &quote!(#repr), &quote!((#null as #repr))));
+            Ok(quote! {
+                impl ::sigillo_types::Unmarshal for #name {
+                    fn unmarshal(
+                        r: &mut ::sigillo_types::Reader<'_>,
+                    ) -> ::core::result::Result<Self, ::sigillo_types::Fmt1> {
+                        Ok(match <#repr as ::sigillo_types::Unmarshal>::unmarshal(r)? {
+                            #(raw if raw == Self::#idents as #repr => Self::#idents,)*
+                            _ => return Err(#error),
+                        })
+                    }
+                }
+                #nullable
+            })
         }
         (None, Some(tag_type)) => {
             let mut arms = Vec::new();
@@ -143,45 +164,58 @@ fn unmarshal_enum(input: &DeriveInput, data: &DataEnum, options: &Options) -> Re
                 let tag = variant_tag(variant)?;
                 let ident = &variant.ident;
                 let value = construct(&quote!(Self::#ident), &variant.fields);
-                arms.push(quote!(raw if raw == (#tag as #tag_type) => #value,));
+                arms.push(quote!(raw if raw == #tag => #value,));
             }
-            (quote!(#tag_type), quote!(#(#arms)*))
-        }
-        (None, None) => return Err(Error::new_spanned(name, "an enum needs `repr` or `tag`")),
-    };
-    let nullable = options.null.as_ref().map(|null| {
-        quote! {
-            impl ::sigillo_types::Nullable for #name {
-                fn unmarshal_nullable(
-                    r: &mut ::sigillo_types::Reader<'_>,
-                ) -> ::core::result::Result<Option<Self>, ::sigillo_types::Fmt1> {
-                    let mut ahead = r.clone();
-                    if <#tag_type as ::sigillo_types::Unmarshal>::unmarshal(&mut ahead)? == (#null as #tag_type) {
-                        *r = ahead;
-                        return Ok(None);
+            let nullable =
+                options.null.as_ref().map(|null| nullable(name, &quote!(#tag_type), &quote!(#null)));
+            Ok(quote! {
+                impl ::sigillo_types::UnmarshalUnion for #name {
+                    fn unmarshal_body(
+                        selector: #tag_type,
+                        r: &mut ::sigillo_types::Reader<'_>,
+                    ) -> ::core::result::Result<Self, ::sigillo_types::Fmt1> {
+                        let _ = &r;
+                        Ok(match selector {
+                            #(#arms)*
+                            _ => return Err(#error),
+                        })
                     }
-                    <Self as ::sigillo_types::Unmarshal>::unmarshal(r).map(Some)
                 }
+                impl ::sigillo_types::Unmarshal for #name {
+                    fn unmarshal(
+                        r: &mut ::sigillo_types::Reader<'_>,
+                    ) -> ::core::result::Result<Self, ::sigillo_types::Fmt1> {
+                        let selector = <#tag_type as ::sigillo_types::Unmarshal>::unmarshal(r)?;
+                        ::sigillo_types::UnmarshalUnion::unmarshal_body(selector, r)
+                    }
+                }
+                #nullable
+            })
+        }
+        (None, None) => Err(Error::new_spanned(name, "an enum needs `repr` or `tag`")),
+    }
+}
 
-                fn marshal_null(out: &mut ::sigillo_types::marshal::Bytes) {
-                    ::sigillo_types::Marshal::marshal(&(#null as #tag_type), out);
-                }
-            }
-        }
-    });
-    Ok(quote! {
-        impl ::sigillo_types::Unmarshal for #name {
-            fn unmarshal(
+/// `Nullable` for an enum whose selector has a NULL value.
+fn nullable(name: &Ident, tag_type: &TokenStream, null: &TokenStream) -> TokenStream {
+    quote! {
+        impl ::sigillo_types::Nullable for #name {
+            fn unmarshal_nullable(
                 r: &mut ::sigillo_types::Reader<'_>,
-            ) -> ::core::result::Result<Self, ::sigillo_types::Fmt1> {
-                Ok(match <#tag_type as ::sigillo_types::Unmarshal>::unmarshal(r)? {
-                    #arms
-                    _ => return Err(#error),
-                })
+            ) -> ::core::result::Result<Option<Self>, ::sigillo_types::Fmt1> {
+                let mut ahead = r.clone();
+                if <#tag_type as ::sigillo_types::Unmarshal>::unmarshal(&mut ahead)? == #null {
+                    *r = ahead;
+                    return Ok(None);
+                }
+                <Self as ::sigillo_types::Unmarshal>::unmarshal(r).map(Some)
+            }
+
+            fn marshal_null(out: &mut ::sigillo_types::marshal::Bytes) {
+                ::sigillo_types::Marshal::marshal(&(#null as #tag_type), out);
             }
         }
-        #nullable
-    })
+    }
 }
 
 fn variant_tag(variant: &syn::Variant) -> Result<Expr> {

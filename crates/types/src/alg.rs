@@ -1,8 +1,8 @@
-//! Algorithm identifiers and the interface types over them. Part 2, 6.3, 6.4 and 9.27 to 9.37.
+//! Algorithm identifiers and the interface types over them. Part 2, 6.3, 6.4 and 9.31 to 9.41.
 
 use crate::derive::{Marshal, Unmarshal};
 
-/// TPMI_ALG_HASH. `Option<HashAlg>` is `TPMI_ALG_HASH+`. Part 2, 9.27.
+/// TPMI_ALG_HASH. `Option<HashAlg>` is `TPMI_ALG_HASH+`. Part 2, 9.31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
 #[tpm(repr = u16, error = HASH, null = 0x0010)]
 pub enum HashAlg {
@@ -73,6 +73,195 @@ impl EccCurve {
         match self {
             Self::NistP256 => 32,
             Self::NistP384 => 48,
+        }
+    }
+}
+
+/// TPM_ALG_ID as it stands where any algorithm may be named, known or not. Part 2, 6.3.
+pub type AlgId = u16;
+
+/// TPM_ALG_ID: the identifiers this crate has a use for. Part 2, 6.3.
+pub mod id {
+    /// RSA.
+    pub const RSA: u16 = 0x0001;
+    /// SHA-1.
+    pub const SHA1: u16 = 0x0004;
+    /// HMAC.
+    pub const HMAC: u16 = 0x0005;
+    /// AES.
+    pub const AES: u16 = 0x0006;
+    /// The mask generation function of PKCS #1.
+    pub const MGF1: u16 = 0x0007;
+    /// An object that is a keyed hash or sealed data.
+    pub const KEYEDHASH: u16 = 0x0008;
+    /// XOR obfuscation.
+    pub const XOR: u16 = 0x000A;
+    /// SHA-256.
+    pub const SHA256: u16 = 0x000B;
+    /// SHA-384.
+    pub const SHA384: u16 = 0x000C;
+    /// SHA-512.
+    pub const SHA512: u16 = 0x000D;
+    /// No algorithm.
+    pub const NULL: u16 = 0x0010;
+    /// RSASSA-PKCS1-v1_5.
+    pub const RSASSA: u16 = 0x0014;
+    /// RSAES-PKCS1-v1_5.
+    pub const RSAES: u16 = 0x0015;
+    /// RSASSA-PSS.
+    pub const RSAPSS: u16 = 0x0016;
+    /// RSAES-OAEP.
+    pub const OAEP: u16 = 0x0017;
+    /// ECDSA.
+    pub const ECDSA: u16 = 0x0018;
+    /// Elliptic-curve Diffie-Hellman.
+    pub const ECDH: u16 = 0x0019;
+    /// The concatenation KDF of SP 800-56A.
+    pub const KDF1_SP800_56A: u16 = 0x0020;
+    /// The counter-mode KDF of SP 800-108.
+    pub const KDF1_SP800_108: u16 = 0x0022;
+    /// Elliptic curves.
+    pub const ECC: u16 = 0x0023;
+    /// An object that is a symmetric cipher key.
+    pub const SYMCIPHER: u16 = 0x0025;
+    /// Counter mode.
+    pub const CTR: u16 = 0x0040;
+    /// Output feedback.
+    pub const OFB: u16 = 0x0041;
+    /// Cipher block chaining.
+    pub const CBC: u16 = 0x0042;
+    /// Cipher feedback.
+    pub const CFB: u16 = 0x0043;
+    /// Electronic codebook.
+    pub const ECB: u16 = 0x0044;
+}
+
+/// TPMI_ALG_PUBLIC: the type of an object. Part 2, 12.2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = TYPE)]
+#[repr(u16)]
+pub enum ObjectType {
+    /// TPM_ALG_RSA.
+    Rsa = id::RSA,
+    /// TPM_ALG_KEYEDHASH: a keyed hash key or sealed data.
+    KeyedHash = id::KEYEDHASH,
+    /// TPM_ALG_ECC.
+    Ecc = id::ECC,
+    /// TPM_ALG_SYMCIPHER.
+    SymCipher = id::SYMCIPHER,
+}
+
+impl ObjectType {
+    /// The TPM_ALG_ID.
+    #[must_use]
+    pub const fn id(self) -> u16 {
+        self as u16
+    }
+}
+
+/// TPMI_ALG_SYM_MODE and TPMI_ALG_CIPHER_MODE, which differ in CMAC only. `None` is TPM_ALG_NULL. Part 2, 9.35 and 9.41.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = MODE, null = 0x0010)]
+#[repr(u16)]
+pub enum SymMode {
+    /// TPM_ALG_CTR.
+    Ctr = id::CTR,
+    /// TPM_ALG_OFB.
+    Ofb = id::OFB,
+    /// TPM_ALG_CBC.
+    Cbc = id::CBC,
+    /// TPM_ALG_CFB: the mode of parents and of parameter encryption.
+    Cfb = id::CFB,
+    /// TPM_ALG_ECB.
+    Ecb = id::ECB,
+}
+
+impl SymMode {
+    /// The TPM_ALG_ID.
+    #[must_use]
+    pub const fn id(self) -> u16 {
+        self as u16
+    }
+}
+
+/// TPMI_ALG_KDF. `None` is TPM_ALG_NULL. Part 2, 9.36.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = KDF, null = 0x0010)]
+#[repr(u16)]
+pub enum KdfAlg {
+    /// TPM_ALG_MGF1.
+    Mgf1 = id::MGF1,
+    /// TPM_ALG_KDF1_SP800_56A.
+    Kdf1Sp80056a = id::KDF1_SP800_56A,
+    /// TPM_ALG_KDF1_SP800_108.
+    Kdf1Sp800108 = id::KDF1_SP800_108,
+}
+
+/// TPMI_AES_KEY_BITS. Part 2, 11.1.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = VALUE)]
+pub enum AesKeyBits {
+    /// AES-128.
+    Aes128 = 128,
+    /// AES-192.
+    Aes192 = 192,
+    /// AES-256.
+    Aes256 = 256,
+}
+
+impl AesKeyBits {
+    /// Every size, ascending.
+    pub const ALL: [Self; 3] = [Self::Aes128, Self::Aes192, Self::Aes256];
+
+    /// Bits in a key.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self as u16
+    }
+
+    /// Bytes in a key.
+    #[must_use]
+    pub const fn key_size(self) -> usize {
+        match self {
+            Self::Aes128 => 16,
+            Self::Aes192 => 24,
+            Self::Aes256 => 32,
+        }
+    }
+}
+
+/// TPMI_RSA_KEY_BITS. Part 2, 11.2.4.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = VALUE)]
+pub enum RsaKeyBits {
+    /// RSA-1024: too weak for anything but old data.
+    Rsa1024 = 1024,
+    /// RSA-2048.
+    Rsa2048 = 2048,
+    /// RSA-3072.
+    Rsa3072 = 3072,
+    /// RSA-4096.
+    Rsa4096 = 4096,
+}
+
+impl RsaKeyBits {
+    /// Every size, ascending.
+    pub const ALL: [Self; 4] = [Self::Rsa1024, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+
+    /// Bits in the modulus.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self as u16
+    }
+
+    /// Bytes in the modulus.
+    #[must_use]
+    pub const fn modulus_size(self) -> usize {
+        match self {
+            Self::Rsa1024 => 128,
+            Self::Rsa2048 => 256,
+            Self::Rsa3072 => 384,
+            Self::Rsa4096 => 512,
         }
     }
 }

@@ -54,6 +54,28 @@ pub trait Nullable: Sized {
     fn marshal_null(out: &mut Vec<u8>);
 }
 
+/// A Part 2 union: a body whose form a selector decides. Structures that keep the two apart (`TPMT_PUBLIC` puts four fields between
+/// them) write each in its place; those that have them side by side use [`Marshal`].
+pub trait MarshalUnion {
+    /// The selector's type.
+    type Selector;
+
+    /// The selector of this value.
+    fn selector(&self) -> Self::Selector;
+
+    /// Appends the body without its selector.
+    fn marshal_body(&self, out: &mut Vec<u8>);
+}
+
+/// The reading side of [`MarshalUnion`].
+pub trait UnmarshalUnion: MarshalUnion + Sized {
+    /// Reads the body that `selector` asks for.
+    ///
+    /// # Errors
+    /// The type's code for a selector it does not know; those of the body.
+    fn unmarshal_body(selector: Self::Selector, r: &mut Reader<'_>) -> Result<Self, Fmt1>;
+}
+
 impl<T: Nullable> Unmarshal for Option<T> {
     fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
         T::unmarshal_nullable(r)
@@ -61,6 +83,8 @@ impl<T: Nullable> Unmarshal for Option<T> {
 }
 
 impl<T: Nullable + Marshal> Marshal for Option<T> {
+    const SIZED: bool = T::SIZED;
+
     fn marshal(&self, out: &mut Vec<u8>) {
         match self {
             Some(value) => value.marshal(out),
@@ -120,6 +144,23 @@ impl<'a> Reader<'a> {
         self.take(size)
     }
 
+    /// Reads a structure behind its 16-bit size.
+    ///
+    /// # Errors
+    /// `SIZE` if the size is zero or not that of the structure that was read; those of `structure`.
+    pub fn sized_structure<T>(
+        &mut self,
+        structure: impl FnOnce(&mut Self) -> Result<T, Fmt1>,
+    ) -> Result<T, Fmt1> {
+        let size = usize::from(u16::unmarshal(self)?);
+        if size == 0 {
+            return Err(rc::SIZE);
+        }
+        let before = self.rest.len();
+        let value = structure(self)?;
+        if before - self.rest.len() == size { Ok(value) } else { Err(rc::SIZE) }
+    }
+
     /// Checks that everything was read.
     ///
     /// # Errors
@@ -144,7 +185,19 @@ macro_rules! integers {
     )+};
 }
 
-integers!(u8, u16, u32, u64, i8);
+integers!(u8, u16, u32, u64, i8, i32);
+
+impl<const N: usize> Marshal for [u8; N] {
+    fn marshal(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+}
+
+impl<const N: usize> Unmarshal for [u8; N] {
+    fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
+        r.array()
+    }
+}
 
 /// TPMI_YES_NO. Part 2, 9.2.
 impl Marshal for bool {

@@ -3,6 +3,7 @@
 //! A format-one code ([`Fmt1`]) names what is wrong; only it can be told *where*, by [`Fmt1::at`]. The positions come from the
 //! command declarations, so a handler writes `rc::VALUE.at(Create::IN_PUBLIC)` and the number cannot be wrong.
 
+use crate::marshal::{Bytes, Marshal, Reader, Unmarshal};
 use core::fmt;
 
 /// A response code as it stands in a response header. Part 2, 6.6.
@@ -119,6 +120,19 @@ impl fmt::Display for Rc {
 }
 
 impl core::error::Error for Rc {}
+
+/// TPM_RC as a parameter (`testResult`).
+impl Marshal for Rc {
+    fn marshal(&self, out: &mut Bytes) {
+        self.0.marshal(out);
+    }
+}
+
+impl Unmarshal for Rc {
+    fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
+        u32::unmarshal(r).map(Self)
+    }
+}
 
 macro_rules! codes {
     ($kind:ident, $all:ident: $($(#[doc = $doc:literal])+ $name:ident = $value:literal;)+) => {

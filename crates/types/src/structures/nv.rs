@@ -1,0 +1,59 @@
+//! NV indices. Part 2, 13.
+
+use crate::{
+    Fmt1, HashAlg,
+    attributes::TpmaNv,
+    buffers::Tpm2bDigest,
+    derive::{Marshal, Unmarshal},
+    handles::NvIndexHandle,
+    limits,
+    marshal::{self, Reader},
+    rc,
+};
+
+/// TPMS_NV_PIN_COUNTER_PARAMETERS: the contents of a PIN index. Part 2, 13.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Marshal, Unmarshal)]
+pub struct TpmsNvPinCounterParameters {
+    /// Uses counted so far.
+    pub pin_count: u32,
+    /// Uses allowed.
+    pub pin_limit: u32,
+}
+
+/// TPMS_NV_PUBLIC. Part 2, 13.6.
+#[derive(Clone, Debug, PartialEq, Eq, Marshal)]
+pub struct TpmsNvPublic {
+    /// The index.
+    pub nv_index: NvIndexHandle,
+    /// The hash of the Name, and of the data of an index that is extended.
+    pub name_alg: HashAlg,
+    /// The attributes.
+    pub attributes: TpmaNv,
+    /// The policy, or the Empty Buffer.
+    pub auth_policy: Tpm2bDigest,
+    /// Octets of data, at most [`limits::MAX_NV_INDEX_SIZE`].
+    pub data_size: u16,
+}
+
+/// `SIZE` if the data are too large.
+impl marshal::Unmarshal for TpmsNvPublic {
+    fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
+        use marshal::Unmarshal;
+        let public = Self {
+            nv_index: Unmarshal::unmarshal(r)?,
+            name_alg: Unmarshal::unmarshal(r)?,
+            attributes: Unmarshal::unmarshal(r)?,
+            auth_policy: Unmarshal::unmarshal(r)?,
+            data_size: Unmarshal::unmarshal(r)?,
+        };
+        if public.data_size > limits::MAX_NV_INDEX_SIZE { Err(rc::SIZE) } else { Ok(public) }
+    }
+}
+
+/// TPM2B_NV_PUBLIC. Part 2, 13.7.
+#[derive(Clone, Debug, PartialEq, Eq, Marshal, Unmarshal)]
+#[tpm(sized)]
+pub struct Tpm2bNvPublic {
+    /// The public area.
+    pub nv_public: TpmsNvPublic,
+}

@@ -1,0 +1,204 @@
+//! Choices of a symmetric algorithm, scheme or key derivation with its details. Part 2, 11.1 and 11.2. `None` of each is
+//! TPM_ALG_NULL.
+
+use crate::{
+    HashAlg,
+    alg::{AesKeyBits, KdfAlg, SymMode, id},
+    derive::{Marshal, Unmarshal},
+};
+
+/// TPMT_SYM_DEF: how a session encrypts parameters. Part 2, 11.1.6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = SYMMETRIC, null = id::NULL)]
+pub enum SymDef {
+    /// AES in a mode.
+    #[tpm(tag = id::AES)]
+    Aes {
+        /// The size of the key.
+        key_bits: AesKeyBits,
+        /// The mode.
+        mode: Option<SymMode>,
+    },
+    /// XOR with a mask from this hash.
+    #[tpm(tag = id::XOR)]
+    Xor(HashAlg),
+}
+
+/// TPMT_SYM_DEF_OBJECT: the block cipher of an object. Part 2, 11.1.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = SYMMETRIC, null = id::NULL)]
+pub enum SymDefObject {
+    /// AES in a mode; `None` leaves it to the command.
+    #[tpm(tag = id::AES)]
+    Aes {
+        /// The size of the key.
+        key_bits: AesKeyBits,
+        /// The mode.
+        mode: Option<SymMode>,
+    },
+}
+
+impl SymDefObject {
+    /// The size of the key.
+    #[must_use]
+    pub const fn key_bits(self) -> AesKeyBits {
+        match self {
+            Self::Aes { key_bits, .. } => key_bits,
+        }
+    }
+
+    /// The mode.
+    #[must_use]
+    pub const fn mode(self) -> Option<SymMode> {
+        match self {
+            Self::Aes { mode, .. } => mode,
+        }
+    }
+}
+
+/// TPMT_KEYEDHASH_SCHEME. `None` is sealed data, or a key that leaves its use to the command. Part 2, 11.1.23.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = VALUE, null = id::NULL)]
+pub enum KeyedHashScheme {
+    /// Signs with HMAC.
+    #[tpm(tag = id::HMAC)]
+    Hmac {
+        /// The hash of the HMAC.
+        hash_alg: HashAlg,
+    },
+    /// Obfuscates with XOR.
+    #[tpm(tag = id::XOR)]
+    Xor {
+        /// The hash of the key derivation.
+        hash_alg: HashAlg,
+        /// The key derivation.
+        kdf: Option<KdfAlg>,
+    },
+}
+
+/// TPMT_SIG_SCHEME: how to sign. Part 2, 11.2.1.5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = SCHEME, null = id::NULL)]
+pub enum SigScheme {
+    /// RSASSA-PKCS1-v1_5.
+    #[tpm(tag = id::RSASSA)]
+    Rsassa {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+    },
+    /// RSASSA-PSS.
+    #[tpm(tag = id::RSAPSS)]
+    Rsapss {
+        /// The hash of the digest and of the padding.
+        hash_alg: HashAlg,
+    },
+    /// ECDSA.
+    #[tpm(tag = id::ECDSA)]
+    Ecdsa {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+    },
+    /// HMAC.
+    #[tpm(tag = id::HMAC)]
+    Hmac {
+        /// The hash of the HMAC.
+        hash_alg: HashAlg,
+    },
+}
+
+impl SigScheme {
+    /// The hash of the scheme.
+    #[must_use]
+    pub const fn hash_alg(self) -> HashAlg {
+        match self {
+            Self::Rsassa { hash_alg }
+            | Self::Rsapss { hash_alg }
+            | Self::Ecdsa { hash_alg }
+            | Self::Hmac { hash_alg } => hash_alg,
+        }
+    }
+}
+
+/// TPMT_KDF_SCHEME. Part 2, 11.2.3.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = KDF, null = id::NULL)]
+pub enum KdfScheme {
+    /// The mask generation function of PKCS #1.
+    #[tpm(tag = id::MGF1)]
+    Mgf1 {
+        /// The hash.
+        hash_alg: HashAlg,
+    },
+    /// The concatenation KDF of SP 800-56A.
+    #[tpm(tag = id::KDF1_SP800_56A)]
+    Kdf1Sp80056a {
+        /// The hash.
+        hash_alg: HashAlg,
+    },
+    /// The counter-mode KDF of SP 800-108.
+    #[tpm(tag = id::KDF1_SP800_108)]
+    Kdf1Sp800108 {
+        /// The hash.
+        hash_alg: HashAlg,
+    },
+}
+
+/// TPMT_RSA_SCHEME: what an RSA key is for. `None` leaves it to the command. Part 2, 11.2.4.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = VALUE, null = id::NULL)]
+pub enum RsaScheme {
+    /// Signs by RSASSA-PKCS1-v1_5.
+    #[tpm(tag = id::RSASSA)]
+    Rsassa {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+    },
+    /// Encrypts by RSAES-PKCS1-v1_5.
+    #[tpm(tag = id::RSAES)]
+    Rsaes,
+    /// Signs by RSASSA-PSS.
+    #[tpm(tag = id::RSAPSS)]
+    Rsapss {
+        /// The hash of the digest and of the padding.
+        hash_alg: HashAlg,
+    },
+    /// Encrypts by RSAES-OAEP.
+    #[tpm(tag = id::OAEP)]
+    Oaep {
+        /// The hash of the padding.
+        hash_alg: HashAlg,
+    },
+}
+
+/// TPMT_RSA_DECRYPT: how RSA_Encrypt and RSA_Decrypt pad. `None` is raw RSA. Part 2, 11.2.4.5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = VALUE, null = id::NULL)]
+pub enum RsaDecryptScheme {
+    /// RSAES-PKCS1-v1_5.
+    #[tpm(tag = id::RSAES)]
+    Rsaes,
+    /// RSAES-OAEP.
+    #[tpm(tag = id::OAEP)]
+    Oaep {
+        /// The hash of the padding.
+        hash_alg: HashAlg,
+    },
+}
+
+/// TPMT_ECC_SCHEME: what an ECC key is for. `None` leaves it to the command. Part 2, 11.2.5.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = SCHEME, null = id::NULL)]
+pub enum EccScheme {
+    /// Signs by ECDSA.
+    #[tpm(tag = id::ECDSA)]
+    Ecdsa {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+    },
+    /// Agrees on keys by ECDH.
+    #[tpm(tag = id::ECDH)]
+    Ecdh {
+        /// The hash of the key derivation.
+        hash_alg: HashAlg,
+    },
+}
