@@ -1,2 +1,38 @@
-//! Under construction.
-fn main() {}
+//! The project's own commands: `cargo xtask <command>`. One module a command; this file only hands over.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people and logs")]
+
+mod apt;
+mod demo;
+mod guest;
+mod report;
+mod scenario;
+mod sh;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// From nothing to a virtual machine that boots under Secure Boot with its own TPM.
+    Demo(demo::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A small Linux guest made from Debian's own packages: kernel, busybox and tpm2-tools as a signed unified kernel image.
+mod cpio;
+mod disk;
+mod initramfs;
+mod kernel;
+mod uki;
+
+pub(crate) use disk::DataDisk;
+
+use crate::sh::{self, Result};
+use std::path::{Path, PathBuf};
+
+/// The command line of the guest's kernel. It is part of the signed image and so of PCR 4.
+pub(crate) const CMDLINE: &str = "console=ttyS0 panic=-1 quiet sigillo.build=a";
+/// Another command line: a measured change, signed by the same key.
+pub(crate) const CMDLINE_CHANGED: &str = "console=ttyS0 panic=-1 quiet sigillo.build=b";
+
+/// The built guest: boot disks, each a FAT16 EFI system partition without a partition table.
+pub(crate) struct Guest {
+    /// Signed; the image that secrets are sealed to.
+    pub(crate) boot: PathBuf,
+    /// Signed by the same key, with another command line.
+    pub(crate) boot_changed: PathBuf,
+    /// The same image as `boot`, not signed.
+    pub(crate) boot_unsigned: PathBuf,
+}
+
+/// Builds the guest into `dir`; the downloaded kernel stays there for the next time.
+pub(crate) fn build(dir: &Path) -> Result<Guest> {
+    sh::mkdir(dir)?;
+    let kernel = kernel::fetch(&dir.join("kernel"))?;
+    let initrd = dir.join("initrd.gz");
+    initramfs::build(&initrd, &kernel)?;
+    let guest = Guest {
+        boot: dir.join("boot.img"),
+        boot_changed: dir.join("boot-changed.img"),
+        boot_unsigned: dir.join("boot-unsigned.img"),
+    };
+    let plain = dir.join("plain.efi");
+    let signed = dir.join("signed.efi");
+    uki::build(&plain, &kernel, &initrd, CMDLINE)?;
+    disk::esp(&guest.boot_unsigned, &plain)?;
+    uki::sign(&plain, &signed)?;
+    disk::esp(&guest.boot, &signed)?;
+    uki::build(&plain, &kernel, &initrd, CMDLINE_CHANGED)?;
+    uki::sign(&plain, &signed)?;
+    disk::esp(&guest.boot_changed, &signed)?;
+    Ok(guest)
+}

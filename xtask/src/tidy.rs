@@ -1,0 +1,96 @@
+//! `cargo xtask tidy`: the rules of the house that no compiler checks.
+
+use crate::sh::{self, Result, cmd, root};
+use std::path::Path;
+
+/// Which of our crates each crate may depend on, in the order of the arrows. See ARCHITECTURE.md.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("types-derive", &[]),
+    ("types", &["types-derive"]),
+    ("crypto", &["types"]),
+    ("engine", &["types", "crypto"]),
+    ("client", &["types", "crypto"]),
+    ("store", &[]),
+    ("keychain", &[]),
+    ("server", &["types", "crypto", "engine", "store"]),
+    ("vm", &["store", "keychain"]),
+    ("sigillo", &["server", "store", "keychain", "vm", "engine", "types"]),
+];
+
+/// Crates that must build without the standard library.
+const NO_STD: &[&str] = &["types", "crypto", "engine"];
+
+/// The longest source file; tables and generated pages are not source.
+const MAX_LINES: usize = 800;
+
+/// Checks everything and names every breach.
+pub(crate) fn run() -> Result<()> {
+    let mut breaches = Vec::new();
+    arrows(&mut breaches)?;
+    no_std(&mut breaches)?;
+    sources(&mut breaches)?;
+    if breaches.is_empty() { Ok(()) } else { Err(format!("the house is not tidy:\n  {}", breaches.join("\n  "))) }
+}
+
+fn arrows(breaches: &mut Vec<String>) -> Result<()> {
+    for entry in std::fs::read_dir(root().join("crates")).map_err(|e| e.to_string())? {
+        let name = entry.map_err(|e| e.to_string())?.file_name().to_string_lossy().into_owned();
+        let Some((_, allowed)) = ARROWS.iter().find(|(krate, _)| *krate == name) else {
+            breaches.push(format!("crates/{name}: not in the list of arrows (xtask/src/tidy.rs)"));
+            continue;
+        };
+        for dependency in dependencies(&root().join("crates").join(&name).join("Cargo.toml"))? {
+            if !allowed.contains(&dependency.as_str()) {
+                breaches.push(format!("crates/{name} must not depend on {dependency}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Our own crates in `[dependencies]` of a manifest; what tests use does not count.
+fn dependencies(manifest: &Path) -> Result<Vec<String>> {
+    let text = String::from_utf8_lossy(&sh::read_file(manifest)?).into_owned();
+    Ok(text
+        .lines()
+        .skip_while(|line| line.trim() != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.strip_prefix("sigillo-"))
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .map(str::to_owned)
+        .collect())
+}
+
+fn no_std(breaches: &mut Vec<String>) -> Result<()> {
+    for krate in NO_STD {
+        let path = root().join("crates").join(krate).join("src/lib.rs");
+        if !String::from_utf8_lossy(&sh::read_file(&path)?).contains("#![no_std]") {
+            breaches.push(format!("crates/{krate}: not #![no_std]"));
+        }
+    }
+    Ok(())
+}
+
+fn sources(breaches: &mut Vec<String>) -> Result<()> {
+    let files = sh::read(cmd("git", ["ls-files", "-co", "--exclude-standard", "*.rs", "*.sh"]).current_dir(root()))?;
+    for file in files.lines() {
+        // A file deleted but not yet committed is still listed.
+        let Ok(text) = std::fs::read_to_string(root().join(file)) else { continue };
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            breaches.push(format!("{file}: {lines} lines; split it by {MAX_LINES}"));
+        }
+        if file == "xtask/src/tidy.rs" {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            for word in ["unsafe {", "unsafe fn", "unsafe impl", "TODO", "FIXME", "../shared"] {
+                if line.contains(word) {
+                    breaches.push(format!("{file}:{}: `{word}`", number + 1));
+                }
+            }
+        }
+    }
+    Ok(())
+}
