@@ -205,7 +205,7 @@ pub(crate) fn authorize(
     for (index, entry) in auths.iter().enumerate() {
         match entry {
             Auth::Password(password) => {
-                entry_bytes(&mut area, rh::PW, &[], TpmaSession::CONTINUE_SESSION, password)
+                entry_bytes(&mut area, rh::PW, &[], TpmaSession::CONTINUE_SESSION, password);
             }
             Auth::Session { session, auth, attributes } => {
                 let hmac_value = if session.sends_password {
