@@ -2,11 +2,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people and logs")]
 
 mod apt;
+mod bench;
 mod demo;
 mod guest;
 mod report;
 mod scenario;
 mod sh;
+mod tidy;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -22,11 +24,17 @@ struct Cli {
 enum Command {
     /// From nothing to a virtual machine that boots under Secure Boot with its own TPM.
     Demo(demo::Args),
+    /// The same commands against Debian's swtpm, with ratios.
+    Bench(bench::Args),
+    /// The rules of the house that no compiler checks.
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,

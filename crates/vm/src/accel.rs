@@ -153,7 +153,9 @@ fn trial(dir: &Path) -> Result<Option<String>> {
         if let Some(stderr) = child.stderr.take() {
             let _ = stderr.take(16 * 1024).read_to_end(&mut said);
         }
-        fault = Some(qemu::last_words(&said));
+        // The first line is the cause; what follows is how QEMU fell over it.
+        let said = qemu::last_words(said.split(|byte| *byte == b'\n').next().unwrap_or_default());
+        fault = Some(said.trim_start_matches("qemu-system-x86_64:").trim_start_matches(" error:").trim().to_owned());
     }
     Ok(fault)
 }

@@ -47,7 +47,7 @@ refused() {
     echo "it was not refused"
     return 1
   fi
-  grep -q "$code" /tmp/refused || { cat /tmp/refused; return 2; }
+  grep -qi "$code" /tmp/refused || { cat /tmp/refused; return 2; }
 }
 efi_flag() { [ "$(tail -c1 /sys/firmware/efi/efivars/"$1"-8be4df61-93ca-11d2-aa0d-00e098032b8c | od -An -tu1 | tr -d ' ')" = "$2" ]; }
 driver() { readlink -f /sys/class/tpm/tpm0/device/driver | grep -q "tpm_$(cat /data/interface)"; }
@@ -115,7 +115,8 @@ idle() {
   mkdir -p /etc/acpi/PWRF
   printf '#!/bin/sh\necho "G: power button"\nsync\npoweroff -f\n' >/etc/acpi/PWRF/00000080
   chmod +x /etc/acpi/PWRF/00000080
-  acpid -c /etc/acpi
+  acpid -f -c /etc/acpi -l /dev/null -p /run/acpid.pid &
+  sleep 1
   echo "G: idle"
   while :; do sleep 60; done
 }
