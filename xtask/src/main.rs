@@ -8,6 +8,8 @@ mod guest;
 mod report;
 mod scenario;
 mod sh;
+mod steps;
+mod test;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +35,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Test(args) | Command::Ci(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };

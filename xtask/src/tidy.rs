@@ -29,7 +29,11 @@ pub(crate) fn run() -> Result<()> {
     arrows(&mut breaches)?;
     no_std(&mut breaches)?;
     sources(&mut breaches)?;
-    if breaches.is_empty() { Ok(()) } else { Err(format!("the house is not tidy:\n  {}", breaches.join("\n  "))) }
+    if breaches.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("the house is not tidy:\n  {}", breaches.join("\n  ")))
+    }
 }
 
 fn arrows(breaches: &mut Vec<String>) -> Result<()> {
@@ -73,7 +77,8 @@ fn no_std(breaches: &mut Vec<String>) -> Result<()> {
 }
 
 fn sources(breaches: &mut Vec<String>) -> Result<()> {
-    let files = sh::read(cmd("git", ["ls-files", "-co", "--exclude-standard", "*.rs", "*.sh"]).current_dir(root()))?;
+    let files =
+        sh::read(cmd("git", ["ls-files", "-co", "--exclude-standard", "*.rs", "*.sh"]).current_dir(root()))?;
     for file in files.lines() {
         // A file deleted but not yet committed is still listed.
         let Ok(text) = std::fs::read_to_string(root().join(file)) else { continue };

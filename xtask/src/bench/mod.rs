@@ -32,13 +32,21 @@ type Pair<T> = [T; 2];
 const KINDS: Pair<Kind> = [Kind::Sigillo, Kind::Swtpm];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    apt::install(&["swtpm", "libtpms0"])?;
+    apt::ensure(&["swtpm", "libtpms0"])?;
     sh::pass(&mut sh::cargo(["build", "--quiet", "--release", "-p", "sigillo"]))?;
     let mut peers = [Peer::start(KINDS[0])?, Peer::start(KINDS[1])?];
-    println!("sigillo against {}, {} rounds of effort, times in microseconds\n", peer::version()?, args.effort);
-    println!("{:<30} {:>8} {:>10} {:>10} {:>10} {:>10} {:>7}", "command", "rounds", "sigillo", "p95", "swtpm", "p95", "ratio");
+    println!(
+        "sigillo against {}, {} rounds of effort, times in microseconds\n",
+        peer::version()?,
+        args.effort
+    );
+    println!(
+        "{:<30} {:>8} {:>10} {:>10} {:>10} {:>10} {:>7}",
+        "command", "rounds", "sigillo", "p95", "swtpm", "p95", "ratio"
+    );
     for workload in workload::all() {
-        if args.only.as_ref().is_some_and(|only| !workload.name.to_lowercase().contains(&only.to_lowercase())) {
+        if args.only.as_ref().is_some_and(|only| !workload.name.to_lowercase().contains(&only.to_lowercase()))
+        {
             continue;
         }
         let times = measure(&workload, &mut peers, args.effort)?;

@@ -68,7 +68,8 @@ impl Peer {
     /// Flushes what a workload left loaded.
     pub(crate) fn flush_transient(&mut self) -> Result<()> {
         for class in [hc::TRANSIENT, hc::HMAC_SESSION, hc::POLICY_SESSION] {
-            let query = GetCapability { capability: Capability::Handles, property: class, property_count: 64 };
+            let query =
+                GetCapability { capability: Capability::Handles, property: class, property_count: 64 };
             let answer = self.client.call(&query).map_err(|e| e.to_string())?;
             if let CapabilityData::Handles(handles) = answer.capability_data {
                 for handle in handles.iter() {
@@ -85,7 +86,8 @@ impl Peer {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-        line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).ok_or(format!("{path}: no Pss"))
+        line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+            .ok_or(format!("{path}: no Pss"))
     }
 
     fn stop(&mut self) -> Result<()> {
@@ -130,7 +132,9 @@ fn launch(kind: Kind, dir: &std::path::Path) -> Result<(Child, Tpm)> {
                 transport.set_timeout(Duration::from_secs(60)).map_err(|e| e.to_string())?;
                 return Ok((child, Client::new(transport)));
             }
-            Err(error) if Instant::now() > end => return Err(format!("{} does not listen: {error}", kind.name())),
+            Err(error) if Instant::now() > end => {
+                return Err(format!("{} does not listen: {error}", kind.name()));
+            }
             Err(_) => thread::sleep(Duration::from_micros(200)),
         }
     }
@@ -138,6 +142,7 @@ fn launch(kind: Kind, dir: &std::path::Path) -> Result<(Child, Tpm)> {
 
 /// What we measure against.
 pub(crate) fn version() -> Result<String> {
-    let text = sh::read(&mut cmd("dpkg-query", ["-W", "-f", "${Package} ${Version}, ", "swtpm", "libtpms0"]))?;
+    let text =
+        sh::read(&mut cmd("dpkg-query", ["-W", "-f", "${Package} ${Version}, ", "swtpm", "libtpms0"]))?;
     Ok(text.trim_end_matches(", ").to_owned())
 }

@@ -7,14 +7,16 @@ use sigillo_types::{
     attributes::TpmaNv,
     buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer, Tpm2bMaxNvBuffer, Tpm2bSensitiveData},
     commands::{
-        Create, CreatePrimary, EccEcdhZGen, FlushContext, GetCapability, GetRandom, Hash, Load, NvDefineSpace, NvRead,
-        NvWrite, PcrExtend, PcrRead, Quote, RsaDecrypt, RsaEncrypt, Sign, Unseal,
+        Create, CreatePrimary, EcdhZGen, FlushContext, GetCapability, GetRandom, Hash, Load, NvDefineSpace,
+        NvRead, NvWrite, PcrExtend, PcrRead, Quote, RsaDecrypt, RsaEncrypt, Sign, Unseal,
     },
     constants::{Capability, SessionType},
-    handles::{ContextHandle, Hierarchy, NvAuthHandle, NvIndexHandle, ObjectHandle, PcrHandle, ProvisionHandle},
+    handles::{
+        ContextHandle, Hierarchy, NvAuthHandle, NvIndexHandle, ObjectHandle, PcrHandle, ProvisionHandle,
+    },
     structures::{
-        EccScheme, PcrSelect, PublicId, RsaDecrypt as RsaDecryptScheme, RsaScheme, SigScheme, Tpm2bEccPoint,
-        Tpm2bNvPublic, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlDigestValues, TpmlPcrSelection, TpmsNvPublic,
+        EccScheme, PcrSelect, PublicId, RsaDecryptScheme, RsaScheme, SigScheme, Tpm2bEccPoint, Tpm2bNvPublic,
+        Tpm2bPublic, Tpm2bSensitiveCreate, TpmlDigestValues, TpmlPcrSelection, TpmsNvPublic,
         TpmsPcrSelection, TpmsSensitiveCreate, TpmtHa, TpmtPublic, TpmtTkHashcheck,
     },
 };
@@ -62,8 +64,9 @@ pub(crate) fn all() -> Vec<Workload> {
         }),
         workload("StartAuthSession + Flush", 1000, |_| {
             Ok(Box::new(|tpm| {
-                let session =
-                    tpm.start_session(SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)).map_err(told)?;
+                let session = tpm
+                    .start_session(SessionOptions::new(SessionType::Hmac, HashAlg::Sha256))
+                    .map_err(told)?;
                 flush(tpm, session.handle)
             }))
         }),
@@ -111,7 +114,8 @@ pub(crate) fn all() -> Vec<Workload> {
             let parent = object(primary(tpm, Hierarchy::Owner, template::ecc_storage())?)?;
             let command = creation(parent, template::ecc_signing(EccCurve::NistP256, None, false), &[])?;
             let made = tpm.call(&command).map_err(told)?;
-            let command = Load { parent_handle: parent, in_private: made.out_private, in_public: made.out_public };
+            let command =
+                Load { parent_handle: parent, in_private: made.out_private, in_public: made.out_public };
             Ok(Box::new(move |tpm| {
                 let loaded = tpm.call(&command).map_err(told)?;
                 flush(tpm, loaded.object_handle)
@@ -139,10 +143,9 @@ pub(crate) fn all() -> Vec<Workload> {
         workload("ECDH_ZGen P-256", 300, |tpm| {
             let handle = primary(tpm, Hierarchy::Owner, template::ecc_decryption(EccCurve::NistP256))?;
             let key_handle = object(handle)?;
-            let generated =
-                tpm.call(&sigillo_types::commands::EcdhKeyGen { key_handle }).map_err(told)?;
+            let generated = tpm.call(&sigillo_types::commands::EcdhKeyGen { key_handle }).map_err(told)?;
             let in_point = Tpm2bEccPoint { point: generated.pub_point.point };
-            let command = EccEcdhZGen { key_handle, in_point };
+            let command = EcdhZGen { key_handle, in_point };
             Ok(Box::new(move |tpm| run(tpm, &command)))
         }),
         workload("Quote ECDSA P-256", 200, |tpm| {
@@ -156,10 +159,18 @@ pub(crate) fn all() -> Vec<Workload> {
         workload("Unseal", 1000, |tpm| {
             let parent = object(primary(tpm, Hierarchy::Owner, template::ecc_storage())?)?;
             let made = tpm
-                .call(&creation(parent, template::sealed(Tpm2bDigest::default()), b"a disk key of 32 octets, sealed!")?)
+                .call(&creation(
+                    parent,
+                    template::sealed(Tpm2bDigest::default()),
+                    b"a disk key of 32 octets, sealed!",
+                )?)
                 .map_err(told)?;
             let loaded = tpm
-                .call(&Load { parent_handle: parent, in_private: made.out_private, in_public: made.out_public })
+                .call(&Load {
+                    parent_handle: parent,
+                    in_private: made.out_private,
+                    in_public: made.out_public,
+                })
                 .map_err(told)?;
             let command = Unseal { item_handle: object(loaded.object_handle)? };
             Ok(Box::new(move |tpm| run(tpm, &command)))
@@ -189,7 +200,7 @@ fn primary(tpm: &mut Tpm, primary_handle: Hierarchy, public: TpmtPublic) -> Resu
     let command = CreatePrimary {
         primary_handle,
         in_sensitive: Tpm2bSensitiveCreate::default(),
-        in_public: Tpm2bPublic { public },
+        in_public: Tpm2bPublic { public_area: public },
         outside_info: Tpm2bData::default(),
         creation_pcr: TpmlPcrSelection::default(),
     };
@@ -200,8 +211,10 @@ fn creation(parent_handle: ObjectHandle, public: TpmtPublic, data: &[u8]) -> Res
     let data = Tpm2bSensitiveData::new(data).map_err(coded)?;
     Ok(Create {
         parent_handle,
-        in_sensitive: Tpm2bSensitiveCreate { sensitive: TpmsSensitiveCreate { user_auth: Tpm2bAuth::default(), data } },
-        in_public: Tpm2bPublic { public },
+        in_sensitive: Tpm2bSensitiveCreate {
+            sensitive: TpmsSensitiveCreate { user_auth: Tpm2bAuth::default(), data },
+        },
+        in_public: Tpm2bPublic { public_area: public },
         outside_info: Tpm2bData::default(),
         creation_pcr: TpmlPcrSelection::default(),
     })
@@ -222,7 +235,8 @@ fn sign(tpm: &mut Tpm, public: TpmtPublic) -> Result<Action> {
 fn define(tpm: &mut Tpm) -> Result<(NvAuthHandle, NvIndexHandle)> {
     const INDEX: u32 = 0x0150_0000;
     let nv_index = NvIndexHandle::new(INDEX).map_err(coded)?;
-    let attributes = TpmaNv::AUTHREAD | TpmaNv::AUTHWRITE | TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE | TpmaNv::NO_DA;
+    let attributes =
+        TpmaNv::AUTHREAD | TpmaNv::AUTHWRITE | TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE | TpmaNv::NO_DA;
     let public = TpmsNvPublic {
         nv_index,
         name_alg: HashAlg::Sha256,
