@@ -1,0 +1,170 @@
+//! The command path and the decoders of saved state.
+
+use sigillo_engine::{EntropyUnavailable, Host, Profile, Tpm};
+use std::sync::LazyLock;
+
+/// A host whose entropy and clock repeat, so that a finding does too.
+#[derive(Debug, Default)]
+struct FuzzHost {
+    now_ms: u64,
+    drawn: u64,
+}
+
+impl Host for FuzzHost {
+    fn monotonic_ms(&mut self) -> u64 {
+        self.now_ms += 1;
+        self.now_ms
+    }
+
+    fn entropy(&mut self, out: &mut [u8]) -> Result<(), EntropyUnavailable> {
+        for octet in out {
+            // SplitMix64: any well-spread sequence does.
+            self.drawn = self.drawn.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mixed = (self.drawn ^ (self.drawn >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            *octet = (mixed >> 56) as u8;
+        }
+        Ok(())
+    }
+}
+
+fn run(tpm: &mut Tpm, host: &mut FuzzHost, locality: u8, command: &[u8]) -> Vec<u8> {
+    let reply = tpm.execute(locality, command, host).stored();
+    let size = reply.get(2..6).and_then(|field| field.first_chunk()).map(|field| u32::from_be_bytes(*field));
+    assert!(reply.len() >= 10 && size.and_then(|size| usize::try_from(size).ok()) == Some(reply.len()), "a whole response");
+    reply
+}
+
+/// A started TPM, manufactured once; each input begins with a copy of it.
+static STARTED: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
+    let mut host = FuzzHost::default();
+    let Ok(mut tpm) = Tpm::manufacture(Profile::pc_client(), &mut host) else { return (Vec::new(), Vec::new()) };
+    tpm.init(&mut host);
+    let mut started = run(&mut tpm, &mut host, 0, &[0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0]);
+    for seed in primaries() {
+        started = run(&mut tpm, &mut host, 0, &seed);
+    }
+    drop(started);
+    (tpm.permanent_state().to_vec(), tpm.volatile_state().to_vec())
+});
+
+/// A sequence of commands: for each a locality octet, a 16-bit length and that many bytes. An odd locality octet has its command's size field
+/// corrected, so that mutations get past the header. After the last, the state must survive being saved and restored.
+pub fn commands(data: &[u8]) {
+    let mut host = FuzzHost::default();
+    let (permanent, volatile) = &*STARTED;
+    let Ok(mut tpm) = Tpm::resume(permanent, volatile, &mut host) else { return };
+    let mut rest = data;
+    for _ in 0..16 {
+        let [first, high, low, tail @ ..] = rest else { break };
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(tail.len()).min(4096);
+        let (command, after) = tail.split_at(length);
+        rest = after;
+        let mut command = command.to_vec();
+        if first & 1 == 1
+            && let (Ok(size), Some(field)) = (u32::try_from(command.len()), command.get_mut(2..6))
+        {
+            field.copy_from_slice(&size.to_be_bytes());
+        }
+        run(&mut tpm, &mut host, (first >> 1) % 5, &command);
+    }
+    let saved = (tpm.permanent_state(), tpm.volatile_state());
+    let restored = Tpm::resume(&saved.0, &saved.1, &mut host);
+    assert!(restored.is_ok(), "a running TPM can be saved and restored: {restored:?}");
+}
+
+/// The permanent state of a TPM.
+pub fn permanent_state(data: &[u8]) {
+    let mut host = FuzzHost::default();
+    if let Ok(mut tpm) = Tpm::restore(data, &mut host) {
+        tpm.init(&mut host);
+        exercise(&mut tpm, &mut host);
+    }
+}
+
+/// The volatile state of a TPM, on its right permanent state.
+pub fn volatile_state(data: &[u8]) {
+    let mut host = FuzzHost::default();
+    if let Ok(mut tpm) = Tpm::resume(&STARTED.0, data, &mut host) {
+        exercise(&mut tpm, &mut host);
+    }
+}
+
+/// Whatever was accepted must be usable.
+fn exercise(tpm: &mut Tpm, host: &mut FuzzHost) {
+    for command in [
+        [0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 1].as_slice(),
+        &[0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0],
+        &[0x80, 1, 0, 0, 0, 10, 0, 0, 1, 0x81],
+        &[0x80, 1, 0, 0, 0, 22, 0, 0, 1, 0x7A, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0x40],
+        &[0x80, 1, 0, 0, 0, 14, 0, 0, 1, 0x73, 0x80, 0, 0, 0],
+    ] {
+        run(tpm, host, 0, command);
+    }
+    drop((tpm.permanent_state(), tpm.volatile_state()));
+}
+
+/// One seed a command: its header with zeroed handles, an empty password for each authorization, and zeroed parameters.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = sigillo_engine::implemented()
+        .map(|spec| {
+            let mut body = Vec::new();
+            for handle in spec.handles {
+                // The first handle its type accepts.
+                let candidates = [0x4000_0001_u32, 0x4000_000C, 0x4000_000B, 0x8000_0000, 0x10, 0x0150_0000, 0x0300_0000, 0x0200_0000];
+                let handle = candidates.into_iter().find(|raw| (handle.check)(*raw).is_ok()).unwrap_or(0x4000_0007);
+                body.extend_from_slice(&handle.to_be_bytes());
+            }
+            let sessions = spec.authorizations();
+            if sessions > 0 {
+                body.extend_from_slice(&u32::try_from(sessions * 9).unwrap_or(0).to_be_bytes());
+                for _ in 0..sessions {
+                    body.extend_from_slice(&[0x40, 0, 0, 9, 0, 0, 1, 0, 0]);
+                }
+            }
+            body.extend_from_slice(&[0; 24]);
+            entry(if sessions > 0 { 0x8002 } else { 0x8001 }, spec.code, &body)
+        })
+        .collect();
+    seeds.extend(primaries().iter().map(|command| framed(command)));
+    seeds
+}
+
+/// CreatePrimary of a storage key and of sealed-data-like keyed hashes, so that mutations have objects to work on.
+fn primaries() -> Vec<Vec<u8>> {
+    let ecc_storage = [
+        0x00, 0x23, 0x00, 0x0B, 0x00, 0x03, 0x04, 0x72, 0x00, 0x00, 0x00, 0x06, 0x00, 0x80, 0x00, 0x43, 0x00, 0x10, 0x00,
+        0x03, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00,
+    ];
+    let hmac_key = [0x00, 0x08, 0x00, 0x0B, 0x00, 0x04, 0x04, 0x72, 0x00, 0x00, 0x00, 0x05, 0x00, 0x0B, 0x00, 0x00];
+    [ecc_storage.as_slice(), &hmac_key]
+        .into_iter()
+        .map(|public| {
+            let mut body = vec![0x40, 0, 0, 1, 0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0];
+            body.extend_from_slice(&u16::try_from(public.len()).unwrap_or(0).to_be_bytes());
+            body.extend_from_slice(public);
+            body.extend_from_slice(&[0, 0, 0, 0, 0, 0]);
+            command(0x8002, 0x131, &body)
+        })
+        .collect()
+}
+
+fn command(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(10 + body.len()).unwrap_or(0);
+    [&tag.to_be_bytes(), size.to_be_bytes().as_slice(), &code.to_be_bytes(), body].concat()
+}
+
+fn entry(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
+    framed(&command(tag, code, body))
+}
+
+fn framed(command: &[u8]) -> Vec<u8> {
+    [&[1], u16::try_from(command.len()).unwrap_or(0).to_be_bytes().as_slice(), command].concat()
+}
+
+pub(crate) fn permanent_seeds() -> Vec<Vec<u8>> {
+    vec![STARTED.0.clone()]
+}
+
+pub(crate) fn volatile_seeds() -> Vec<Vec<u8>> {
+    vec![STARTED.1.clone()]
+}

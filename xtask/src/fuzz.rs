@@ -1,0 +1,169 @@
+//! `cargo xtask fuzz`: the fuzz targets on the stable toolchain: random mutations of their seeds for a bounded time.
+//!
+//! Not guided by coverage (that is `cargo fuzz`, see fuzz/Cargo.toml), but it runs everywhere, and a finding comes with the input that
+//! made it.
+
+use crate::sh::Result;
+use sigillo_fuzz_targets::Target;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only targets whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// Seconds for each target.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Repeats a run.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let findings = campaign(args.only.as_deref(), Duration::from_secs(args.seconds), args.seed)?;
+    Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the targets two at a time; the number of targets with a finding.
+pub(crate) fn campaign(only: Option<&str>, time: Duration, seed: Option<u64>) -> Result<usize> {
+    let seed = match seed {
+        Some(seed) => seed,
+        None => {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes).map_err(|e| e.to_string())?;
+            u64::from_le_bytes(bytes)
+        }
+    };
+    println!("fuzzing for {} s a target, --seed {seed}", time.as_secs());
+    let targets = sigillo_fuzz_targets::all();
+    let queue: Mutex<Vec<_>> =
+        Mutex::new(targets.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).rev().collect());
+    let findings = Mutex::new(0);
+    // A finding is reported below with its input; the default message would only interleave.
+    panic::set_hook(Box::new(|_| {}));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().ok().and_then(|mut queue| queue.pop());
+                    let Some((name, (target, seeds))) = next else { break };
+                    match attack(*target, seeds, time, seed) {
+                        Outcome::Survived { runs } => println!("  {name}: {runs} inputs, no finding"),
+                        Outcome::Found { input, said } => {
+                            println!("  {name}: FINDING: {said}\n    input {}", hex(&input));
+                            if let Ok(mut findings) = findings.lock() {
+                                *findings += 1;
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let _ = panic::take_hook();
+    findings.into_inner().map_err(|e| e.to_string())
+}
+
+enum Outcome {
+    Survived { runs: u64 },
+    Found { input: Vec<u8>, said: String },
+}
+
+/// Longer than this for one input is a finding: no parser and no single command sequence needs it.
+const SLOW: Duration = Duration::from_secs(20);
+
+fn attack(target: Target, seeds: &[Vec<u8>], time: Duration, seed: u64) -> Outcome {
+    let mut random = Random(seed | 1);
+    let end = Instant::now() + time;
+    let mut runs = 0;
+    while Instant::now() < end {
+        let input = if runs == 0 { Vec::new() } else { mutated(seeds, &mut random) };
+        let start = Instant::now();
+        if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| target(&input))) {
+            let said = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+                .unwrap_or_else(|| "a panic".to_owned());
+            return Outcome::Found { input, said };
+        }
+        if start.elapsed() > SLOW {
+            return Outcome::Found { input, said: format!("took {} s", start.elapsed().as_secs()) };
+        }
+        runs += 1;
+    }
+    Outcome::Survived { runs }
+}
+
+/// Some seeds in a row with some damage.
+fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    let mut input = Vec::new();
+    for _ in 0..=random.below(3) {
+        if let Some(seed) = seeds.get(random.below(seeds.len().max(1))) {
+            input.extend_from_slice(seed);
+        }
+    }
+    for _ in 0..random.below(8) {
+        let length = input.len();
+        let at = random.below(length.max(1));
+        match random.below(7) {
+            0 => input.truncate(at),
+            1 => input.insert(at.min(length), random.octet()),
+            2 => {
+                let interesting = [0, 1, 0x7F, 0x80, 0xFF, 0x10, 0x40];
+                if let (Some(octet), Some(value)) = (input.get_mut(at), interesting.get(random.below(7))) {
+                    *octet = *value;
+                }
+            }
+            3 => input.extend((0..random.below(64)).map(|_| random.octet()).collect::<Vec<_>>()),
+            4 if at < length => {
+                input.remove(at);
+            }
+            5 => {
+                let end = (at + random.below(32)).min(length);
+                let piece = input.get(at..end).unwrap_or_default().to_vec();
+                let to = random.below(length + 1);
+                input.splice(to..to, piece);
+            }
+            _ => {
+                let bit = 1 << random.below(8);
+                if let Some(octet) = input.get_mut(at) {
+                    *octet ^= bit;
+                }
+            }
+        }
+    }
+    input
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// xorshift64*: reproducible, no more is needed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound.max(1)).unwrap_or(1);
+        usize::try_from(self.next() % bound).unwrap_or(0)
+    }
+
+    fn octet(&mut self) -> u8 {
+        self.next().to_be_bytes()[0]
+    }
+}
