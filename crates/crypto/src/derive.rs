@@ -27,7 +27,7 @@
 //! 1. gcd(c - 1, e) = 1;
 //! 2. for q: |c - p| > 2^(k/2 - 100);
 //! 3. c passes the Miller-Rabin test to the base 2 and to five more: base i, from 0 to 4, is
-//!    KDFa(SHA-512, c, "MR BASE", [i], empty, k/2) with the most significant bit cleared and the second least
+//!    `KDFa(SHA-512, c, "MR BASE", [i], empty, k/2)` with the most significant bit cleared and the second least
 //!    significant one set;
 //! 4. c is not 1 modulo 2^64.
 //!

@@ -65,7 +65,7 @@ impl EcPoint {
     }
 
     /// k times this point, for k in 1..n. With a private key this is ECDH's Z point: the cofactor of both
-    /// curves is 1. Part 1, 44.4; SP 800-56A, 5.7.1.2.
+    /// curves is 1. Part 1, 44.8.3; SP 800-56A, 5.7.1.2.
     ///
     /// # Errors
     /// [`Error::BadSize`] or [`Error::BadValue`] if k is out of range.
@@ -165,7 +165,7 @@ impl EcPrivate {
     }
 
     /// ECDSA over a digest of any length; of one longer than the order, the leftmost bits count. FIPS 186-5,
-    /// 6.4.1; Part 1, 44.5.2.
+    /// 6.4.1; Part 1, 44.3.1.
     ///
     /// The nonce comes from a generator seeded with octets of `rng`, the private key and the digest (extra
     /// random bits, FIPS 186-5, A.3.1): unpredictable as long as either the octets are random or the key is

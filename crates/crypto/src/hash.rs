@@ -1,4 +1,4 @@
-//! Hash algorithms, at once and in pieces whose state can be saved. Part 1, 8.4.3 and 32 (sequences).
+//! Hash algorithms, at once and in pieces whose state can be saved. Part 1, 8.4.3; FIPS 180-4.
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,4 +1,4 @@
-//! HMAC, at once and in pieces that can be saved. Part 1, 8.4.5; FIPS 198-1.
+//! HMAC, at once and in pieces that can be saved. Part 1, 8.4.4; FIPS 198-1.
 
 use alloc::vec::Vec;
 

@@ -2,7 +2,7 @@
 //!
 //! Algorithms come from RustCrypto through one private module, `backend`, chosen at compile time and
 //! spoken to in bytes. Everything that decides which key comes out of which seed lies above it and is
-//! written here: KDFa and KDFe ([`kdf`]), the generator ([`drbg`]), the derivation of keys ([`derive`]),
+//! written here: KDFa and KDFe ([`kdf`]), the generator ([`drbg`]), the derivation of keys ([`mod@derive`]),
 //! paddings and nonces ([`rsa`], [`ecc`]). No backend can therefore change a derived key.
 //!
 //! Nothing here panics on bytes from outside; operations that can fail return [`Error`], whose variants

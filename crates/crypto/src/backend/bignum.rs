@@ -375,12 +375,119 @@ pub(crate) fn miller_rabin(candidate: &[u8], base: &[u8]) -> Result<bool, Error>
             passed |= zero_below & x.as_montgomery().ct_eq(minus_one.as_montgomery());
             passed |= zero_below & bit & x.as_montgomery().ct_eq(one.as_montgomery());
         }
-        Ok(bool::from(passed))
+        Ok(bool::from(passed & low.ct_ne(&0)))
     }
     match candidate.len() {
         128 => run::<{ U1024::LIMBS }>(candidate, base),
         192 => run::<{ U1536::LIMBS }>(candidate, base),
         256 => run::<{ U2048::LIMBS }>(candidate, base),
         _ => Err(Error::BadSize),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use crypto_primes::hazmat::MillerRabin;
+
+    type Crt2048 = Crt<{ U1024::LIMBS }, { U2048::LIMBS }>;
+
+    fn bytes(value: &U1024) -> Vec<u8> {
+        let mut out = alloc::vec![0; U1024::BYTES];
+        store(value, &mut out);
+        out
+    }
+
+    /// (2^1023 + 2^1022) / 2^s, made odd, plus 2 * step, times 2^s, plus 1: prime for the steps below, which
+    /// were searched with Python's integers.
+    fn with_twos(s: u32, step: u64) -> U1024 {
+        let top = U1024::ONE.shl_vartime(1023) | U1024::ONE.shl_vartime(1022);
+        let k = (top.shr_vartime(s) | U1024::ONE).wrapping_add(&U1024::from_u64(2 * step));
+        k.shl_vartime(s) | U1024::ONE
+    }
+
+    #[test]
+    fn primes_pass_however_many_twos_divide_their_predecessor_up_to_63() {
+        for base in [2u64, 3, 65537, 0xFFFF_FFFF_FFFF_FFFF] {
+            let base = bytes(&U1024::from_u64(base));
+            for (s, step, passes) in [(40, 79, true), (63, 68, true), (64, 1015, false)] {
+                let prime = with_twos(s, step);
+                assert!(MillerRabin::new(prime.to_odd().unwrap()).test_base_two().is_probably_prime());
+                assert_eq!(miller_rabin(&bytes(&prime), &base), Ok(passes), "{s}");
+            }
+        }
+    }
+
+    /// A Carmichael number, (6k + 1)(12k + 1)(18k + 1) with prime factors: it fools Fermat's test.
+    #[test]
+    fn a_carmichael_number_is_caught_by_the_bases_that_catch_it() {
+        let k = U1024::from_be_hex(concat!(
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "000000000000000000000000000000000000000000035c1b2997931725b0a4f1",
+            "e839fb0d78206c282b183b2ff4abaeaaccb3d45cf89bac94d5f9b1281608d399"
+        ));
+        let factor = |n: u64| k.wrapping_mul(&U1024::from_u64(n)).wrapping_add(&U1024::ONE);
+        let number = factor(6).wrapping_mul(&factor(12)).wrapping_mul(&factor(18));
+        // It also fools this test to the bases 3 and 5.
+        for (base, passes) in [(2u64, false), (3, true), (5, true), (7, false), (11, false)] {
+            let base = bytes(&U1024::from_u64(base));
+            assert_eq!(miller_rabin(&bytes(&number), &base), Ok(passes));
+        }
+    }
+
+    #[test]
+    fn odd_numbers_are_judged_as_another_implementation_judges_them() {
+        let mut number = with_twos(40, 79);
+        let mut agreed = [0; 2];
+        for step in 0..400u64 {
+            number = number.wrapping_add(&U1024::from_u64(2 * step));
+            // Witnesses that also go beyond the candidate's lower half.
+            let base = number.shr_vartime(1) ^ U1024::from_u64(step.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let odd = number.to_odd().unwrap();
+            let expected = MillerRabin::new(odd).test(&base).is_probably_prime();
+            assert_eq!(miller_rabin(&bytes(&number), &bytes(&base)), Ok(expected));
+            agreed[usize::from(expected)] += 1;
+        }
+        assert!(agreed[0] > 300 && agreed[1] > 0, "{agreed:?}");
+    }
+
+    #[test]
+    fn a_faulty_half_gives_an_error_and_no_result() {
+        let (p, q) = (bytes(&with_twos(40, 79)), bytes(&with_twos(63, 68)));
+        let good = Crt2048::from_primes(&p, &q, 65537).unwrap();
+        let (block, blind) = ([0x5A; 256], [0x33; 256]);
+        let mut out = [0; 256];
+        good.private(&block, &blind, &mut out).unwrap();
+        let expected = out;
+        for fault in 0..4 {
+            let mut bad = good.clone();
+            match fault {
+                0 => bad.dp ^= U1024::ONE,
+                1 => bad.dq ^= U1024::ONE.shl_vartime(700),
+                2 => bad.q_inverse = bad.q_inverse.double(),
+                _ => bad.q = bad.p,
+            }
+            out = [0; 256];
+            assert_eq!(bad.private(&block, &blind, &mut out), Err(Error::Fault));
+            assert_eq!(out, [0; 256]);
+        }
+        // And what the good half gives is the same under any blinding.
+        good.private(&block, &[0x01; 256], &mut out).unwrap();
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn distances_are_measured_both_ways() {
+        let a = with_twos(40, 79);
+        let limit = U1024::ONE.shl_vartime(1024 - 100);
+        let near = bytes(&a.wrapping_add(&limit));
+        let far = bytes(&a.wrapping_add(&limit).wrapping_add(&U1024::ONE));
+        let a = bytes(&a);
+        for (x, y, expected) in [(&a, &a, false), (&a, &near, false), (&a, &far, true)] {
+            assert_eq!(far_apart(x, y), Ok(expected));
+            assert_eq!(far_apart(y, x), Ok(expected));
+        }
     }
 }

@@ -18,7 +18,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::backend::bignum::{self, RsaCrt};
 use crate::{Error, Rng};
 
-/// The exponent that a TPMS_RSA_PARMS of zero stands for: 2^16 + 1. Part 2, 12.2.3.5.
+/// The exponent that a TPMS_RSA_PARMS of zero stands for: 2^16 + 1. Part 2, 12.2.3.4.
 pub const DEFAULT_EXPONENT: u32 = 65537;
 
 /// Whether a modulus of `bits` bits is supported for loading and public operations.

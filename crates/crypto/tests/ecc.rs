@@ -1,0 +1,148 @@
+//! Elliptic curves: parameters, agreement, signatures, and what is refused.
+
+mod support;
+
+use sigillo_crypto::ecc::{self, EcPoint, EcPrivate};
+use sigillo_crypto::{EccCurve, Error, Rng, derive};
+use support::drbg;
+
+/// One less than a big-endian number that does not end in zero.
+fn less_one(n: &[u8]) -> Vec<u8> {
+    let mut out = n.to_vec();
+    *out.last_mut().unwrap() -= 1;
+    out
+}
+
+#[test]
+fn the_parameters_are_those_of_the_arithmetic() {
+    for curve in EccCurve::ALL {
+        let parameters = ecc::parameters(curve);
+        let generator = EcPoint::new(curve, parameters.gx, parameters.gy).unwrap();
+        assert_eq!(ecc::base_mul(curve, &[1]).unwrap(), generator);
+        // (n - 1) G = -G: the same x, and y's that add up to p.
+        let last = ecc::base_mul(curve, &less_one(parameters.n)).unwrap();
+        assert_eq!(last.x(), generator.x());
+        let mut carry = 0u16;
+        for ((a, b), p) in last.y().iter().zip(generator.y()).zip(parameters.p).rev() {
+            carry += u16::from(*a) + u16::from(*b);
+            assert_eq!(carry & 0xFF, u16::from(*p));
+            carry >>= 8;
+        }
+        // a = p - 3.
+        assert_eq!(less_one(&less_one(&less_one(parameters.p))), parameters.a);
+        assert_eq!(parameters.b.len(), curve.coordinate_size());
+        assert_eq!(parameters.h, [1]);
+    }
+}
+
+#[test]
+fn scalars_outside_the_group_are_refused() {
+    for curve in EccCurve::ALL {
+        let n = ecc::parameters(curve).n;
+        let width = curve.coordinate_size();
+        let generator = ecc::base_mul(curve, &[1]).unwrap();
+        for (k, error) in [
+            (vec![], Error::BadValue),
+            (vec![0; width], Error::BadValue),
+            (n.to_vec(), Error::BadValue),
+            (vec![0xFF; width], Error::BadValue),
+            (vec![1; width + 1], Error::BadSize),
+        ] {
+            assert_eq!(EcPrivate::new(curve, &k).unwrap_err(), error);
+            assert_eq!(ecc::base_mul(curve, &k).unwrap_err(), error);
+            assert_eq!(generator.mul(&k).unwrap_err(), error);
+        }
+        EcPrivate::new(curve, &less_one(n)).unwrap();
+        // Leading zeros and short forms are the same number.
+        let padded = [vec![0; width + 5], vec![2]].concat();
+        assert_eq!(generator.mul(&padded).unwrap(), generator.mul(&[2]).unwrap());
+        assert_eq!(generator.mul(&[2]).unwrap(), ecc::base_mul(curve, &[2]).unwrap());
+    }
+}
+
+#[test]
+fn points_off_the_curve_are_refused() {
+    for curve in EccCurve::ALL {
+        let parameters = ecc::parameters(curve);
+        let generator = ecc::base_mul(curve, &[1]).unwrap();
+        assert!(ecc::is_on_curve(curve, generator.x(), generator.y()));
+        for (x, y, error) in [
+            (generator.y(), generator.x(), Error::BadPoint),
+            (&[], &[], Error::BadPoint),
+            (parameters.p, generator.y(), Error::BadPoint),
+            (&[0xFF; 48][..curve.coordinate_size()], generator.y(), Error::BadPoint),
+            (&[1; 49], generator.y(), Error::BadSize),
+        ] {
+            assert_eq!(EcPoint::new(curve, x, y).unwrap_err(), error);
+            assert!(!ecc::is_on_curve(curve, x, y));
+        }
+    }
+    let p256 = ecc::base_mul(EccCurve::NistP256, &[1]).unwrap();
+    assert!(!ecc::is_on_curve(EccCurve::NistP384, p256.x(), p256.y()));
+    let other = derive::ecc(&mut drbg(1), EccCurve::NistP384).unwrap();
+    assert_eq!(other.ecdh(&p256).unwrap_err(), Error::BadValue);
+}
+
+#[test]
+fn both_sides_of_an_agreement_agree() {
+    let mut rng = drbg(1);
+    for curve in EccCurve::ALL {
+        let a = derive::ecc(&mut rng, curve).unwrap();
+        let b = derive::ecc(&mut rng, curve).unwrap();
+        assert_ne!(a.d(), b.d());
+        let z = a.ecdh(&b.public().unwrap()).unwrap();
+        assert_eq!(b.ecdh(&a.public().unwrap()).unwrap(), z);
+        assert_eq!(z.x().len(), curve.coordinate_size());
+    }
+}
+
+#[test]
+fn signatures_verify_for_digests_of_every_length_and_nothing_else_does() {
+    let mut rng = drbg(1);
+    for curve in EccCurve::ALL {
+        let key = derive::ecc(&mut rng, curve).unwrap();
+        let public = key.public().unwrap();
+        let stranger = derive::ecc(&mut rng, curve).unwrap().public().unwrap();
+        for len in [0, 1, 20, 32, 48, 64] {
+            let digest = vec![0xA5; len];
+            let signature = key.sign(&digest, &mut rng).unwrap();
+            let (r, s) = (signature.r(), signature.s());
+            ecc::verify(&public, &digest, r, s).unwrap();
+            let bad = Err(Error::BadSignature);
+            assert_eq!(ecc::verify(&stranger, &digest, r, s), bad);
+            assert_eq!(
+                ecc::verify(&public, &[&digest[..], &[1]].concat(), r, s).is_ok(),
+                len >= curve.coordinate_size()
+            );
+            assert_eq!(ecc::verify(&public, &digest, s, r), bad);
+            for out_of_range in [&[][..], &[0], ecc::parameters(curve).n, &[0xFF; 49]] {
+                assert_eq!(ecc::verify(&public, &digest, out_of_range, s), bad);
+                assert_eq!(ecc::verify(&public, &digest, r, out_of_range), bad);
+            }
+        }
+    }
+}
+
+/// A source that always gives the same: a virtual machine that went back to its snapshot.
+struct Stuck;
+
+impl Rng for Stuck {
+    fn fill(&mut self, out: &mut [u8]) {
+        out.fill(0x42);
+    }
+}
+
+#[test]
+fn a_stuck_generator_repeats_no_nonce_for_another_digest_or_key() {
+    let mut rng = drbg(1);
+    for curve in EccCurve::ALL {
+        let key = derive::ecc(&mut rng, curve).unwrap();
+        let other = derive::ecc(&mut rng, curve).unwrap();
+        let first = key.sign(&[1; 32], &mut Stuck).unwrap();
+        assert_eq!(key.sign(&[1; 32], &mut Stuck).unwrap(), first);
+        // The same r is the same nonce.
+        assert_ne!(key.sign(&[2; 32], &mut Stuck).unwrap().r(), first.r());
+        assert_ne!(other.sign(&[1; 32], &mut Stuck).unwrap().r(), first.r());
+        assert_ne!(key.sign(&[1; 32], &mut rng).unwrap().r(), first.r());
+    }
+}
