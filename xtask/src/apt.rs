@@ -18,6 +18,9 @@ pub(crate) const GUEST: &[&str] = &[
     "openssl",
 ];
 
+/// What the scripted tpm2-tools session needs.
+pub(crate) const TOOLS: &[&str] = &["tpm2-tools", "libtss2-tcti-swtpm0", "openssl"];
+
 /// Installs those of `packages` that are not there.
 ///
 /// # Errors

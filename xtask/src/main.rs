@@ -26,6 +26,10 @@ struct Cli {
 enum Command {
     /// From nothing to a virtual machine that boots under Secure Boot with its own TPM.
     Demo(demo::Args),
+    /// Every check there is; ends with one line, `N passed, N failed`.
+    Test(test::Args),
+    /// The same, as continuous integration runs it.
+    Ci(test::Args),
     /// The same commands against Debian's swtpm, with ratios.
     Bench(bench::Args),
     /// The rules of the house that no compiler checks.

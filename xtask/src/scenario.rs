@@ -235,7 +235,11 @@ fn story(setup: &Setup, guest: &Guest, report: &mut Report, summary: &mut Summar
     let differing = different(&first.pcrs, &changed.pcrs);
     let only =
         report.check("the change shows in PCR 4 alone", differing == [4], format!("{differing:?} differ"));
-    summary.row("after a measured change", only && changed.ok, "PCR 4 differs; TPM2_Unseal refused, TPM_RC_POLICY_FAIL");
+    summary.row(
+        "after a measured change",
+        only && changed.ok,
+        "PCR 4 differs; TPM2_Unseal refused, TPM_RC_POLICY_FAIL",
+    );
 
     println!("fourth boot, with an unsigned image");
     setup.put_boot_disk(&guest.boot_unsigned)?;

@@ -12,7 +12,7 @@
 
 mod accel;
 mod bundle;
-mod config;
+pub mod config;
 mod error;
 pub mod eventlog;
 mod firmware;

@@ -1,0 +1,76 @@
+//! The steps of `cargo xtask test`, in the order they run: cheap ones that fail often come first. Each has a file of its
+//! own; adding one is a file, a `mod` line and a line in [`ALL`].
+mod cargo_tests;
+mod end_to_end;
+mod lint;
+mod tpm2_tools;
+
+use crate::{
+    demo,
+    guest::{self, Guest},
+    report::Report,
+    sh::{self, Result},
+};
+use std::path::PathBuf;
+
+/// One group of checks.
+pub(crate) struct Step {
+    /// For `--only`.
+    pub(crate) name: &'static str,
+    /// In a few words.
+    pub(crate) about: &'static str,
+    /// Adds its checks to the report; an error is one more failed check.
+    pub(crate) run: fn(&mut Context, &mut Report) -> Result<()>,
+}
+
+/// Every step.
+pub(crate) const ALL: &[Step] = &[
+    Step { name: "fmt", about: "the sources are formatted", run: lint::fmt },
+    Step { name: "clippy", about: "no lint warns", run: lint::clippy },
+    Step { name: "doc", about: "the documentation builds without a warning", run: lint::doc },
+    Step { name: "cargo", about: "unit, property, behaviour and command line tests", run: cargo_tests::run },
+    Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },
+    Step { name: "tpm2-tools", about: "a scripted tpm2-tools session", run: tpm2_tools::run },
+    Step { name: "e2e-crb", about: "a real guest under Secure Boot, TPM on CRB", run: end_to_end::crb },
+    Step { name: "e2e-tis", about: "the same with the TPM on TIS", run: end_to_end::tis },
+];
+
+/// What several steps need and one of them builds.
+#[derive(Default)]
+pub(crate) struct Context {
+    sigillo: Option<PathBuf>,
+    guest: Option<Guest>,
+}
+
+impl Context {
+    /// The command line, built.
+    pub(crate) fn sigillo(&mut self) -> Result<PathBuf> {
+        if let Some(path) = &self.sigillo {
+            return Ok(path.clone());
+        }
+        Ok(self.sigillo.insert(demo::build_sigillo()?).clone())
+    }
+
+    /// The guest's disks, built.
+    pub(crate) fn guest(&mut self) -> Result<&Guest> {
+        let guest = match self.guest.take() {
+            Some(guest) => guest,
+            None => guest::build(&work_dir("guest")?)?,
+        };
+        Ok(self.guest.insert(guest))
+    }
+}
+
+/// A directory for a step's files, under cargo's target directory.
+pub(crate) fn work_dir(name: &str) -> Result<PathBuf> {
+    let dir = std::path::absolute(sh::target().join("xtask").join(name)).map_err(|e| e.to_string())?;
+    sh::mkdir(&dir)?;
+    Ok(dir)
+}
+
+/// The same, emptied.
+pub(crate) fn fresh_dir(name: &str) -> Result<PathBuf> {
+    let dir = work_dir(name)?;
+    std::fs::remove_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    work_dir(name)
+}
