@@ -32,11 +32,14 @@
 
 mod bytes;
 mod error;
+#[cfg(test)]
+mod faults;
 pub mod files;
 #[doc(hidden)]
 pub mod format;
 mod key;
 mod medium;
+mod open;
 #[doc(hidden)]
 pub mod seal;
 mod secret;

@@ -13,14 +13,15 @@ use zeroize::Zeroizing;
 use crate::error::{CommitError, CreateError, Damage, OpenError};
 use crate::files::{self, Dir, FileError, Identity, PublishError};
 use crate::format::{
-    Algorithm, HEADER_LEN, Header, HeaderError, KEY_SLOTS, KeySlot, MIN_SLOT_LEN, SLOTS_OFFSET, SlotBody,
-    SlotIndex, VERSION, parse_header, slot_len_for, vm_uuid_hash,
+    Algorithm, HEADER_LEN, Header, KEY_SLOTS, KeySlot, MIN_SLOT_LEN, SlotBody, SlotIndex, VERSION,
+    slot_len_for, vm_uuid_hash,
 };
 use crate::key::{Key, KeyId};
 use crate::medium::{FileMedium, Medium, ReplaceError};
+use crate::open::{choose_header, newest_slot, read_front};
 use crate::seal;
 use crate::secret::{Secret, random};
-use crate::vault::{self, OpenedSlot, Session, SlotLook, VaultError};
+use crate::vault::{self, Session, VaultError};
 
 /// How often an opening is tried again when the file is replaced under it.
 const OPEN_TRIES: usize = 16;
@@ -542,97 +543,6 @@ fn build_image(
     bytes.extend_from_slice(&sealed.bytes);
     bytes.resize(file_len, 0);
     Ok(Image { bytes, hash: sealed.hash })
-}
-
-fn read_front(medium: &dyn Medium) -> Result<Vec<u8>, OpenError> {
-    let len = medium.len().map_err(OpenError::Io)?;
-    if len == 0 {
-        return Err(OpenError::NotAStore("it is empty"));
-    }
-    let mut front = vec![0; usize::try_from(len).unwrap_or(SLOTS_OFFSET).min(SLOTS_OFFSET)];
-    medium.read_at(0, &mut front).map_err(OpenError::Io)?;
-    Ok(front)
-}
-
-struct ChosenHeader {
-    header: Header,
-    copy: u64,
-    other_is_stale: bool,
-}
-
-fn choose_header(front: &[u8]) -> Result<ChosenHeader, OpenError> {
-    let (first, second) = front.split_at_checked(HEADER_LEN).unwrap_or((front, &[]));
-    match (parse_header(first), parse_header(second)) {
-        (Ok(first), Ok(second)) => {
-            let mut other_is_stale = {
-                let mut twin = first.clone();
-                (twin.sequence, twin.mac) = (second.sequence, second.mac);
-                twin != second
-            };
-            let copy = match first.sequence.cmp(&second.sequence) {
-                core::cmp::Ordering::Less => 1,
-                core::cmp::Ordering::Greater => 0,
-                core::cmp::Ordering::Equal if first == second => {
-                    other_is_stale = false;
-                    0
-                }
-                core::cmp::Ordering::Equal => return Err(OpenError::Damaged(Damage::HeadersDiffer)),
-            };
-            let header = if copy == 0 { first } else { second };
-            Ok(ChosenHeader { header, copy, other_is_stale })
-        }
-        (Err(HeaderError::TooNew(version)), _) | (_, Err(HeaderError::TooNew(version))) => {
-            Err(OpenError::TooNew { version })
-        }
-        (Ok(header), Err(_)) => Ok(ChosenHeader { header, copy: 0, other_is_stale: true }),
-        (Err(_), Ok(header)) => Ok(ChosenHeader { header, copy: 1, other_is_stale: true }),
-        (Err(HeaderError::Magic | HeaderError::Short), Err(HeaderError::Magic | HeaderError::Short)) => {
-            Err(OpenError::NotAStore("it does not begin as a store's file does"))
-        }
-        (Err(first), Err(second)) => {
-            Err(OpenError::Damaged(Damage::Headers(first.to_string(), second.to_string())))
-        }
-    }
-}
-
-fn newest_slot(
-    medium: &dyn Medium,
-    header: &Header,
-    data_key: Option<&Secret>,
-) -> Result<(OpenedSlot, OpenNotes), OpenError> {
-    let look = |index: SlotIndex| -> Result<SlotLook, OpenError> {
-        let mut bytes = Zeroizing::new(vec![0; header.slot_bytes()]);
-        medium.read_at(index.offset(header), &mut bytes).map_err(OpenError::Io)?;
-        Ok(vault::open_slot(header, data_key, index, &bytes))
-    };
-    let mut notes = OpenNotes::default();
-    let newest = match (look(SlotIndex::A)?, look(SlotIndex::B)?) {
-        (SlotLook::Whole(a), SlotLook::Whole(b)) => {
-            let (older, newer) = match a.generation.cmp(&b.generation) {
-                core::cmp::Ordering::Less => (a, b),
-                core::cmp::Ordering::Greater => (b, a),
-                core::cmp::Ordering::Equal => {
-                    return Err(OpenError::Damaged(Damage::Twins(a.generation)));
-                }
-            };
-            notes.gap_in_history = newer.body()?.previous_hash != older.hash;
-            newer
-        }
-        (SlotLook::Whole(a), SlotLook::Empty) => a,
-        (SlotLook::Empty, SlotLook::Whole(b)) => b,
-        (SlotLook::Whole(a), SlotLook::Broken) => {
-            notes.broken_slot = Some(SlotIndex::B);
-            a
-        }
-        (SlotLook::Broken, SlotLook::Whole(b)) => {
-            notes.broken_slot = Some(SlotIndex::A);
-            b
-        }
-        (SlotLook::Empty | SlotLook::Broken, SlotLook::Empty | SlotLook::Broken) => {
-            return Err(OpenError::Damaged(Damage::Slots));
-        }
-    };
-    Ok((newest, notes))
 }
 
 fn dir_of(path: &Path) -> Result<(Dir, OsString), OpenError> {
