@@ -39,7 +39,7 @@ impl<'a> Pending<'a> {
     pub fn stored(mut self) -> Vec<u8> {
         self.before = None;
         if self.permanent.is_some() {
-            self.tpm.stored = self.tpm.state.clone();
+            self.tpm.mark_stored();
         }
         core::mem::take(&mut self.reply)
     }

@@ -26,6 +26,8 @@ pub struct Profile {
     pub(crate) clock_update_ms: u64,
     /// Non-orderly increments of an orderly counter before it is written to NV. TPM_PT_ORDERLY_COUNT plus one, a power of two.
     pub(crate) orderly_count: u64,
+    /// TPM_PT_FIRMWARE_VERSION_1 and _2: the crate's version, one octet pair a number.
+    pub(crate) firmware_version: u64,
     /// By PCR number.
     pub(crate) pcr: &'static [PcrAttributes; 24],
 }
@@ -96,8 +98,15 @@ impl Profile {
             orderly_bytes: 1024,
             clock_update_ms: 4096,
             orderly_count: 256,
+            firmware_version: 0x0000_0001_0000_0000,
             pcr: &PC_CLIENT_PCR,
         }
+    }
+
+    /// The profile of a name; `None` if this version has no such profile.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::pc_client()].into_iter().find(|profile| profile.name == name)
     }
 
     /// Its name, as saved state and listings show it.

@@ -2,10 +2,14 @@
 
 use crate::{
     Profile,
+    da::WrongTry,
+    selftest::SelfTests,
     state::{Object, Sequence, Slot, State},
+    time::Timing,
 };
 use alloc::sync::Arc;
 use core::fmt;
+use minicbor::{Decode, Encode};
 use sigillo_crypto::drbg::Drbg;
 use sigillo_types::{Fmt1, rc};
 
@@ -86,18 +90,30 @@ pub struct Tpm {
     pub(crate) buffer_size: u32,
     /// _TPM_Init has been received.
     pub(crate) powered: bool,
+    /// Outside the transaction: what failed does not turn time back.
+    pub(crate) time: Timing,
+    /// Outside the transaction: the verdict of the self-tests.
+    pub(crate) tests: SelfTests,
+    /// Drawn once at manufacture: tells this TPM's states from another's.
+    pub(crate) id: [u8; 16],
+    /// How many permanent states this TPM has given to be stored.
+    pub(crate) revision: u64,
     /// About the command being executed.
     pub(crate) call: Call,
 }
 
 /// Why the TPM is in failure mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
 pub(crate) enum Failure {
     /// The host had no entropy.
+    #[n(0)]
     Entropy,
     /// A self-test gave a wrong answer.
+    #[n(1)]
     SelfTest,
     /// Our own bug: a state that should not be possible.
+    #[n(2)]
     Internal,
 }
 
@@ -107,6 +123,14 @@ pub(crate) struct Call {
     pub(crate) locality: u8,
     /// The host's monotonic ms when it came.
     pub(crate) now_ms: u64,
+    /// Its command code; 0 while an indication is handled.
+    pub(crate) code: u32,
+    /// It is a TPM2_Shutdown that succeeded: what it changes does not nullify it.
+    pub(crate) shut_down: bool,
+    /// A wrong authorization, to be counted after the command is undone.
+    pub(crate) wrong_try: Option<WrongTry>,
+    /// Set by a handler whose command the command audit passes over. Part 3, 21.2.
+    pub(crate) unaudited: bool,
 }
 
 impl Tpm {
@@ -135,7 +159,7 @@ impl Tpm {
 
     /// What a transient handle names.
     pub(crate) fn slot(&self, handle: u32) -> Option<&Slot> {
-        let index = handle.checked_sub(sigillo_types::handles::TRANSIENT_FIRST)?;
+        let index = handle.checked_sub(sigillo_types::handles::hc::TRANSIENT)?;
         self.state.volatile.slots.get(usize::try_from(index).ok()?)?.as_ref()
     }
 }

@@ -22,7 +22,7 @@ pub(crate) mod session;
 
 pub(crate) use nv::{NvIndex, NvMemory};
 pub(crate) use object::{Object, Sequence, Slot};
-pub(crate) use pcr::Pcrs;
+pub(crate) use pcr::{PcrValue, Pcrs};
 pub(crate) use persistent::{DictionaryAttack, HierarchyRecord, Persistent};
 pub(crate) use session::{Session, SessionSlot};
 
@@ -108,6 +108,12 @@ pub(crate) struct ClearData {
     pub(crate) platform_policy: Tpm2bDigest,
     #[cbor(n(5), with = "cbor::canonical")]
     pub(crate) platform_auth: Tpm2bAuth,
+    /// The locality that TPM2_Startup(CLEAR) came from: TPM Resume has to come from the same. Part 1, 31.3.
+    #[n(6)]
+    pub(crate) startup_locality: u8,
+    /// An H-CRTM event came before TPM2_Startup(CLEAR): one has to come before TPM Resume too. Part 1, 31.3.
+    #[n(7)]
+    pub(crate) h_crtm: bool,
 }
 
 impl Default for ClearData {
@@ -119,6 +125,8 @@ impl Default for ClearData {
             platform_alg: None,
             platform_policy: Tpm2bDigest::default(),
             platform_auth: Tpm2bAuth::default(),
+            startup_locality: 0,
+            h_crtm: false,
         }
     }
 }
@@ -166,16 +174,12 @@ pub(crate) struct Volatile {
     pub(crate) sessions: BTreeMap<u32, SessionSlot>,
     /// The session handle of the exclusive audit session.
     pub(crate) exclusive_audit: Option<u32>,
-    /// The time at which Time was zero, in the host's monotonic ms.
-    pub(crate) time_base_ms: u64,
-    /// The host's monotonic ms up to which Clock was counted.
-    pub(crate) clock_seen_ms: u64,
-    /// The locality that ran TPM2_Startup.
-    pub(crate) startup_locality: u8,
     /// A dictionary-attack protected entity was used, or could have been, since Startup.
     pub(crate) da_used: bool,
-    /// H-CRTM: an event sequence ran between _TPM_Init and TPM2_Startup.
-    pub(crate) h_crtm: bool,
+    /// H-CRTM: what an event sequence between _TPM_Init and TPM2_Startup made of PCR 0, for each bank. Part 1, 31.3.
+    pub(crate) h_crtm: Option<Vec<(HashAlg, PcrValue)>>,
+    /// TPM2_PCR_Allocate has run: until the next _TPM_Init no Shutdown(STATE). Part 3, 22.5.
+    pub(crate) pcr_reallocated: bool,
     /// The open _TPM_Hash_Start sequence.
     pub(crate) hash_sequence: Option<Arc<Sequence>>,
 }

@@ -22,7 +22,7 @@ pub(crate) struct NvIndex {
     pub(crate) public: TpmsNvPublic,
     #[cbor(n(1), with = "cbor::canonical")]
     pub(crate) auth: Tpm2bAuth,
-    /// `dataSize` bytes; for an orderly index the value at the last orderly shutdown (the current one is orderly data).
+    /// `dataSize` bytes. Of an orderly index this is no more than where a counter was at its last roll-over: its value is orderly data.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) data: Vec<u8>,
 }

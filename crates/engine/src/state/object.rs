@@ -5,7 +5,6 @@ use alloc::{sync::Arc, vec::Vec};
 use minicbor::{Decode, Encode};
 use sigillo_crypto::{hash::Hasher, hmac::Hmac};
 use sigillo_types::{
-    HashAlg,
     attributes::TpmaObject,
     buffers::{Tpm2bAuth, Tpm2bName},
     handles::Hierarchy,
@@ -13,12 +12,14 @@ use sigillo_types::{
 };
 
 /// What a transient handle names. A handle of one kind can never be used as the other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub(crate) enum Slot {
     /// A loaded object.
-    Object(Arc<Object>),
+    #[n(0)]
+    Object(#[cbor(n(0), with = "cbor::shared")] Arc<Object>),
     /// A hash, HMAC or event sequence.
-    Sequence(Arc<Sequence>),
+    #[n(1)]
+    Sequence(#[cbor(n(0), with = "cbor::shared")] Arc<Sequence>),
 }
 
 /// A loaded object. Part 1, 23.
@@ -63,52 +64,66 @@ impl Object {
 }
 
 /// A sequence in the middle of its data. Part 1, 29.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
 pub(crate) struct Sequence {
+    #[cbor(n(0), with = "cbor::canonical")]
     pub(crate) auth: Tpm2bAuth,
+    #[n(1)]
     pub(crate) kind: SequenceKind,
 }
 
 /// What a sequence computes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
 pub(crate) enum SequenceKind {
     /// TPM2_HashSequenceStart with an algorithm. `safe` is `None` until the first octets say whether a ticket may be made: data that
     /// begins with TPM_GENERATED_VALUE never gets one.
-    Hash { hasher: Hasher, first: FirstOctets },
+    #[n(0)]
+    Hash {
+        #[cbor(n(0), with = "cbor::hasher")]
+        hasher: Hasher,
+        #[n(1)]
+        first: FirstOctets,
+    },
     /// TPM2_HMAC_Start.
-    Hmac(Hmac),
+    #[n(1)]
+    Hmac(#[cbor(n(0), with = "cbor::hmac")] Hmac),
     /// TPM2_HashSequenceStart with TPM_ALG_NULL: one hasher a bank.
-    Event(Vec<(HashAlg, Hasher)>),
+    #[n(2)]
+    Event(#[cbor(n(0), with = "cbor::hashers")] Vec<Hasher>),
 }
 
 /// The first four octets of a hash sequence, as far as they came. Part 3, 17.7.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
 pub(crate) struct FirstOctets {
+    #[n(0)]
     pub(crate) octets: [u8; 4],
-    pub(crate) count: usize,
+    #[n(1)]
+    pub(crate) count: u8,
 }
 
 /// The optional sensitive area inside saved state: a byte string, empty for none.
 mod sensitive {
-    use minicbor::{Decoder, Encoder, decode, encode};
+    use minicbor::{Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write};
     use sigillo_types::{Marshal, Unmarshal, structures::TpmtSensitive};
     use zeroize::Zeroizing;
 
-    pub(super) fn encode<C, W: encode::Write>(
+    pub(super) fn encode<C, W: Write>(
         value: &Option<TpmtSensitive>,
         e: &mut Encoder<W>,
         _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         e.bytes(&Zeroizing::new(value.as_ref().map(Marshal::to_bytes).unwrap_or_default()))?;
         Ok(())
     }
 
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Option<TpmtSensitive>, decode::Error> {
+    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Option<TpmtSensitive>, DecodeError> {
         match d.bytes()? {
             [] => Ok(None),
             bytes => TpmtSensitive::from_bytes(bytes)
                 .map(Some)
-                .map_err(|_| decode::Error::message("not a canonical structure")),
+                .map_err(|_| DecodeError::message("not a canonical structure")),
         }
     }
 }

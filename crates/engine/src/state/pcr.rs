@@ -1,15 +1,70 @@
-//! Platform configuration registers and their banks. Part 1, 11.6.
+//! Platform configuration registers and their banks. Part 1, 14.
 
 use alloc::vec::Vec;
-use sigillo_crypto::hash::{Digest, hash};
-use sigillo_types::HashAlg;
+use core::fmt;
+use sigillo_crypto::hash::{MAX_DIGEST, hash};
+use sigillo_types::{HashAlg, handles::PcrHandle, structures::PcrSelect};
 
 /// The number of PCR in the PC Client profile.
 pub(crate) const PCR_COUNT: usize = 24;
+/// The PCR of an H-CRTM event, and the one that tells the locality of TPM2_Startup.
+pub(crate) const HCRTM_PCR: u32 = 0;
+/// The PCR of a D-RTM event.
+pub(crate) const DRTM_PCR: u32 = 17;
+
+/// What one PCR holds: as many octets as a digest of its bank.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PcrValue {
+    octets: [u8; MAX_DIGEST],
+    size: usize,
+}
+
+impl PcrValue {
+    /// A PCR of a bank with every octet the same: `0x00` or `0xFF`.
+    pub(crate) fn filled(hash: HashAlg, octet: u8) -> Self {
+        Self { octets: [octet; MAX_DIGEST], size: hash.digest_size() }
+    }
+
+    /// A PCR of a bank with zeros and, in its last octet, the locality that the first measurement came from. Part 1, 14.1.
+    pub(crate) fn locality(hash: HashAlg, locality: u8) -> Self {
+        let mut value = Self::filled(hash, 0);
+        if let Some(last) = value.octets.get_mut(..value.size).and_then(<[u8]>::last_mut) {
+            *last = locality;
+        }
+        value
+    }
+
+    /// A PCR of a bank from its octets; `None` if they are not as many as a digest has.
+    pub(crate) fn from_slice(hash: HashAlg, octets: &[u8]) -> Option<Self> {
+        let mut value = Self::filled(hash, 0);
+        if octets.len() != value.size {
+            return None;
+        }
+        value.octets.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(value)
+    }
+
+    /// `H(self || digest)`. Part 1, 14.2.
+    pub(crate) fn extended(&self, alg: HashAlg, digest: &[u8]) -> Self {
+        let new = hash(alg, &[self.as_slice(), digest]);
+        Self::from_slice(alg, &new).unwrap_or(*self)
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.octets.get(..self.size).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for PcrValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
 
 /// The PCR of all banks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pcrs {
+    /// The allocated banks in the order of their algorithms.
     pub(crate) banks: Vec<Bank>,
 }
 
@@ -17,31 +72,35 @@ pub(crate) struct Pcrs {
 #[derive(Clone, Debug)]
 pub(crate) struct Bank {
     pub(crate) hash: HashAlg,
-    /// Which PCR the bank has: bit n is PCR n.
-    pub(crate) allocated: u32,
-    pub(crate) values: [Digest; PCR_COUNT],
+    /// Which PCR the bank has.
+    pub(crate) allocated: PcrSelect,
+    pub(crate) values: [PcrValue; PCR_COUNT],
 }
 
 impl Bank {
-    /// The value of a PCR that this bank has.
-    pub(crate) fn value(&self, pcr: usize) -> Option<&Digest> {
-        let has = u32::try_from(pcr).ok().is_some_and(|n| n < 32 && self.allocated & (1 << n) != 0);
-        self.values.get(pcr).filter(|_| has)
+    /// A bank with all its PCR zero.
+    pub(crate) fn zero(hash: HashAlg, allocated: PcrSelect) -> Self {
+        Self { hash, allocated, values: [PcrValue::filled(hash, 0); PCR_COUNT] }
     }
 
-    /// Sets a PCR that this bank has.
-    pub(crate) fn set(&mut self, pcr: usize, value: Digest) {
-        if self.value(pcr).is_some()
-            && let Some(slot) = self.values.get_mut(pcr)
+    /// The value of a PCR that this bank has.
+    pub(crate) fn value(&self, pcr: PcrHandle) -> Option<&PcrValue> {
+        self.values.get(pcr.index()).filter(|_| self.allocated.contains(pcr))
+    }
+
+    /// Sets a PCR if this bank has it.
+    pub(crate) fn set(&mut self, pcr: PcrHandle, value: PcrValue) {
+        if self.allocated.contains(pcr)
+            && let Some(slot) = self.values.get_mut(pcr.index())
         {
             *slot = value;
         }
     }
 
-    /// `PCR := H(PCR || digest)`. Part 1, 11.6.3.
-    pub(crate) fn extend(&mut self, pcr: usize, digest: &[u8]) {
+    /// `PCR := H(PCR || digest)` if this bank has the PCR. Part 1, 14.2.
+    pub(crate) fn extend(&mut self, pcr: PcrHandle, digest: &[u8]) {
         if let Some(old) = self.value(pcr) {
-            let new = hash(self.hash, &[old, digest]);
+            let new = old.extended(self.hash, digest);
             self.set(pcr, new);
         }
     }

@@ -2,11 +2,12 @@
 
 use super::cbor;
 use crate::secret::Secret;
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 use sigillo_types::{
     HashAlg,
     buffers::{Tpm2bAuth, Tpm2bDigest},
+    structures::TpmlPcrSelection,
 };
 
 /// One of the three persistent hierarchies. Part 1, 12.
@@ -56,9 +57,9 @@ pub(crate) struct Persistent {
     /// TPM Resets ever; tags saved contexts.
     #[n(8)]
     pub(crate) total_reset_count: u64,
-    /// For each active bank, the bit map of the PCR in it. Takes effect at the next TPM Reset. Part 3, 22.5.
-    #[n(9)]
-    pub(crate) pcr_allocation: Vec<BankAllocation>,
+    /// For each bank, the PCR in it; every bank of the profile is named. Takes effect at the next _TPM_Init. Part 3, 22.5.
+    #[cbor(n(9), with = "cbor::canonical")]
+    pub(crate) pcr_allocation: TpmlPcrSelection,
     /// The commands that the command audit counts. Part 1, 32.
     #[n(10)]
     pub(crate) audit_commands: BTreeSet<u32>,
@@ -84,17 +85,6 @@ pub(crate) struct Persistent {
     /// The EPS came with the TPM and was not changed by the user. TPMA_PERMANENT.tpmGeneratedEPS.
     #[n(18)]
     pub(crate) tpm_generated_eps: bool,
-}
-
-/// Which PCR a bank has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct BankAllocation {
-    #[cbor(n(0), with = "cbor::canonical")]
-    pub(crate) hash: HashAlg,
-    /// Bit n is PCR n.
-    #[n(1)]
-    pub(crate) pcrs: u32,
 }
 
 /// The type of the TPM2_Shutdown that last took effect.

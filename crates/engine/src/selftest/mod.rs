@@ -1,0 +1,192 @@
+//! The algorithms this TPM implements and their self-tests with known answers. Part 3, 10.
+
+mod vectors;
+
+use crate::{Tpm, tpm::Failure};
+use alloc::vec::Vec;
+use sigillo_crypto::{
+    EccCurve, HashAlg, Rng,
+    ecc::{self, EcPoint, EcPrivate},
+    hash::hash,
+    hmac::hmac,
+    kdf,
+    rsa::{self, RsaPrivate, RsaPublic},
+    sym,
+};
+use sigillo_types::{
+    alg::{AlgId, id},
+    attributes::TpmaAlgorithm,
+};
+use vectors as known;
+
+/// An implemented algorithm.
+pub(crate) struct Algorithm {
+    pub(crate) id: AlgId,
+    /// Part 2, 8.2 and Table 9 of 6.3.
+    pub(crate) attributes: TpmaAlgorithm,
+    /// Whether it gives the known answers.
+    test: fn(&mut dyn Rng) -> Option<bool>,
+}
+
+const fn algorithm(id: AlgId, attributes: TpmaAlgorithm, test: fn(&mut dyn Rng) -> Option<bool>) -> Algorithm {
+    Algorithm { id, attributes, test }
+}
+
+const ASYMMETRIC: TpmaAlgorithm = TpmaAlgorithm::ASYMMETRIC;
+const SYMMETRIC: TpmaAlgorithm = TpmaAlgorithm::SYMMETRIC;
+const HASH: TpmaAlgorithm = TpmaAlgorithm::HASH;
+const OBJECT: TpmaAlgorithm = TpmaAlgorithm::OBJECT;
+const SIGNING: TpmaAlgorithm = TpmaAlgorithm::SIGNING;
+const ENCRYPTING: TpmaAlgorithm = TpmaAlgorithm::ENCRYPTING;
+const METHOD: TpmaAlgorithm = TpmaAlgorithm::METHOD;
+
+/// Every implemented algorithm in the order of the identifiers.
+pub(crate) const ALGORITHMS: &[Algorithm] = &[
+    algorithm(id::RSA, ASYMMETRIC.union(OBJECT), rsassa),
+    algorithm(id::SHA1, HASH, |_| Some(*hash(HashAlg::Sha1, &[b"abc"]) == known::SHA1_ABC)),
+    algorithm(id::HMAC, HASH.union(SIGNING), hmac_sha256),
+    algorithm(id::AES, SYMMETRIC, aes_cfb),
+    algorithm(id::MGF1, HASH.union(METHOD), mgf1),
+    algorithm(id::KEYEDHASH, HASH.union(OBJECT).union(SIGNING).union(ENCRYPTING), hmac_sha256),
+    algorithm(id::XOR, HASH.union(SYMMETRIC), xor),
+    algorithm(id::SHA256, HASH, |_| Some(*hash(HashAlg::Sha256, &[b"abc"]) == known::SHA256_ABC)),
+    algorithm(id::SHA384, HASH, |_| Some(*hash(HashAlg::Sha384, &[b"abc"]) == known::SHA384_ABC)),
+    algorithm(id::SHA512, HASH, |_| Some(*hash(HashAlg::Sha512, &[b"abc"]) == known::SHA512_ABC)),
+    algorithm(id::RSASSA, ASYMMETRIC.union(SIGNING), rsassa),
+    algorithm(id::RSAES, ASYMMETRIC.union(ENCRYPTING), rsaes),
+    algorithm(id::RSAPSS, ASYMMETRIC.union(SIGNING), rsapss),
+    algorithm(id::OAEP, ASYMMETRIC.union(ENCRYPTING), oaep),
+    algorithm(id::ECDSA, ASYMMETRIC.union(SIGNING), ecdsa),
+    algorithm(id::ECDH, ASYMMETRIC.union(METHOD), ecdh),
+    algorithm(id::KDF1_SP800_56A, HASH.union(METHOD), kdfe),
+    algorithm(id::KDF1_SP800_108, HASH.union(METHOD), kdfa),
+    algorithm(id::ECC, ASYMMETRIC.union(OBJECT), ecdh),
+    algorithm(id::SYMCIPHER, SYMMETRIC.union(OBJECT), aes_cfb),
+    algorithm(id::CFB, SYMMETRIC.union(ENCRYPTING), aes_cfb),
+];
+
+/// Which algorithms were tested since _TPM_Init: bit n for the n-th of [`ALGORITHMS`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SelfTests {
+    pub(crate) tested: u64,
+}
+
+impl Tpm {
+    /// Tests the algorithms for which `wanted` holds, those already tested only if `again`. A wrong answer is failure mode. Part 3, 10.1.
+    pub(crate) fn self_test(&mut self, again: bool, wanted: impl Fn(AlgId) -> bool) {
+        for (bit, algorithm) in ALGORITHMS.iter().enumerate() {
+            let tested = self.tests.tested & (1 << bit) != 0;
+            if !wanted(algorithm.id) || (tested && !again) {
+                continue;
+            }
+            if (algorithm.test)(&mut self.rng) == Some(true) {
+                self.tests.tested |= 1 << bit;
+            } else {
+                self.enter_failure(Failure::SelfTest);
+                return;
+            }
+        }
+    }
+
+    /// The algorithms that were not tested yet.
+    pub(crate) fn untested(&self) -> Vec<AlgId> {
+        let algorithms = ALGORITHMS.iter().enumerate();
+        algorithms.filter(|(bit, _)| self.tests.tested & (1 << bit) == 0).map(|(_, algorithm)| algorithm.id).collect()
+    }
+}
+
+fn hmac_sha256(_: &mut dyn Rng) -> Option<bool> {
+    Some(*hmac(HashAlg::Sha256, b"Jefe", &[b"what do ya want for nothing?"]) == known::HMAC_SHA256)
+}
+
+fn aes_cfb(_: &mut dyn Rng) -> Option<bool> {
+    let mut data = known::CFB_PLAIN;
+    sym::cfb_encrypt(&known::CFB_KEY, &known::CFB_IV, &mut data).ok()?;
+    let encrypted = data == known::CFB_CIPHER;
+    sym::cfb_decrypt(&known::CFB_KEY, &known::CFB_IV, &mut data).ok()?;
+    Some(encrypted && data == known::CFB_PLAIN)
+}
+
+fn mgf1(_: &mut dyn Rng) -> Option<bool> {
+    let mut mask = [0; known::MGF1_SHA256_BAR.len()];
+    kdf::mgf1_xor(HashAlg::Sha256, b"bar", &mut mask);
+    Some(mask == known::MGF1_SHA256_BAR)
+}
+
+fn kdfa(_: &mut dyn Rng) -> Option<bool> {
+    Some(*kdf::kdfa(HashAlg::Sha256, b"Jefe", b"SELF", b"u", b"vv", 320) == known::KDFA_SHA256)
+}
+
+fn kdfe(_: &mut dyn Rng) -> Option<bool> {
+    Some(*kdf::kdfe(HashAlg::Sha256, b"zzzz", b"SELF", b"u", b"vv", 320) == known::KDFE_SHA256)
+}
+
+fn xor(_: &mut dyn Rng) -> Option<bool> {
+    let mut data = *b"abc";
+    sym::xor_obfuscate(HashAlg::Sha256, b"Jefe", b"u", b"vv", &mut data);
+    Some(data == known::XOR_SHA256)
+}
+
+fn ecdsa(rng: &mut dyn Rng) -> Option<bool> {
+    let public = EcPoint::new(EccCurve::NistP256, &known::ECDSA_X, &known::ECDSA_Y).ok()?;
+    let digest = hash(HashAlg::Sha256, &[b"sample"]);
+    let known = ecc::verify(&public, &digest, &known::ECDSA_R, &known::ECDSA_S).is_ok()
+        && ecc::verify(&public, &known::SHA256_ABC, &known::ECDSA_R, &known::ECDSA_S).is_err();
+    let private = EcPrivate::new(EccCurve::NistP256, &known::ECDSA_D).ok()?;
+    let signature = private.sign(&digest, rng).ok()?;
+    Some(known && ecc::verify(&public, &digest, signature.r(), signature.s()).is_ok())
+}
+
+fn ecdh(_: &mut dyn Rng) -> Option<bool> {
+    let public = EcPoint::new(EccCurve::NistP256, &known::ECDH_X, &known::ECDH_Y).ok()?;
+    let private = EcPrivate::new(EccCurve::NistP256, &known::ECDH_D).ok()?;
+    Some(private.ecdh(&public).ok()?.x() == known::ECDH_Z)
+}
+
+fn rsa_key() -> Option<RsaPrivate> {
+    let public = RsaPublic::new(&known::RSA_N, 65537).ok()?;
+    RsaPrivate::from_prime(&public, &known::RSA_P).ok()
+}
+
+fn rsassa(rng: &mut dyn Rng) -> Option<bool> {
+    let key = rsa_key()?;
+    let signature = rsa::pkcs1_sign(&key, Some(HashAlg::Sha256), &known::SHA256_ABC, rng).ok()?;
+    let verified = rsa::pkcs1_verify(key.public(), Some(HashAlg::Sha256), &known::SHA256_ABC, &known::RSASSA).is_ok();
+    Some(verified && signature == known::RSASSA)
+}
+
+fn rsapss(rng: &mut dyn Rng) -> Option<bool> {
+    let key = rsa_key()?;
+    let verify = |signature: &[u8]| rsa::pss_verify(key.public(), HashAlg::Sha256, &known::SHA256_ABC, signature);
+    let signature = rsa::pss_sign(&key, HashAlg::Sha256, &known::SHA256_ABC, rng).ok()?;
+    Some(verify(&known::RSAPSS).is_ok() && verify(&signature).is_ok() && verify(&known::RSASSA).is_err())
+}
+
+fn rsaes(rng: &mut dyn Rng) -> Option<bool> {
+    Some(**rsa::pkcs1_decrypt(&rsa_key()?, &known::RSAES, rng).ok()? == *b"abc")
+}
+
+fn oaep(rng: &mut dyn Rng) -> Option<bool> {
+    let message = rsa::oaep_decrypt(&rsa_key()?, HashAlg::Sha256, HashAlg::Sha256, b"", &known::OAEP, rng).ok()?;
+    Some(**message == *b"abc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigillo_crypto::drbg::Drbg;
+
+    #[test]
+    fn every_algorithm_gives_its_known_answer() {
+        let mut rng = Drbg::instantiate(&[7; 48], &[], &[]).unwrap();
+        for algorithm in ALGORITHMS {
+            assert_eq!((algorithm.test)(&mut rng), Some(true), "{:#06x}", algorithm.id);
+        }
+    }
+
+    #[test]
+    fn algorithms_are_in_the_order_of_their_identifiers() {
+        assert!(ALGORITHMS.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert!(ALGORITHMS.len() <= 64);
+    }
+}

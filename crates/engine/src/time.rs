@@ -1,0 +1,170 @@
+//! Time, Clock and the healing they bring. Part 1, 33 and 16.8.
+
+use crate::Tpm;
+use sigillo_types::{
+    constants::ClockAdjust,
+    structures::{TpmsClockInfo, TpmsTimeInfo},
+};
+
+/// The rate at which Clock advances may leave that of the host by this much, in millionths. Part 1, 33.3.6.
+pub(crate) const RATE_LIMIT_PPM: i32 = 150_000;
+/// The last value Clock may be set to. Part 1, 33.3.1.
+pub(crate) const CLOCK_MAX_MS: u64 = 0xFFFF_0000_0000_0000;
+
+/// Time and Clock as they run. They are outside the transaction: no failed command turns them back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Timing {
+    /// Time: milliseconds since _TPM_Init. Part 1, 33.2.
+    pub(crate) time_ms: u64,
+    /// Clock; `Orderly::clock` is its copy in NV. Part 1, 33.3.
+    pub(crate) clock_ms: u64,
+    /// The host's monotonic milliseconds up to which both were counted.
+    pub(crate) seen_ms: u64,
+    /// How much faster than the host's clock they advance, in millionths. Part 3, 29.3.
+    pub(crate) rate_ppm: i32,
+    /// Millionths of a millisecond that were not counted yet.
+    pub(crate) rest: u32,
+}
+
+impl Timing {
+    /// Counts what has passed until `now_ms`. A clock that went back counts nothing.
+    pub(crate) fn advance(&mut self, now_ms: u64) {
+        const MILLION: u128 = 1_000_000;
+        let passed = u128::from(now_ms.saturating_sub(self.seen_ms));
+        self.seen_ms = now_ms;
+        let rate = MILLION.saturating_add_signed(i128::from(self.rate_ppm));
+        let total = passed * rate + u128::from(self.rest);
+        self.rest = u32::try_from(total % MILLION).unwrap_or(0);
+        let advance = u64::try_from(total / MILLION).unwrap_or(u64::MAX);
+        self.time_ms = self.time_ms.saturating_add(advance);
+        self.clock_ms = self.clock_ms.saturating_add(advance);
+    }
+
+    /// Changes the rate; `false` if that would leave the range of adjustment. Part 3, 29.3.
+    pub(crate) fn adjust(&mut self, by: ClockAdjust) -> bool {
+        let step = match by {
+            ClockAdjust::CoarseSlower => -10_000,
+            ClockAdjust::MediumSlower => -1_000,
+            ClockAdjust::FineSlower => -30,
+            ClockAdjust::NoChange => 0,
+            ClockAdjust::FineFaster => 30,
+            ClockAdjust::MediumFaster => 1_000,
+            ClockAdjust::CoarseFaster => 10_000,
+        };
+        let rate = self.rate_ppm.saturating_add(step);
+        let possible = rate.abs() <= RATE_LIMIT_PPM;
+        if possible {
+            self.rate_ppm = rate;
+        }
+        possible
+    }
+}
+
+impl Tpm {
+    /// Lets time pass until the host's `now_ms`: Time and Clock advance, Clock goes to NV when its interval is over, failed tries heal.
+    ///
+    /// Called before a command, outside its transaction.
+    pub(crate) fn tick(&mut self, now_ms: u64) {
+        self.time.advance(now_ms);
+        if self.state.volatile.started {
+            let interval = self.profile.clock_update_ms.max(1);
+            if self.time.clock_ms / interval > self.state.orderly.clock / interval {
+                self.save_clock();
+            }
+            self.heal();
+        }
+    }
+
+    /// Writes Clock to NV; what is reported from now on was never reported before. Part 1, 33.3.1.
+    pub(crate) fn save_clock(&mut self) {
+        let orderly = self.state.orderly_mut();
+        orderly.clock = self.time.clock_ms;
+        orderly.clock_safe = true;
+    }
+
+    /// Time: milliseconds since power on.
+    pub(crate) fn time_ms(&self) -> u64 {
+        self.time.time_ms
+    }
+
+    /// TPMS_CLOCK_INFO. Part 2, 10.11.1.
+    pub(crate) fn clock_info(&self) -> TpmsClockInfo {
+        TpmsClockInfo {
+            clock: self.time.clock_ms,
+            reset_count: self.state.persistent.reset_count,
+            restart_count: self.state.reset.restart_count,
+            safe: self.state.orderly.clock_safe,
+        }
+    }
+
+    /// TPMS_TIME_INFO. Part 2, 10.7.
+    pub(crate) fn time_info(&self) -> TpmsTimeInfo {
+        TpmsTimeInfo { time: self.time.time_ms, clock_info: self.clock_info() }
+    }
+
+    /// Forgives failed tries for the time that passed, and enables lockoutAuth again. Part 1, 16.8.2 and 16.8.5.
+    fn heal(&mut self) {
+        let da = &self.state.da;
+        let now_ms = self.time.time_ms;
+        if da.failed_tries != 0 {
+            match now_ms.saturating_sub(da.self_heal_ms).checked_div(u64::from(da.recovery_time_s) * 1000) {
+                None => self.state.da_mut().failed_tries = 0,
+                Some(0) => {}
+                Some(periods) => {
+                    let da = self.state.da_mut();
+                    da.failed_tries = da.failed_tries.saturating_sub(u32::try_from(periods).unwrap_or(u32::MAX));
+                    // The rest of the time counts towards the next one.
+                    da.self_heal_ms += periods * u64::from(da.recovery_time_s) * 1000;
+                }
+            }
+        }
+        let da = &self.state.da;
+        if !da.lockout_auth_enabled
+            && da.lockout_recovery_s != 0
+            && now_ms.saturating_sub(da.lockout_ms) / 1000 >= u64::from(da.lockout_recovery_s)
+        {
+            self.state.da_mut().lockout_auth_enabled = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_passes_is_counted_once() {
+        let mut timing = Timing { seen_ms: 1_000, clock_ms: 50, ..Timing::default() };
+        timing.advance(1_010);
+        timing.advance(1_010);
+        assert_eq!((timing.time_ms, timing.clock_ms), (10, 60));
+    }
+
+    #[test]
+    fn a_host_clock_that_goes_back_counts_nothing() {
+        let mut timing = Timing { seen_ms: 1_000, ..Timing::default() };
+        timing.advance(10);
+        timing.advance(25);
+        assert_eq!(timing.time_ms, 15);
+    }
+
+    #[test]
+    fn an_adjusted_rate_loses_no_fraction_of_a_millisecond() {
+        let mut timing = Timing::default();
+        assert!(timing.adjust(ClockAdjust::CoarseFaster));
+        for now in 1..=1_000_000 {
+            timing.advance(now);
+        }
+        assert_eq!(timing.time_ms, 1_010_000);
+    }
+
+    #[test]
+    fn the_rate_stays_within_fifteen_percent() {
+        let mut timing = Timing::default();
+        let steps = (0..100).filter(|_| timing.adjust(ClockAdjust::CoarseSlower)).count();
+        assert_eq!(steps, 15);
+        assert_eq!(timing.rate_ppm, -RATE_LIMIT_PPM);
+        assert!(!timing.adjust(ClockAdjust::FineSlower));
+        assert!(timing.adjust(ClockAdjust::FineFaster));
+    }
+}
