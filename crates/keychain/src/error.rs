@@ -100,8 +100,8 @@ pub enum KeychainError {
     },
     /// Others than the owner could read or swap the file.
     #[error(
-        "{} is not safe to use as part of a keychain: {why}; no password was read from or written to it, and VMs that \
-         need it do not start; correct owner and mode (directory 0700, files 0600, owned by the user who runs sigillo) \
+        "{} is not safe to use as part of a keychain: {why}; no password was read from or written to it, and TPMs \
+         that need it do not start; correct owner and mode (directory 0700, files 0600, owned by the user who runs sigillo) \
          once it is clear that nobody else read it", .path.display()
     )]
     Unsafe {
