@@ -1,0 +1,173 @@
+//! Values of every command and response, and the list of them.
+
+use sigillo_types::{command::Done, commands::*};
+
+super::structures! {
+    Done {}
+    Startup { startup_type }
+    Shutdown { shutdown_type }
+    SelfTest { full_test }
+    IncrementalSelfTest { to_test }
+    IncrementalSelfTestResponse { to_do_list }
+    GetTestResult {}
+    GetTestResultResponse { out_data, test_result }
+    StartAuthSession { tpm_key, bind, nonce_caller, encrypted_salt, session_type, symmetric, auth_hash }
+    StartAuthSessionResponse { session_handle, nonce_tpm }
+    PolicyRestart { session_handle }
+    Create { parent_handle, in_sensitive, in_public, outside_info, creation_pcr }
+    CreateResponse { out_private, out_public, creation_data, creation_hash, creation_ticket }
+    Load { parent_handle, in_private, in_public }
+    LoadResponse { object_handle, name }
+    LoadExternal { in_private, in_public, hierarchy }
+    LoadExternalResponse { object_handle, name }
+    ReadPublic { object_handle }
+    ReadPublicResponse { out_public, name, qualified_name }
+    ActivateCredential { activate_handle, key_handle, credential_blob, secret }
+    ActivateCredentialResponse { cert_info }
+    MakeCredential { handle, credential, object_name }
+    MakeCredentialResponse { credential_blob, secret }
+    Unseal { item_handle }
+    UnsealResponse { out_data }
+    ObjectChangeAuth { object_handle, parent_handle, new_auth }
+    ObjectChangeAuthResponse { out_private }
+    CreateLoaded { parent_handle, in_sensitive, in_public }
+    CreateLoadedResponse { object_handle, out_private, out_public, name }
+    Duplicate { object_handle, new_parent_handle, encryption_key_in, symmetric_alg }
+    DuplicateResponse { encryption_key_out, duplicate, out_sym_seed }
+    Rewrap { old_parent, new_parent, in_duplicate, name, in_sym_seed }
+    RewrapResponse { out_duplicate, out_sym_seed }
+    Import { parent_handle, encryption_key, object_public, duplicate, in_sym_seed, symmetric_alg }
+    ImportResponse { out_private }
+    RsaEncrypt { key_handle, message, in_scheme, label }
+    RsaEncryptResponse { out_data }
+    RsaDecrypt { key_handle, cipher_text, in_scheme, label }
+    RsaDecryptResponse { message }
+    EcdhKeyGen { key_handle }
+    EcdhKeyGenResponse { z_point, pub_point }
+    EcdhZGen { key_handle, in_point }
+    EcdhZGenResponse { out_point }
+    EccParameters { curve_id }
+    EccParametersResponse { parameters }
+    EccEncrypt { key_handle, plain_text, in_scheme }
+    EccEncryptResponse { c1, c2, c3 }
+    EccDecrypt { key_handle, c1, c2, c3, in_scheme }
+    EccDecryptResponse { plain_text }
+    EncryptDecrypt { key_handle, decrypt, mode, iv_in, in_data }
+    EncryptDecryptResponse { out_data, iv_out }
+    EncryptDecrypt2 { key_handle, in_data, decrypt, mode, iv_in }
+    EncryptDecrypt2Response { out_data, iv_out }
+    Hash { data, hash_alg, hierarchy }
+    HashResponse { out_hash, validation }
+    Hmac { handle, buffer, hash_alg }
+    HmacResponse { out_hmac }
+    GetRandom { bytes_requested }
+    GetRandomResponse { random_bytes }
+    StirRandom { in_data }
+    HmacStart { handle, auth, hash_alg }
+    HmacStartResponse { sequence_handle }
+    HashSequenceStart { auth, hash_alg }
+    HashSequenceStartResponse { sequence_handle }
+    SequenceUpdate { sequence_handle, buffer }
+    SequenceComplete { sequence_handle, buffer, hierarchy }
+    SequenceCompleteResponse { result, validation }
+    EventSequenceComplete { pcr_handle, sequence_handle, buffer }
+    EventSequenceCompleteResponse { results }
+    Certify { object_handle, sign_handle, qualifying_data, in_scheme }
+    CertifyResponse { certify_info, signature }
+    CertifyCreation { sign_handle, object_handle, qualifying_data, creation_hash, in_scheme, creation_ticket }
+    CertifyCreationResponse { certify_info, signature }
+    Quote { sign_handle, qualifying_data, in_scheme, pcr_select }
+    QuoteResponse { quoted, signature }
+    GetSessionAuditDigest { privacy_admin_handle, sign_handle, session_handle, qualifying_data, in_scheme }
+    GetSessionAuditDigestResponse { audit_info, signature }
+    GetCommandAuditDigest { privacy_handle, sign_handle, qualifying_data, in_scheme }
+    GetCommandAuditDigestResponse { audit_info, signature }
+    GetTime { privacy_admin_handle, sign_handle, qualifying_data, in_scheme }
+    GetTimeResponse { time_info, signature }
+    CertifyX509 { object_handle, sign_handle, reserved, in_scheme, partial_certificate }
+    CertifyX509Response { added_to_certificate, tbs_digest, signature }
+    VerifySignature { key_handle, digest, signature }
+    VerifySignatureResponse { validation }
+    Sign { key_handle, digest, in_scheme, validation }
+    SignResponse { signature }
+    SetCommandCodeAuditStatus { auth, audit_alg, set_list, clear_list }
+    PcrExtend { pcr_handle, digests }
+    PcrEvent { pcr_handle, event_data }
+    PcrEventResponse { digests }
+    PcrRead { pcr_selection_in }
+    PcrReadResponse { pcr_update_counter, pcr_selection_out, pcr_values }
+    PcrAllocate { auth_handle, pcr_allocation }
+    PcrAllocateResponse { allocation_success, max_pcr, size_needed, size_available }
+    PcrSetAuthPolicy { auth_handle, auth_policy, hash_alg, pcr_num }
+    PcrSetAuthValue { pcr_handle, auth }
+    PcrReset { pcr_handle }
+    PolicySigned { auth_object, policy_session, nonce_tpm, cp_hash_a, policy_ref, expiration, auth }
+    PolicySignedResponse { timeout, policy_ticket }
+    PolicySecret { auth_handle, policy_session, nonce_tpm, cp_hash_a, policy_ref, expiration }
+    PolicySecretResponse { timeout, policy_ticket }
+    PolicyTicket { policy_session, timeout, cp_hash_a, policy_ref, auth_name, ticket }
+    PolicyOr { policy_session, p_hash_list }
+    PolicyPcr { policy_session, pcr_digest, pcrs }
+    PolicyLocality { policy_session, locality }
+    PolicyNv { auth_handle, nv_index, policy_session, operand_b, offset, operation }
+    PolicyCounterTimer { policy_session, operand_b, offset, operation }
+    PolicyCommandCode { policy_session, code }
+    PolicyPhysicalPresence { policy_session }
+    PolicyCpHash { policy_session, cp_hash_a }
+    PolicyNameHash { policy_session, name_hash }
+    PolicyDuplicationSelect { policy_session, object_name, new_parent_name, include_object }
+    PolicyAuthorize { policy_session, approved_policy, policy_ref, key_sign, check_ticket }
+    PolicyAuthValue { policy_session }
+    PolicyPassword { policy_session }
+    PolicyGetDigest { policy_session }
+    PolicyGetDigestResponse { policy_digest }
+    PolicyNvWritten { policy_session, written_set }
+    PolicyTemplate { policy_session, template_hash }
+    PolicyAuthorizeNv { auth_handle, nv_index, policy_session }
+    PolicyCapability { policy_session, operand_b, offset, operation, capability, property }
+    PolicyParameters { policy_session, p_hash }
+    CreatePrimary { primary_handle, in_sensitive, in_public, outside_info, creation_pcr }
+    CreatePrimaryResponse { object_handle, out_public, creation_data, creation_hash, creation_ticket, name }
+    HierarchyControl { auth_handle, enable, state }
+    SetPrimaryPolicy { auth_handle, auth_policy, hash_alg }
+    ChangePps { auth_handle }
+    ChangeEps { auth_handle }
+    Clear { auth_handle }
+    ClearControl { auth, disable }
+    HierarchyChangeAuth { auth_handle, new_auth }
+    ReadOnlyControl { auth_handle, state }
+    DictionaryAttackLockReset { lock_handle }
+    DictionaryAttackParameters { lock_handle, new_max_tries, new_recovery_time, lockout_recovery }
+    PpCommands { auth, set_list, clear_list }
+    SetAlgorithmSet { auth_handle, algorithm_set }
+    ContextSave { save_handle }
+    ContextSaveResponse { context }
+    ContextLoad { context }
+    ContextLoadResponse { loaded_handle }
+    FlushContext { flush_handle }
+    EvictControl { auth, object_handle, persistent_handle }
+    ReadClock {}
+    ReadClockResponse { current_time }
+    ClockSet { auth, new_time }
+    ClockRateAdjust { auth, rate_adjust }
+    GetCapability { capability, property, property_count }
+    GetCapabilityResponse { more_data, capability_data }
+    TestParms { parameters }
+    NvDefineSpace { auth_handle, auth, public_info }
+    NvUndefineSpace { auth_handle, nv_index }
+    NvUndefineSpaceSpecial { nv_index, platform }
+    NvReadPublic { nv_index }
+    NvReadPublicResponse { nv_public, nv_name }
+    NvWrite { auth_handle, nv_index, data, offset }
+    NvIncrement { auth_handle, nv_index }
+    NvExtend { auth_handle, nv_index, data }
+    NvSetBits { auth_handle, nv_index, bits }
+    NvWriteLock { auth_handle, nv_index }
+    NvGlobalWriteLock { auth_handle }
+    NvRead { auth_handle, nv_index, size, offset }
+    NvReadResponse { data }
+    NvReadLock { auth_handle, nv_index }
+    NvChangeAuth { nv_index, new_auth }
+    NvCertify { sign_handle, auth_handle, nv_index, qualifying_data, in_scheme, size, offset }
+    NvCertifyResponse { certify_info, signature }
+}
