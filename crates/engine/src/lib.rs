@@ -28,13 +28,26 @@
 extern crate alloc;
 
 mod commands;
+mod context_blob;
+mod da;
 mod dispatch;
+mod entity;
 mod execute;
 mod hierarchy;
+mod lifecycle;
+mod nv;
+mod object;
+mod pcr;
 mod pending;
 mod profile;
+mod saved;
 mod secret;
+mod selftest;
+mod session;
+mod signing;
 mod state;
+mod ticket;
+mod time;
 mod tpm;
 
 pub use dispatch::implemented;

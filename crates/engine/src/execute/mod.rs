@@ -1,13 +1,177 @@
-//! The command execution pipeline, in the order of Part 3, 5.
+//! The command execution pipeline, in the order of Part 3, 5: one file a step.
 
-use alloc::vec::Vec;
-use sigillo_types::{Marshal, Rc};
+mod audit;
+mod authorization;
+mod handles;
+mod hashes;
+mod header;
+mod mode;
+mod parameters;
+mod policy;
+mod response;
+mod sessions;
 
-/// The response to a command that failed: a header without sessions. Part 1, 16.3.
+use crate::{Host, Pending, Tpm, dispatch::Entry, state::State, tpm::Call, tpm::Failure};
+use alloc::{sync::Arc, vec::Vec};
+use sessions::SessionUse;
+use sigillo_crypto::{drbg::MIN_ENTROPY, hash::Digest};
+use sigillo_types::{HashAlg, Marshal, Rc, buffers::Tpm2bName, cc, constants::st, rc};
+use zeroize::Zeroizing;
+
+impl Tpm {
+    /// Executes a command that came from `locality` (0 to 4, or 32 to 255).
+    ///
+    /// Every command has a reply, be it a response code. Nothing is answered, and nothing has happened, before [`Pending::stored`].
+    pub fn execute(&mut self, locality: u8, command: &[u8], host: &mut dyn Host) -> Pending<'_> {
+        let now_ms = host.monotonic_ms();
+        self.call = Call { locality, now_ms, ..Call::default() };
+        if self.powered {
+            self.tick(now_ms);
+        }
+        if self.rng.reseed_due() {
+            self.reseed(host);
+        }
+        let before = self.state.clone();
+        let was_failing = self.failure.is_some();
+        let result = match self.run(command) {
+            Ok(_) if self.failure.is_some() && !was_failing => Err(rc::FAILURE),
+            result => result,
+        };
+        match result {
+            Ok(reply) => {
+                self.nullify_shutdown(&before);
+                let permanent = self.permanent();
+                Pending::new(self, before, reply, permanent)
+            }
+            Err(code) => {
+                self.state = before;
+                if let Some(wrong) = self.call.wrong_try.take() {
+                    let before = self.state.clone();
+                    self.count_wrong_try(wrong);
+                    self.nullify_shutdown(&before);
+                }
+                let permanent = self.permanent();
+                // A wrong try counts even while it cannot be stored.
+                let before = self.state.clone();
+                Pending::new(self, before, error_reply(code), permanent)
+            }
+        }
+    }
+
+    /// The steps of Part 3, 5.
+    fn run(&mut self, command: &[u8]) -> Result<Vec<u8>, Rc> {
+        mode::require_power(self)?;
+        let header = header::read(command, self.buffer_size)?;
+        let entry = header.entry;
+        self.call.code = entry.spec.code;
+        mode::check(self, &header)?;
+        let (handles, rest) = handles::read(entry.spec, header.rest)?;
+        handles::check(self, &handles)?;
+        let (sessions, parameters) = sessions::read(self, &header, &handles, rest)?;
+        let mut request = Request::new(self, entry, handles, sessions, parameters);
+        authorization::check(self, &mut request)?;
+        let parameters = parameters::decrypt(self, &request)?;
+        let answer = (entry.run)(self, &request.handles, &parameters)?;
+        response::build(self, &mut request, header.has_sessions, &answer)
+    }
+
+    /// Takes fresh entropy for the generator; without it, the TPM fails rather than repeat itself.
+    fn reseed(&mut self, host: &mut dyn Host) {
+        let mut entropy = Zeroizing::new([0; MIN_ENTROPY + MIN_ENTROPY / 2]);
+        let fresh = host.entropy(&mut entropy[..]).is_ok() && self.rng.reseed(&entropy[..], &[]).is_ok();
+        if !fresh {
+            self.enter_failure(Failure::Entropy);
+        }
+    }
+
+    /// After TPM2_Shutdown, a change of what it saved nullifies it. What is in NV by itself was not saved by it. Part 3, 9.4.
+    fn nullify_shutdown(&mut self, before: &State) {
+        let now = &self.state;
+        if now.persistent.shutdown.is_none() || matches!(self.call.code, cc::STARTUP | cc::SHUTDOWN) {
+            return;
+        }
+        let saved = Arc::ptr_eq(&now.orderly, &before.orderly)
+            && Arc::ptr_eq(&now.clear, &before.clear)
+            && Arc::ptr_eq(&now.reset, &before.reset)
+            && Arc::ptr_eq(&now.pcrs, &before.pcrs);
+        if !saved {
+            self.state.persistent_mut().shutdown = None;
+        }
+    }
+
+    /// The permanent state to store, if it is not what the storage holds.
+    fn permanent(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+        let (now, stored) = (&self.state, &self.stored);
+        let same = Arc::ptr_eq(&now.persistent, &stored.persistent)
+            && Arc::ptr_eq(&now.nv, &stored.nv)
+            && Arc::ptr_eq(&now.da, &stored.da)
+            && now.orderly.clock == stored.orderly.clock
+            && now.orderly.clock_safe == stored.orderly.clock_safe;
+        if same { None } else { Some(self.encode_permanent()) }
+    }
+}
+
+/// A command on its way through the pipeline.
+struct Request<'a> {
+    entry: &'static Entry,
+    handles: Vec<u32>,
+    /// The Names of the handles, while the entities are there; empty if nothing needs them.
+    names: Vec<Tpm2bName>,
+    sessions: Vec<SessionUse<'a>>,
+    /// As they came, perhaps encrypted.
+    parameters: &'a [u8],
+    /// The cpHash for each algorithm that was asked for.
+    cp_hashes: Vec<(HashAlg, Digest)>,
+}
+
+impl<'a> Request<'a> {
+    fn new(
+        tpm: &Tpm,
+        entry: &'static Entry,
+        handles: Vec<u32>,
+        sessions: Vec<SessionUse<'a>>,
+        parameters: &'a [u8],
+    ) -> Self {
+        let mut request =
+            Self { entry, handles, names: Vec::new(), sessions, parameters, cp_hashes: Vec::new() };
+        let audited = audit::is_audited(tpm, entry.spec.code);
+        if audited || request.sessions.iter().any(|session| !session.is_password()) {
+            request.names = request.handles.iter().map(|handle| tpm.name_of(*handle)).collect();
+        }
+        if audited {
+            request.cp_hash(tpm.state.persistent.audit_hash_alg);
+        }
+        request
+    }
+
+    /// The command parameter hash. Part 1, 15.7.
+    fn cp_hash(&mut self, alg: HashAlg) -> Digest {
+        if let Some((_, digest)) = self.cp_hashes.iter().find(|(known, _)| *known == alg) {
+            return digest.clone();
+        }
+        let digest = hashes::cp_hash(alg, self.entry.spec.code, &self.names, self.parameters);
+        self.cp_hashes.push((alg, digest.clone()));
+        digest
+    }
+}
+
+/// The response to a command that failed: a header without sessions. Part 3, 6.1.
 pub(crate) fn error_reply(code: Rc) -> Vec<u8> {
+    let tag = if code == rc::BAD_TAG { st::RSP_COMMAND } else { st::NO_SESSIONS };
     let mut reply = Vec::with_capacity(10);
-    0x8001_u16.marshal(&mut reply);
+    tag.marshal(&mut reply);
     10_u32.marshal(&mut reply);
     code.raw().marshal(&mut reply);
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_tag_is_answered_as_a_tpm_1_2_would() {
+        assert_eq!(error_reply(rc::BAD_TAG), [0x00, 0xC4, 0, 0, 0, 10, 0, 0, 0, 0x1E]);
+        assert_eq!(error_reply(rc::FAILURE), [0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, 1]);
+    }
 }
