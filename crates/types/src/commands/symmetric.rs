@@ -73,7 +73,7 @@ pub struct Hash {
     pub hierarchy: Hierarchy,
 }
 
-/// What [`Hash`] answers.
+/// What [`struct@Hash`] answers.
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct HashResponse {
     /// The digest.
