@@ -155,7 +155,9 @@ fn trial(dir: &Path) -> Result<Option<String>> {
         }
         // The first line is the cause; what follows is how QEMU fell over it.
         let said = qemu::last_words(said.split(|byte| *byte == b'\n').next().unwrap_or_default());
-        fault = Some(said.trim_start_matches("qemu-system-x86_64:").trim_start_matches(" error:").trim().to_owned());
+        fault = Some(
+            said.trim_start_matches("qemu-system-x86_64:").trim_start_matches(" error:").trim().to_owned(),
+        );
     }
     Ok(fault)
 }

@@ -67,11 +67,11 @@ pub fn start(
     let name = bundle.name();
     let lock = bundle.lock()?;
     bundle.require_off("starting it")?;
+    let key = crate::tpm::key_for_start(bundle, keychain)?;
     if !qemu::on_path(qemu::QEMU) {
         let path = PathBuf::from(qemu::QEMU);
         return Err(Error::HostPart { what: "the hypervisor", path, package: "qemu-system-x86" });
     }
-    let key = crate::tpm::key_for_start(bundle, keychain)?;
     let accel = accel::choose(bundle.config().accel, name)?;
     report(&accel);
     let run = bundle.run_dir(true)?;

@@ -16,17 +16,17 @@ use rustix::{
 };
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Write},
+    io::Write,
     os::unix::{fs::OpenOptionsExt, net::UnixListener, process::CommandExt},
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long it may take to open the store and listen.
 const READY: Duration = Duration::from_secs(30);
 /// More is not read of what it says. Bytes.
-const WORDS: u64 = 4096;
+const WORDS: usize = 4096;
 
 /// A TPM that listens.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey
     let child = command.process_group(0).spawn();
     drop(inherited);
     let mut child = child.map_err(|e| failed(format!("{}: {e}", program.display())))?;
-    let said = wait_ready(ready);
+    let said = wait_ready(&ready, &mut child);
     let process = i32::try_from(child.id()).ok().and_then(Process::of);
     match (said.as_deref(), process) {
         (Ok("ready\n"), Some(process)) => Ok(Worker { child, process }),
@@ -124,26 +124,97 @@ impl Inherited {
     }
 }
 
-/// What the child says on its ready descriptor, until it ends the line or the descriptor.
-fn wait_ready(pipe: OwnedFd) -> std::result::Result<String, String> {
-    let limit = Timespec { tv_sec: i64::try_from(READY.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
+/// What the child says on its ready descriptor, until it ends the line or itself.
+fn wait_ready(pipe: &OwnedFd, child: &mut Child) -> std::result::Result<String, String> {
+    let slice = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+    let end = Instant::now() + READY;
     let mut said = Vec::new();
     loop {
+        // Looked at before the pipe: what it said before it ended is then in the pipe.
+        let ended = child.try_wait().map_err(|e| e.to_string())?.is_some();
         let mut waiting = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-        match poll(&mut waiting, Some(&limit)) {
-            Ok(0) => return Err(format!("it said nothing for {} s", READY.as_secs())),
+        match poll(&mut waiting, Some(&slice)) {
+            Ok(0) if ended => return Ok(String::from_utf8_lossy(&said).into_owned()),
+            Ok(0) if Instant::now() > end => {
+                return Err(format!("it said nothing for {} s", READY.as_secs()));
+            }
+            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
             Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
             Err(e) => return Err(e.to_string()),
         }
         let mut part = [0; 512];
-        let got = rustix::io::read(&pipe, &mut part).map_err(|e| e.to_string())?;
-        (&part[..])
-            .take(u64::try_from(got).unwrap_or(0))
-            .read_to_end(&mut said)
-            .map_err(|e| e.to_string())?;
-        if got == 0 || said.ends_with(b"\n") || u64::try_from(said.len()).is_ok_and(|len| len > WORDS) {
+        let got = rustix::io::read(pipe, &mut part).map_err(|e| e.to_string())?;
+        said.extend_from_slice(part.get(..got).unwrap_or_default());
+        if got == 0 || said.ends_with(b"\n") || said.len() > WORDS {
             return Ok(String::from_utf8_lossy(&said).into_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Create, Firmware, Guest, Home, Interface, config::Accelerator, config::Tpm};
+    use std::os::unix::fs::PermissionsExt;
+    use zeroize::Zeroizing;
+
+    /// A program that takes the place of `sigillo`, and a bundle with a TPM for it.
+    fn spawned(script: &str) -> (tempfile::TempDir, Result<Worker>) {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("program");
+        let parse = "while [ $# -gt 0 ]; do case $1 in --*-fd) eval \"$(echo ${1#--} | tr - _)=$2\";; esac; shift; done";
+        let text = format!(
+            "#!/bin/sh\nhere=$(dirname \"$0\")\necho \"$@\" >$here/args\nenv >$here/env\n{parse}\n{script}\n"
+        );
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let create = Create {
+            name: "w".to_owned(),
+            guest: Guest::Linux,
+            firmware: Firmware::Bios,
+            memory_mib: 64,
+            cpus: 1,
+            accel: Accelerator::Tcg,
+            disks: Vec::new(),
+            new_disk_gib: None,
+        };
+        let mut vm = Home::find(Some(&dir.path().join("vms"))).create(&create).unwrap();
+        let mut config = vm.config().clone();
+        config.firmware = Firmware::Uefi;
+        config.tpm = Some(Tpm { interface: Interface::Crb, store: "tpm.store".to_owned(), encrypted: true });
+        vm.set_config(config).unwrap();
+        let run = vm.run_dir(true).unwrap();
+        let key = StoreKey::Password(Zeroizing::new(b"the-password".to_vec()));
+        let worker = spawn(&vm, &run, &program, key);
+        (dir, worker)
+    }
+
+    #[test]
+    fn the_password_arrives_by_pipe_and_is_in_no_argument_or_environment() {
+        let (dir, worker) = spawned(
+            "cat </proc/self/fd/$key_fd >$here/key\necho ready >/proc/self/fd/$ready_fd\nexec sleep 60",
+        );
+        let worker = worker.unwrap();
+        assert_eq!(fs::read(dir.path().join("key")).unwrap(), b"the-password");
+        let said = fs::read_to_string(dir.path().join("args")).unwrap()
+            + &fs::read_to_string(dir.path().join("env")).unwrap();
+        assert!(said.contains("--store-name tpm.store") && said.contains("--terminate"), "{said}");
+        assert!(!said.contains("the-password"), "{said}");
+        let process = worker.process();
+        worker.end(Duration::ZERO);
+        assert!(!process.is_alive());
+    }
+
+    #[test]
+    fn a_worker_that_does_not_come_up_is_reported_in_its_own_words() {
+        for script in [
+            "echo 'the store is damaged' >/proc/self/fd/$ready_fd; exit 1",
+            "echo 'the store is damaged' >&2; exit 1",
+        ] {
+            let (_dir, worker) = spawned(script);
+            let error = worker.unwrap_err();
+            assert_eq!(error.code(), "SIG_ERR_TPM_START");
+            assert!(error.to_string().contains("the store is damaged"), "{error}");
         }
     }
 }

@@ -75,12 +75,14 @@ pub(crate) fn run(home: &Home, args: Args) -> Done {
         disks: args.disk,
         new_disk_gib: args.disk_size,
     };
+    // Found before anything is made: where there is no keychain there is no Windows 11 VM.
+    let keychain = if guest == Guest::Windows11 { Some(keychain::system()?) } else { None };
     let mut vm = home.create(&create)?;
     println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
-    if guest == Guest::Windows11 {
+    if let Some(keychain) = keychain {
         println!("Windows 11 needs a TPM: adding it");
         let options = AddTpm { interface: Interface::Crb, keys: Keys::Microsoft };
-        match add_tpm(&mut vm, &keychain::system()?, &options) {
+        match add_tpm(&mut vm, &keychain, &options) {
             Ok(added) => tpm::say_added(vm.name(), &added),
             Err(error) => {
                 // A Windows 11 VM without its TPM is not what was asked for.
