@@ -162,6 +162,12 @@ pub enum CreateError {
         "the path of the new TPM store names no file; nothing was made; give a path that ends in a file name"
     )]
     BadPath,
+    /// The password has no characters.
+    #[error(
+        "the password for the new TPM store is empty; nothing was made, because anyone could open the guest's TPM; give a \
+         password, or ask for an unencrypted store"
+    )]
+    EmptyPassword,
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -179,6 +185,7 @@ impl CreateError {
         match self {
             CreateError::Exists => "SIG_ERR_STORE_EXISTS",
             CreateError::BadPath => "SIG_ERR_STORE_BAD_PATH",
+            CreateError::EmptyPassword => "SIG_ERR_STORE_EMPTY_PASSWORD",
             CreateError::Entropy(error) => error.code(),
             CreateError::Io(_) => "SIG_ERR_STORE_CREATE",
         }

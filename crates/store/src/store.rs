@@ -187,6 +187,7 @@ impl Store {
         };
         let (data_key, opened_with) = match &options.key {
             Key::None => (None, None),
+            Key::Password(password) if password.is_empty() => return Err(CreateError::EmptyPassword),
             Key::Password(password) => {
                 header.algorithm = match options.algorithm {
                     Algorithm::Unencrypted => Algorithm::Aes128Gcm,
@@ -455,6 +456,9 @@ impl Store {
         let Some(data_key) = &self.data_key else {
             return Err(CommitError::Keys("the store is not encrypted, so it has no passwords"));
         };
+        if password.is_empty() {
+            return Err(CommitError::Keys("an empty password protects nothing"));
+        }
         if self.header.passwords().any(|slot| slot.key_id == key_id) {
             return Err(CommitError::Keys("the store already has a password with this key id"));
         }

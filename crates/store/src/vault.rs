@@ -256,3 +256,41 @@ fn open_checked(aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealErr
     }
     Ok(Zeroizing::new(plain.to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{KEY_SLOTS, MIN_SLOT_LEN};
+
+    #[test]
+    fn a_session_changes_its_salt_before_its_key_has_sealed_too_much() {
+        let header = Header {
+            algorithm: Algorithm::Aes128Gcm,
+            file_uuid: [1; 16],
+            vm_uuid_hash: [2; 32],
+            sequence: 1,
+            slot_len: MIN_SLOT_LEN as u32,
+            created_unix_s: 0,
+            key_slots: [const { KeySlot::Empty }; KEY_SLOTS],
+            mac: [0; 32],
+        };
+        let data_key = Secret::from_slice(&[3; 16]);
+        let mut session = Session::new(&header, Some(&data_key)).unwrap();
+        session.counter = COMMITS_PER_SALT - 1;
+        let before = session.salt;
+        let mut seal = || {
+            let body = SlotBody { committed_unix_s: 0, previous_hash: [0; 32], state: b"state" };
+            let sealed = session.seal(&header, Some(&data_key), SlotIndex::A, 1, &body).unwrap();
+            match parse_slot(&sealed.bytes) {
+                ParsedSlot::Written(head, _) => (head, sealed.bytes.clone()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (last, _) = seal();
+        assert_eq!((last.session_salt, last.nonce[..4].to_vec()), (before, vec![0xff, 0xff, 0x0f, 0]));
+        let (first, bytes) = seal();
+        assert_ne!(first.session_salt, before);
+        assert_eq!(first.nonce, [0; NONCE_LEN]);
+        assert!(matches!(open_slot(&header, Some(&data_key), SlotIndex::A, &bytes), SlotLook::Whole(_)));
+    }
+}

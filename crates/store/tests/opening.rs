@@ -293,6 +293,17 @@ fn passwords_come_and_go_and_the_last_one_stays() {
 }
 
 #[test]
+fn an_empty_password_protects_nothing_and_is_refused() {
+    let place = Place::new();
+    let empty = Secret::from_slice(b"");
+    let options = CreateOptions::new([9; 16], Key::Password(empty.clone()), place.key_id);
+    assert!(matches!(Store::create(&place.path(), &options), Err(CreateError::EmptyPassword)));
+    assert!(!place.path().exists());
+    let mut store = place.create();
+    assert!(matches!(store.add_password(&empty, KeyId::random().unwrap()), Err(CommitError::Keys(_))));
+}
+
+#[test]
 fn a_state_longer_than_any_store_is_refused_and_the_longest_is_kept() {
     let place = Place::new();
     let mut store = place.create();
@@ -328,7 +339,8 @@ fn every_message_says_what_happened_what_it_means_and_what_to_do() {
         CommitError::Io(io()),
         CommitError::Poisoned,
     ];
-    let create = [CreateError::Exists, CreateError::BadPath, CreateError::Io(io())];
+    let create =
+        [CreateError::Exists, CreateError::BadPath, CreateError::EmptyPassword, CreateError::Io(io())];
     let table = include_str!("../../../docs/errors.md");
     let all = open.iter().map(|error| (error.code(), error.to_string()));
     let all = all.chain(commit.iter().map(|error| (error.code(), error.to_string())));
