@@ -122,7 +122,6 @@ fn is_evict_object(handle: u32, object: &Object) -> bool {
     };
     PersistentHandle::new(handle).is_ok_and(|handle| handle.is_platform() == platform)
         && !object.st_clear
-        && object.public.name_alg.is_some()
         && is_object(object)
 }
 
@@ -154,17 +153,22 @@ pub(super) fn running(profile: &Profile, state: &State, time: &Timing) -> Result
     require(loaded <= profile.loaded_sessions)?;
     require(volatile.exclusive_audit.is_none_or(|handle| {
         let slot = volatile.sessions.get(&(handle & hc::HANDLE_MASK));
-        matches!(slot, Some(SessionSlot::Loaded(session)) if session.handle == handle)
+        match slot {
+            Some(SessionSlot::Loaded(session)) => session.handle == handle,
+            // Saving it does not end its exclusivity. Part 1, 17.2.
+            Some(SessionSlot::Saved(_)) => true,
+            None => false,
+        }
     }))?;
     require(time.rate_ppm.unsigned_abs() <= RATE_LIMIT_PPM.unsigned_abs() && time.rest < 1_000_000)?;
-    require(time.clock_ms >= state.orderly.clock || !volatile.started)
+    let clock_ms = time.time_ms.wrapping_add(volatile.clock_offset);
+    require(clock_ms >= state.orderly.clock || !volatile.started)
 }
 
 /// An event sequence hashes once for each algorithm at most.
 fn is_sequence(sequence: &Sequence) -> bool {
     match &sequence.kind {
-        SequenceKind::Hash { first, .. } => usize::from(first.count) <= first.octets.len(),
-        SequenceKind::Hmac(_) => true,
+        SequenceKind::Hash { .. } | SequenceKind::Hmac(_) => true,
         SequenceKind::Event(hashers) => {
             hashers.iter().enumerate().all(|(n, hasher)| !hashers.iter().skip(n + 1).any(|other| other.alg() == hasher.alg()))
         }

@@ -1,6 +1,7 @@
 //! Transient and persistent objects, and sequences. Part 1, 23 and 29.
 
 use super::cbor;
+use crate::object::key::PrivateKey;
 use alloc::{sync::Arc, vec::Vec};
 use minicbor::{Decode, Encode};
 use sigillo_crypto::{hash::Hasher, hmac::Hmac};
@@ -46,6 +47,9 @@ pub(crate) struct Object {
     /// stClear holds for it or an ancestor: it does not survive TPM Restart.
     #[n(7)]
     pub(crate) st_clear: bool,
+    /// The private key ready for use; made again from the sensitive area where it is missing.
+    #[cbor(skip)]
+    pub(crate) private: Option<Arc<PrivateKey>>,
 }
 
 impl Object {
@@ -76,14 +80,14 @@ pub(crate) struct Sequence {
 /// What a sequence computes.
 #[derive(Clone, Debug, Encode, Decode)]
 pub(crate) enum SequenceKind {
-    /// TPM2_HashSequenceStart with an algorithm. `safe` is `None` until the first octets say whether a ticket may be made: data that
-    /// begins with TPM_GENERATED_VALUE never gets one.
+    /// TPM2_HashSequenceStart with an algorithm. `safe` is `None` until the first piece of data says whether a ticket may be made: data
+    /// that begins with TPM_GENERATED_VALUE never gets one. Part 3, 17.7.
     #[n(0)]
     Hash {
         #[cbor(n(0), with = "cbor::hasher")]
         hasher: Hasher,
         #[n(1)]
-        first: FirstOctets,
+        safe: Option<bool>,
     },
     /// TPM2_HMAC_Start.
     #[n(1)]
@@ -91,16 +95,6 @@ pub(crate) enum SequenceKind {
     /// TPM2_HashSequenceStart with TPM_ALG_NULL: one hasher a bank.
     #[n(2)]
     Event(#[cbor(n(0), with = "cbor::hashers")] Vec<Hasher>),
-}
-
-/// The first four octets of a hash sequence, as far as they came. Part 3, 17.7.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct FirstOctets {
-    #[n(0)]
-    pub(crate) octets: [u8; 4],
-    #[n(1)]
-    pub(crate) count: u8,
 }
 
 /// The optional sensitive area inside saved state: a byte string, empty for none.

@@ -1,0 +1,85 @@
+//! Attestation. Part 3, 18.
+
+use crate::{
+    Tpm,
+    dispatch::{Entry, entries},
+    session::sized,
+    ticket,
+};
+use sigillo_types::{
+    Rc,
+    commands::{
+        Certify, CertifyCreation, CertifyCreationResponse, CertifyResponse, GetTime, GetTimeResponse, Quote,
+        QuoteResponse,
+    },
+    rc,
+    structures::{Attested, TpmsCertifyInfo, TpmsCreationInfo, TpmsQuoteInfo, TpmsTimeAttestInfo},
+};
+
+pub(crate) const COMMANDS: &[Entry] = entries![
+    Certify => certify,
+    CertifyCreation => certify_creation,
+    Quote => quote,
+    GetTime => get_time,
+];
+
+/// TPM2_Certify. Part 3, 18.2.
+///
+/// # Response codes
+/// - `TYPE` (handle 1 or 2): a sequence.
+/// - `KEY` (handle 2): the key does not sign.
+/// - `SCHEME` (inScheme): none, not the key's, or not one for keys of its type.
+pub(crate) fn certify(tpm: &mut Tpm, cmd: Certify) -> Result<CertifyResponse, Rc> {
+    let object = tpm.object(cmd.object_handle.raw()).map_err(|code| code.at(Certify::OBJECT_HANDLE))?;
+    let info = TpmsCertifyInfo { name: object.name.clone(), qualified_name: object.qualified_name.clone() };
+    let signer = tpm.signer(cmd.sign_handle, Certify::SIGN_HANDLE, cmd.in_scheme, Certify::IN_SCHEME)?;
+    let (certify_info, signature) = tpm.sign_attest(&signer, cmd.qualifying_data, Attested::Certify(info))?;
+    Ok(CertifyResponse { certify_info, signature })
+}
+
+/// TPM2_CertifyCreation. Part 3, 18.3.
+///
+/// # Response codes
+/// - `TYPE` (handle 1 or 2): a sequence.
+/// - `TICKET` (creationTicket): not made here for this object and creationHash.
+/// - `KEY` (handle 1), `SCHEME` (inScheme): as TPM2_Certify.
+pub(crate) fn certify_creation(tpm: &mut Tpm, cmd: CertifyCreation) -> Result<CertifyCreationResponse, Rc> {
+    let signer =
+        tpm.signer(cmd.sign_handle, CertifyCreation::SIGN_HANDLE, cmd.in_scheme, CertifyCreation::IN_SCHEME)?;
+    let object =
+        tpm.object(cmd.object_handle.raw()).map_err(|code| code.at(CertifyCreation::OBJECT_HANDLE))?;
+    if !ticket::is_creation(tpm, &cmd.creation_ticket, &object.name, &cmd.creation_hash) {
+        return Err(rc::TICKET.at(CertifyCreation::CREATION_TICKET));
+    }
+    let info = TpmsCreationInfo { object_name: object.name.clone(), creation_hash: cmd.creation_hash };
+    let (certify_info, signature) =
+        tpm.sign_attest(&signer, cmd.qualifying_data, Attested::Creation(info))?;
+    Ok(CertifyCreationResponse { certify_info, signature })
+}
+
+/// TPM2_Quote. Part 3, 18.4.
+///
+/// # Response codes
+/// - `TYPE`, `KEY` (handle 1): as TPM2_Certify.
+/// - `SCHEME` (inScheme): as TPM2_Certify; also without a key, since the scheme's hash makes the digest of the PCR.
+pub(crate) fn quote(tpm: &mut Tpm, cmd: Quote) -> Result<QuoteResponse, Rc> {
+    let signer = tpm.signer(cmd.sign_handle, Quote::SIGN_HANDLE, cmd.in_scheme, Quote::IN_SCHEME)?;
+    let hash_alg = signer.scheme.ok_or(rc::SCHEME.at(Quote::IN_SCHEME))?.hash_alg();
+    let info = TpmsQuoteInfo {
+        pcr_select: tpm.pcr_selection(&cmd.pcr_select),
+        pcr_digest: sized(&tpm.pcr_digest(&cmd.pcr_select, hash_alg)),
+    };
+    let (quoted, signature) = tpm.sign_attest(&signer, cmd.qualifying_data, Attested::Quote(info))?;
+    Ok(QuoteResponse { quoted, signature })
+}
+
+/// TPM2_GetTime. Part 3, 18.7. What is attested is never obfuscated: the privacy administrator has authorized the command.
+///
+/// # Response codes
+/// - `TYPE`, `KEY` (handle 2), `SCHEME` (inScheme): as TPM2_Certify.
+pub(crate) fn get_time(tpm: &mut Tpm, cmd: GetTime) -> Result<GetTimeResponse, Rc> {
+    let signer = tpm.signer(cmd.sign_handle, GetTime::SIGN_HANDLE, cmd.in_scheme, GetTime::IN_SCHEME)?;
+    let info = TpmsTimeAttestInfo { time: tpm.time_info(), firmware_version: tpm.profile.firmware_version };
+    let (time_info, signature) = tpm.sign_attest(&signer, cmd.qualifying_data, Attested::Time(info))?;
+    Ok(GetTimeResponse { time_info, signature })
+}

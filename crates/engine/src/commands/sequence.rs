@@ -1,0 +1,160 @@
+//! Sequences. Part 3, 17.
+
+use crate::{
+    Tpm,
+    commands::symmetric::{hmac_key, key_bits},
+    dispatch::{Entry, entries},
+    session::sized,
+    state::{Sequence, Slot, object::SequenceKind},
+    ticket,
+};
+use alloc::{sync::Arc, vec::Vec};
+use sigillo_crypto::{hash::Hasher, hmac::Hmac};
+use sigillo_types::{
+    Fmt1, Rc,
+    buffers::Tpm2bAuth,
+    command::Done,
+    commands::{
+        EventSequenceComplete, EventSequenceCompleteResponse, HashSequenceStart, HashSequenceStartResponse,
+        HmacStart, HmacStartResponse, SequenceComplete, SequenceCompleteResponse, SequenceUpdate,
+    },
+    handles::ObjectHandle,
+    rc,
+    structures::{TpmlDigestValues, TpmtHa, TpmtTkHashcheck},
+};
+
+pub(crate) const COMMANDS: &[Entry] = entries![
+    HmacStart => hmac_start,
+    HashSequenceStart => hash_sequence_start,
+    SequenceUpdate => sequence_update,
+    SequenceComplete => sequence_complete,
+    EventSequenceComplete => event_sequence_complete,
+];
+
+impl Tpm {
+    fn start_sequence(&mut self, auth: Tpm2bAuth, kind: SequenceKind) -> Result<u32, Rc> {
+        self.add_slot(Slot::Sequence(Arc::new(Sequence { auth, kind }))).map(|handle| handle.raw())
+    }
+
+    /// The sequence at a handle, about to change; another owner of its state (what the command would go back to) keeps its own.
+    fn sequence_mut(&mut self, handle: ObjectHandle) -> Result<&mut SequenceKind, Fmt1> {
+        self.sequence(handle.raw())?;
+        let ObjectHandle::Transient(handle) = handle else { return Err(rc::MODE) };
+        match self.state.volatile_mut().slots.get_mut(handle.index()) {
+            Some(Some(Slot::Sequence(sequence))) => Ok(&mut Arc::make_mut(sequence).kind),
+            _ => Err(rc::MODE),
+        }
+    }
+
+    fn end_sequence(&mut self, handle: ObjectHandle) -> Result<(), Fmt1> {
+        match handle {
+            ObjectHandle::Transient(handle) => self.flush_slot(handle),
+            ObjectHandle::Persistent(_) => Err(rc::MODE),
+        }
+    }
+}
+
+impl SequenceKind {
+    fn update(&mut self, data: &[u8]) {
+        match self {
+            Self::Hash { hasher, safe } => {
+                // The first piece alone decides, whatever its length. Part 3, 17.7 and 17.8.
+                safe.get_or_insert_with(|| ticket::is_safe_to_sign(data));
+                hasher.update(data);
+            }
+            Self::Hmac(hmac) => hmac.update(data),
+            Self::Event(hashers) => hashers.iter_mut().for_each(|hasher| hasher.update(data)),
+        }
+    }
+}
+
+/// TPM2_HMAC_Start. Part 3, 17.2.
+///
+/// # Response codes
+/// - as [`hmac_key`].
+/// - `OBJECT_MEMORY`: no slot is free.
+pub(crate) fn hmac_start(tpm: &mut Tpm, cmd: HmacStart) -> Result<HmacStartResponse, Rc> {
+    let (key, hash_alg) = hmac_key(tpm, cmd.handle, HmacStart::HANDLE, cmd.hash_alg, HmacStart::HASH_ALG)?;
+    let bits = key_bits(&key).map_err(|code| code.at(HmacStart::HANDLE))?;
+    let sequence_handle = tpm.start_sequence(cmd.auth, SequenceKind::Hmac(Hmac::new(hash_alg, bits)))?;
+    Ok(HmacStartResponse { sequence_handle })
+}
+
+/// TPM2_HashSequenceStart. Part 3, 17.4. Without a hash it is an event sequence over all banks.
+///
+/// # Response codes
+/// - `OBJECT_MEMORY`: no slot is free.
+pub(crate) fn hash_sequence_start(
+    tpm: &mut Tpm,
+    cmd: HashSequenceStart,
+) -> Result<HashSequenceStartResponse, Rc> {
+    let kind = match cmd.hash_alg {
+        Some(alg) => SequenceKind::Hash { hasher: Hasher::new(alg), safe: None },
+        None => SequenceKind::Event(tpm.profile.banks.iter().map(|bank| Hasher::new(*bank)).collect()),
+    };
+    Ok(HashSequenceStartResponse { sequence_handle: tpm.start_sequence(cmd.auth, kind)? })
+}
+
+/// TPM2_SequenceUpdate. Part 3, 17.7.
+///
+/// # Response codes
+/// - `MODE` (handle 1): not a sequence.
+pub(crate) fn sequence_update(tpm: &mut Tpm, cmd: SequenceUpdate) -> Result<Done, Rc> {
+    let sequence =
+        tpm.sequence_mut(cmd.sequence_handle).map_err(|code| code.at(SequenceUpdate::SEQUENCE_HANDLE))?;
+    sequence.update(&cmd.buffer);
+    Ok(Done {})
+}
+
+/// TPM2_SequenceComplete. Part 3, 17.8.
+///
+/// # Response codes
+/// - `MODE` (handle 1): not a sequence, or an event sequence.
+pub(crate) fn sequence_complete(
+    tpm: &mut Tpm,
+    cmd: SequenceComplete,
+) -> Result<SequenceCompleteResponse, Rc> {
+    let mode = rc::MODE.at(SequenceComplete::SEQUENCE_HANDLE);
+    let sequence = tpm.sequence(cmd.sequence_handle.raw());
+    let mut kind = sequence.map_err(|code| code.at(SequenceComplete::SEQUENCE_HANDLE))?.kind.clone();
+    kind.update(&cmd.buffer);
+    let (result, validation) = match kind {
+        SequenceKind::Hash { hasher, safe } => {
+            let result = sized(&hasher.finish());
+            let ticket = ticket::hash_check(tpm, cmd.hierarchy, &result, safe == Some(true));
+            (result, ticket)
+        }
+        SequenceKind::Hmac(hmac) => (sized(&hmac.finish()), TpmtTkHashcheck::null()),
+        SequenceKind::Event(_) => return Err(mode),
+    };
+    tpm.end_sequence(cmd.sequence_handle).map_err(|_| mode)?;
+    Ok(SequenceCompleteResponse { result, validation })
+}
+
+/// TPM2_EventSequenceComplete. Part 3, 17.9.
+///
+/// # Response codes
+/// - `MODE` (handle 2): not an event sequence.
+/// - `LOCALITY`: the PCR may not be extended from this locality.
+pub(crate) fn event_sequence_complete(
+    tpm: &mut Tpm,
+    cmd: EventSequenceComplete,
+) -> Result<EventSequenceCompleteResponse, Rc> {
+    let mode = rc::MODE.at(EventSequenceComplete::SEQUENCE_HANDLE);
+    let sequence = tpm.sequence(cmd.sequence_handle.raw()).map_err(|_| mode)?;
+    let SequenceKind::Event(mut hashers) = sequence.kind.clone() else { return Err(mode) };
+    if cmd.pcr_handle.is_some_and(|pcr| !tpm.may_extend(pcr)) {
+        return Err(rc::LOCALITY);
+    }
+    hashers.iter_mut().for_each(|hasher| hasher.update(&cmd.buffer));
+    let digests: Vec<TpmtHa> = hashers
+        .into_iter()
+        .map(|hasher| TpmtHa::new(hasher.alg(), &hasher.finish()))
+        .collect::<Result<_, Fmt1>>()?;
+    let results = TpmlDigestValues::new(digests)?;
+    if let Some(pcr) = cmd.pcr_handle {
+        tpm.extend_pcr(pcr, &results);
+    }
+    tpm.end_sequence(cmd.sequence_handle).map_err(|_| mode)?;
+    Ok(EventSequenceCompleteResponse { results })
+}

@@ -1,0 +1,302 @@
+//! New objects: a template becomes a public and a sensitive area. Part 1, 24; Part 3, 12.1.
+//!
+//! # Primary objects
+//!
+//! A primary object is made anew from its seed each time, so what it is made from may never change. With level 16 of
+//! `sigillo_crypto::derive` the generator is
+//!
+//! ```text
+//! seeded(seed, "PRIMARY OBJECT", TPM2B_PUBLIC(template) || TPM2B_SENSITIVE_DATA(inSensitive.data))
+//! ```
+//!
+//! where the template is as it came, `unique` included, except that authPolicy, attributes and everything else are in their canonical
+//! form; the authValue takes no part. From it are drawn, in this order: the private key (`derive::rsa`, `derive::ecc`, or the octets of a
+//! symmetric or HMAC key, none if the caller gave them); then, in the endorsement hierarchy, it is reseeded with shProof as entropy and
+//! ehProof as additional input; then seedValue, one digest of nameAlg.
+
+use super::{handle_name, key, load, name, qualified_name, template, trimmed_auth};
+use crate::{Tpm, state::Object};
+use alloc::sync::Arc;
+use sigillo_crypto::{
+    HashAlg,
+    derive::{self, LEVEL, seeded},
+    drbg::Drbg,
+    hash::hash,
+};
+use sigillo_types::{
+    Fmt1, Marshal, Rc,
+    alg::id,
+    attributes::{TpmaLocality, TpmaObject},
+    buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bName, Tpm2bSecretDigest, Tpm2bSensitiveData},
+    handles::Hierarchy,
+    rc,
+    structures::{
+        PublicId, PublicParms, SensitiveComposite, Tpm2bCreationData, Tpm2bPublic, TpmlPcrSelection,
+        TpmsCreationData, TpmsSensitiveCreate, TpmtPublic, TpmtSensitive, TpmtTkCreation,
+    },
+};
+
+/// The label of the derivation of primary objects.
+const PRIMARY: &[u8] = b"PRIMARY OBJECT";
+
+/// A new object's two parts.
+pub(crate) struct Created {
+    pub(crate) public: TpmtPublic,
+    pub(crate) sensitive: TpmtSensitive,
+    private: Option<key::PrivateKey>,
+}
+
+/// Which of the two creation parameters is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Sensitive(Fmt1),
+    Public(Fmt1),
+    /// Not the caller's mistake.
+    Failure(Rc),
+}
+
+/// The seed and template of a primary object. Part 1, 24.6.3.
+fn primary_generator(seed: &[u8], template: &TpmtPublic, data: &Tpm2bSensitiveData) -> Drbg {
+    let mut context = Tpm2bPublic::from(template.clone()).to_bytes();
+    data.marshal(&mut context);
+    let generator = seeded(seed, PRIMARY, &context);
+    zeroize::Zeroize::zeroize(&mut context);
+    generator
+}
+
+impl Tpm {
+    /// Makes a child's parts from the random number generator.
+    ///
+    /// # Errors
+    /// What is wrong with the template, as [`template::creation`], or with the sensitive data: `SIZE`, `KEY_SIZE`.
+    pub(crate) fn create_child(
+        &mut self,
+        parent: &Object,
+        template: TpmtPublic,
+        given: &TpmsSensitiveCreate,
+    ) -> Result<Created, Refused> {
+        template::creation(&template, template::Origin::Child(parent), !given.data.is_empty())
+            .map_err(Refused::Public)?;
+        make(template, given, &mut self.rng, |_| Ok(()))
+    }
+
+    /// Makes a primary object from the seed of its hierarchy.
+    ///
+    /// # Errors
+    /// As [`Tpm::create_child`]; `NO_RESULT` if the seed is to be derived from by rules that are not there.
+    pub(crate) fn create_primary(
+        &mut self,
+        hierarchy: Hierarchy,
+        template: TpmtPublic,
+        given: &TpmsSensitiveCreate,
+    ) -> Result<Object, Refused> {
+        template::creation(&template, template::Origin::Primary, !given.data.is_empty())
+            .map_err(Refused::Public)?;
+        if self.hierarchy(hierarchy).is_some_and(|record| record.derivation_level != LEVEL) {
+            return Err(Refused::Failure(rc::NO_RESULT));
+        }
+        let mut generator = primary_generator(self.seed(hierarchy), &template, &given.data);
+        let created = make(template, given, &mut generator, |generator| {
+            // Children of endorsement keys must not outlive the owner they were made under. Part 1, 24.7.4.
+            if hierarchy == Hierarchy::Endorsement {
+                generator
+                    .reseed(self.proof(Hierarchy::Owner), self.proof(Hierarchy::Endorsement))
+                    .map_err(|_| Refused::Failure(rc::FAILURE))?;
+            }
+            Ok(())
+        })?;
+        Ok(created.into_primary(hierarchy))
+    }
+
+    /// What is recorded of a creation, and the ticket that it was so. Part 1, 24.8.
+    pub(crate) fn creation_record(
+        &self,
+        object: &TpmtPublic,
+        parent: &CreationParent<'_>,
+        outside_info: Tpm2bData,
+        selection: &TpmlPcrSelection,
+    ) -> Result<CreationRecord, Fmt1> {
+        let alg = object.name_alg.ok_or(rc::HASH)?;
+        let pcr_select = self.pcr_selection(selection);
+        let pcr_digest = self.pcr_digest(selection, alg);
+        let (parent_name_alg, parent_name, parent_qualified_name) = match parent {
+            CreationParent::Hierarchy(hierarchy) => {
+                (id::NULL, handle_name(hierarchy.raw()), handle_name(hierarchy.raw()))
+            }
+            CreationParent::Object(parent) => (
+                parent.name_alg().map_or(id::NULL, HashAlg::id),
+                parent.name.clone(),
+                parent.qualified_name.clone(),
+            ),
+        };
+        let creation_data = Tpm2bCreationData {
+            creation_data: TpmsCreationData {
+                pcr_select,
+                pcr_digest: Tpm2bDigest::new(&pcr_digest)?,
+                locality: TpmaLocality::of(self.call.locality).unwrap_or_default(),
+                parent_name_alg,
+                parent_name,
+                parent_qualified_name,
+                outside_info,
+            },
+        };
+        let hierarchy = match parent {
+            CreationParent::Hierarchy(hierarchy) => *hierarchy,
+            CreationParent::Object(parent) => parent.hierarchy,
+        };
+        let digest = Tpm2bDigest::new(&hash(alg, &[&creation_data.creation_data.to_bytes()]))?;
+        let ticket = crate::ticket::creation(self, hierarchy, &name(object), &digest);
+        Ok(CreationRecord { data: creation_data, hash: digest, ticket })
+    }
+}
+
+/// Under what an object is created.
+pub(crate) enum CreationParent<'a> {
+    Hierarchy(Hierarchy),
+    Object(&'a Object),
+}
+
+/// What both creation commands answer besides the object.
+pub(crate) struct CreationRecord {
+    pub(crate) data: Tpm2bCreationData,
+    pub(crate) hash: Tpm2bDigest,
+    pub(crate) ticket: TpmtTkCreation,
+}
+
+/// Fills a checked template. `stir` runs between the private key and seedValue.
+fn make(
+    mut public: TpmtPublic,
+    given: &TpmsSensitiveCreate,
+    generator: &mut Drbg,
+    stir: impl FnOnce(&mut Drbg) -> Result<(), Refused>,
+) -> Result<Created, Refused> {
+    let alg = public.name_alg.ok_or(Refused::Public(rc::HASH))?;
+    let auth_value: Tpm2bAuth =
+        trimmed_auth(&given.user_auth, public.name_alg).map_err(Refused::Sensitive)?;
+    let (sensitive, private) = secret_part(&public, given, alg, generator)?;
+    stir(generator)?;
+    let seed_value: Tpm2bSecretDigest =
+        derive::octets(generator, alg.digest_size()).as_slice().try_into().map_err(Refused::Sensitive)?;
+    let mut sensitive = TpmtSensitive { auth_value, seed_value, sensitive };
+    public.unique = match &private {
+        Some(private) => public_part(private)?,
+        None => {
+            let digest = load::unique_of(alg, &sensitive).map_err(Refused::Public)?;
+            match public.parameters {
+                PublicParms::SymCipher(_) => PublicId::SymCipher(digest),
+                PublicParms::KeyedHash(_) | PublicParms::Rsa(_) | PublicParms::Ecc(_) => {
+                    PublicId::KeyedHash(digest)
+                }
+            }
+        }
+    };
+    let storage = public.object_attributes.contains(TpmaObject::RESTRICTED | TpmaObject::DECRYPT);
+    if private.is_some() && !storage {
+        sensitive.seed_value = Tpm2bSecretDigest::default();
+    }
+    Ok(Created { public, sensitive, private })
+}
+
+fn failure(error: sigillo_crypto::Error) -> Refused {
+    Refused::Failure(key::caller_or_fault(error, rc::VALUE))
+}
+
+/// The private part, and the asymmetric key in it.
+fn secret_part(
+    public: &TpmtPublic,
+    given: &TpmsSensitiveCreate,
+    alg: HashAlg,
+    generator: &mut Drbg,
+) -> Result<(SensitiveComposite, Option<key::PrivateKey>), Refused> {
+    match &public.parameters {
+        PublicParms::Rsa(parms) => {
+            let exponent = key::exponent(parms.exponent);
+            let key = derive::rsa(generator, parms.key_bits.bits().into(), exponent).map_err(failure)?;
+            let [p, _] = key.primes();
+            let prime = p.as_slice().try_into().map_err(Refused::Public)?;
+            Ok((SensitiveComposite::Rsa(prime), Some(key::PrivateKey::Rsa(key))))
+        }
+        PublicParms::Ecc(parms) => {
+            let key = derive::ecc(generator, parms.curve_id).map_err(failure)?;
+            let d = key.d().try_into().map_err(Refused::Public)?;
+            Ok((SensitiveComposite::Ecc(d), Some(key::PrivateKey::Ecc(key))))
+        }
+        PublicParms::SymCipher(parms) => {
+            let size = parms.sym.key_bits().key_size();
+            let key = if given.data.is_empty() {
+                derive::octets(generator, size).as_slice().try_into()
+            } else if given.data.len() > size {
+                Err(rc::SIZE)
+            } else if given.data.len() < size {
+                // It could be created but never loaded. Part 1, 24.7.5.1.
+                Err(rc::KEY_SIZE)
+            } else {
+                given.data.as_slice().try_into()
+            };
+            Ok((SensitiveComposite::Sym(key.map_err(Refused::Sensitive)?), None))
+        }
+        PublicParms::KeyedHash(parms) => {
+            let bits = if given.data.is_empty() {
+                derive::octets(generator, alg.digest_size()).as_slice().try_into()
+            } else if given.data.len() > template::keyed_hash_max(parms.scheme) {
+                Err(rc::SIZE)
+            } else {
+                Ok(given.data.clone())
+            };
+            Ok((SensitiveComposite::Bits(bits.map_err(Refused::Sensitive)?), None))
+        }
+    }
+}
+
+fn public_part(private: &key::PrivateKey) -> Result<PublicId, Refused> {
+    match private {
+        key::PrivateKey::Rsa(key) => key.public().n().try_into().map(PublicId::Rsa),
+        key::PrivateKey::Ecc(key) => key::tpms_point(&key.public().map_err(failure)?).map(PublicId::Ecc),
+    }
+    .map_err(Refused::Public)
+}
+
+impl Created {
+    /// The Name.
+    pub(crate) fn name(&self) -> Tpm2bName {
+        name(&self.public)
+    }
+
+    /// The object below `parent`, as loading it would make it.
+    pub(crate) fn into_child(self, parent: &Object) -> Object {
+        let qualified_name = qualified_name(&parent.qualified_name, self.public.name_alg, &self.name());
+        let st_clear = parent.st_clear;
+        Object {
+            qualified_name,
+            st_clear: st_clear || self.st_clear(),
+            ..self.into_primary(parent.hierarchy)
+        }
+        .as_child()
+    }
+
+    fn st_clear(&self) -> bool {
+        self.public.object_attributes.contains(TpmaObject::ST_CLEAR)
+    }
+
+    fn into_primary(self, hierarchy: Hierarchy) -> Object {
+        let name = self.name();
+        Object {
+            qualified_name: qualified_name(&handle_name(hierarchy.raw()), self.public.name_alg, &name),
+            hierarchy,
+            external: false,
+            primary: true,
+            st_clear: self.st_clear(),
+            public: self.public,
+            sensitive: Some(self.sensitive),
+            name,
+            private: self.private.map(Arc::new),
+        }
+    }
+}
+
+impl Object {
+    fn as_child(mut self) -> Self {
+        self.primary = false;
+        self
+    }
+}

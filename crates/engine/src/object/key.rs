@@ -1,0 +1,122 @@
+//! Keys in the form that the cryptography takes.
+
+use crate::state::Object;
+use alloc::sync::Arc;
+use sigillo_crypto::{
+    Error,
+    ecc::{EcPoint, EcPrivate},
+    rsa::{DEFAULT_EXPONENT, RsaPrivate, RsaPublic},
+};
+use sigillo_types::{
+    Fmt1, Rc, rc,
+    structures::{PublicId, PublicParms, SensitiveComposite, TpmsEccPoint, TpmtPublic, TpmtSensitive},
+};
+
+/// The private part of an asymmetric key, ready for use: taking an RSA key apart costs as much as some operations with it.
+#[derive(Clone, Debug)]
+pub(crate) enum PrivateKey {
+    Rsa(RsaPrivate),
+    Ecc(EcPrivate),
+}
+
+/// The exponent of a public area: zero stands for the default. Part 2, 12.2.3.4.
+pub(crate) fn exponent(raw: u32) -> u32 {
+    if raw == 0 { DEFAULT_EXPONENT } else { raw }
+}
+
+/// The RSA public key of a public area.
+///
+/// # Errors
+/// `KEY` if it is not RSA, or the modulus has not the size of `keyBits`; `VALUE` for an exponent that is even or 1.
+pub(crate) fn rsa_public(public: &TpmtPublic) -> Result<RsaPublic, Fmt1> {
+    let (PublicParms::Rsa(parms), PublicId::Rsa(modulus)) = (&public.parameters, &public.unique) else {
+        return Err(rc::KEY);
+    };
+    let exponent = exponent(parms.exponent);
+    if exponent < 3 || exponent.is_multiple_of(2) {
+        return Err(rc::VALUE);
+    }
+    if modulus.len() != parms.key_bits.modulus_size() {
+        return Err(rc::KEY);
+    }
+    RsaPublic::new(modulus, exponent).map_err(|_| rc::KEY)
+}
+
+/// The public point of a public area.
+///
+/// # Errors
+/// `KEY` if it is not ECC, `ECC_POINT` if the point is not on the curve.
+pub(crate) fn ecc_public(public: &TpmtPublic) -> Result<EcPoint, Fmt1> {
+    let (PublicParms::Ecc(parms), PublicId::Ecc(point)) = (&public.parameters, &public.unique) else {
+        return Err(rc::KEY);
+    };
+    EcPoint::new(parms.curve_id, &point.x, &point.y).map_err(|_| rc::ECC_POINT)
+}
+
+/// The private key of a sensitive area; `None` for a type without one.
+///
+/// # Errors
+/// `BINDING` if it is not the private key of `public`.
+pub(crate) fn private_key(
+    public: &TpmtPublic,
+    sensitive: &TpmtSensitive,
+) -> Result<Option<PrivateKey>, Fmt1> {
+    match (&public.parameters, &sensitive.sensitive) {
+        (PublicParms::Rsa(_), SensitiveComposite::Rsa(prime)) => {
+            let public = rsa_public(public)?;
+            let key = RsaPrivate::from_prime(&public, prime).map_err(|_| rc::BINDING)?;
+            Ok(Some(PrivateKey::Rsa(key)))
+        }
+        (PublicParms::Ecc(parms), SensitiveComposite::Ecc(d)) => {
+            let key = EcPrivate::new(parms.curve_id, d).map_err(|_| rc::BINDING)?;
+            let point = key.public().map_err(|_| rc::BINDING)?;
+            if point != ecc_public(public)? {
+                return Err(rc::BINDING);
+            }
+            Ok(Some(PrivateKey::Ecc(key)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A point as the TPM gives it: both coordinates in the curve's size. Part 1, 44.5.3.
+pub(crate) fn tpms_point(point: &EcPoint) -> Result<TpmsEccPoint, Fmt1> {
+    Ok(TpmsEccPoint { x: point.x().try_into()?, y: point.y().try_into()? })
+}
+
+impl Object {
+    /// The private RSA key.
+    ///
+    /// # Errors
+    /// `KEY` if this is no RSA key or only its public area is loaded.
+    pub(crate) fn rsa_private(&self) -> Result<Arc<PrivateKey>, Fmt1> {
+        self.private().filter(|key| matches!(**key, PrivateKey::Rsa(_))).ok_or(rc::KEY)
+    }
+
+    /// The private key: as it was made ready when the object was loaded, or, after a restore, from the sensitive area.
+    pub(crate) fn private(&self) -> Option<Arc<PrivateKey>> {
+        if let Some(key) = &self.private {
+            return Some(Arc::clone(key));
+        }
+        private_key(&self.public, self.sensitive.as_ref()?).ok().flatten().map(Arc::new)
+    }
+
+    /// The same object with its private key ready for use.
+    pub(crate) fn prepared(mut self) -> Self {
+        self.private = self.private();
+        self
+    }
+}
+
+/// What a failure of a private operation is: a fault is ours, everything else is the caller's `code`.
+pub(crate) fn caller_or_fault(error: Error, code: Fmt1) -> Rc {
+    match error {
+        Error::Fault | Error::ReseedRequired | Error::BadState => rc::FAILURE,
+        Error::BadSize
+        | Error::BadValue
+        | Error::BadPadding
+        | Error::BadSignature
+        | Error::BadPoint
+        | Error::NoResult => code.into(),
+    }
+}

@@ -1,0 +1,235 @@
+//! Signatures: which scheme, by which key, over what. Part 1, 28; Part 3, 18.1 and 20.
+
+use crate::{
+    Tpm,
+    object::{
+        handle_name,
+        key::{self, PrivateKey},
+    },
+    state::Object,
+    ticket::CONTEXT_HASH,
+};
+use alloc::sync::Arc;
+use sigillo_crypto::{
+    HashAlg, ct_eq, ecc,
+    hash::hash,
+    hmac::hmac,
+    kdf::kdfa,
+    rsa::{pkcs1_sign, pkcs1_verify, pss_sign, pss_verify},
+};
+use sigillo_types::{
+    Fmt1, Position, Rc,
+    buffers::{Tpm2bAttest, Tpm2bData},
+    handles::{Hierarchy, ObjectHandle, rh},
+    rc,
+    structures::{
+        Attested, EccScheme, KeyedHashScheme, PublicParms, RsaScheme, SensitiveComposite, SigScheme,
+        TpmsAttest, TpmsSignatureEcc, TpmsSignatureRsa, TpmtHa, TpmtSignature,
+    },
+};
+
+/// The scheme that `key` signs by when the command asks for `asked`: the key's own if it has one, and then no other may be asked for.
+///
+/// # Errors
+/// `SCHEME` if there is none, it is another than the key's, or not one that keys of this type sign by. Part 3, 18.1 and 20.5.
+pub(crate) fn select_scheme(key: &Object, asked: Option<SigScheme>) -> Result<SigScheme, Fmt1> {
+    let own = match key.public.parameters {
+        PublicParms::Rsa(parms) => match parms.scheme {
+            None => None,
+            Some(RsaScheme::Rsassa { hash_alg }) => Some(SigScheme::Rsassa { hash_alg }),
+            Some(RsaScheme::Rsapss { hash_alg }) => Some(SigScheme::Rsapss { hash_alg }),
+            Some(RsaScheme::Rsaes | RsaScheme::Oaep { .. }) => return Err(rc::SCHEME),
+        },
+        PublicParms::Ecc(parms) => match parms.scheme {
+            None => None,
+            Some(EccScheme::Ecdsa { hash_alg }) => Some(SigScheme::Ecdsa { hash_alg }),
+            Some(EccScheme::Ecdh { .. }) => return Err(rc::SCHEME),
+        },
+        PublicParms::KeyedHash(parms) => match parms.scheme {
+            None => None,
+            Some(KeyedHashScheme::Hmac { hash_alg }) => Some(SigScheme::Hmac { hash_alg }),
+            Some(KeyedHashScheme::Xor { .. }) => return Err(rc::SCHEME),
+        },
+        PublicParms::SymCipher(_) => return Err(rc::SCHEME),
+    };
+    let scheme = match (own, asked) {
+        (None, None) => return Err(rc::SCHEME),
+        (Some(own), Some(asked)) if own != asked => return Err(rc::SCHEME),
+        (Some(scheme), _) | (None, Some(scheme)) => scheme,
+    };
+    let fits = match key.public.parameters {
+        PublicParms::Rsa(_) => matches!(scheme, SigScheme::Rsassa { .. } | SigScheme::Rsapss { .. }),
+        PublicParms::Ecc(_) => matches!(scheme, SigScheme::Ecdsa { .. }),
+        PublicParms::KeyedHash(_) => matches!(scheme, SigScheme::Hmac { .. }),
+        PublicParms::SymCipher(_) => false,
+    };
+    if fits { Ok(scheme) } else { Err(rc::SCHEME) }
+}
+
+/// The HMAC key in an object.
+///
+/// # Errors
+/// `HANDLE` if its sensitive area is not loaded or it is of another type.
+fn hmac_key(key: &Object) -> Result<&[u8], Fmt1> {
+    match key.sensitive.as_ref().map(|sensitive| &sensitive.sensitive) {
+        Some(SensitiveComposite::Bits(bits)) => Ok(bits),
+        Some(SensitiveComposite::Rsa(_) | SensitiveComposite::Ecc(_) | SensitiveComposite::Sym(_)) | None => {
+            Err(rc::HANDLE)
+        }
+    }
+}
+
+/// Who signs an attestation, and how.
+pub(crate) struct Signer {
+    key: Option<Arc<Object>>,
+    /// Without a key, what the command asked for.
+    pub(crate) scheme: Option<SigScheme>,
+}
+
+impl Tpm {
+    /// The signer of an attestation command whose parameters stand at `handle_at` and `scheme_at`. Part 3, 18.1.
+    ///
+    /// # Errors
+    /// `TYPE` for a sequence and `KEY` for a key that does not sign, at the handle; `SCHEME` at the scheme.
+    pub(crate) fn signer(
+        &self,
+        handle: Option<ObjectHandle>,
+        handle_at: Position,
+        scheme: Option<SigScheme>,
+        scheme_at: Position,
+    ) -> Result<Signer, Rc> {
+        let Some(handle) = handle else { return Ok(Signer { key: None, scheme }) };
+        let key = Arc::clone(self.object(handle.raw()).map_err(|code| code.at(handle_at))?);
+        if !key.is_signing() {
+            return Err(rc::KEY.at(handle_at));
+        }
+        let scheme = select_scheme(&key, scheme).map_err(|code| code.at(scheme_at))?;
+        Ok(Signer { key: Some(key), scheme: Some(scheme) })
+    }
+
+    /// Signs a digest; `scheme` comes from [`select_scheme`].
+    ///
+    /// # Errors
+    /// - `SCHEME` if the key is not of the scheme's family.
+    /// - `SIZE` if the digest is not one of the scheme's hash.
+    /// - `FAILURE` for a fault of the private operation.
+    pub(crate) fn sign(
+        &mut self,
+        key: &Object,
+        scheme: SigScheme,
+        digest: &[u8],
+    ) -> Result<TpmtSignature, Rc> {
+        let hash = scheme.hash_alg();
+        if digest.len() != hash.digest_size() {
+            return Err(rc::SIZE.into());
+        }
+        if let SigScheme::Hmac { hash_alg } = scheme {
+            let mac = hmac(hash_alg, hmac_key(key)?, &[digest]);
+            return Ok(TpmtSignature::Hmac(TpmtHa::new(hash_alg, &mac)?));
+        }
+        let private = key.private().ok_or(rc::SCHEME)?;
+        let failed = |error| key::caller_or_fault(error, rc::SIZE);
+        match (scheme, &*private) {
+            (SigScheme::Rsassa { .. }, PrivateKey::Rsa(private)) => {
+                let sig = pkcs1_sign(private, Some(hash), digest, &mut self.rng).map_err(failed)?;
+                Ok(TpmtSignature::Rsassa(TpmsSignatureRsa { hash, sig: sig.try_into()? }))
+            }
+            (SigScheme::Rsapss { .. }, PrivateKey::Rsa(private)) => {
+                let sig = pss_sign(private, hash, digest, &mut self.rng).map_err(failed)?;
+                Ok(TpmtSignature::Rsapss(TpmsSignatureRsa { hash, sig: sig.try_into()? }))
+            }
+            (SigScheme::Ecdsa { .. }, PrivateKey::Ecc(private)) => {
+                let signature = private.sign(digest, &mut self.rng).map_err(failed)?;
+                let (signature_r, signature_s) = (signature.r().try_into()?, signature.s().try_into()?);
+                Ok(TpmtSignature::Ecdsa(TpmsSignatureEcc { hash, signature_r, signature_s }))
+            }
+            _ => Err(rc::SCHEME.into()),
+        }
+    }
+
+    /// Verifies a signature over a digest. An HMAC key with a scheme verifies by that scheme only. Part 3, 20.2.
+    ///
+    /// # Errors
+    /// - `SCHEME` if the signature is not of the key's family.
+    /// - `HANDLE` if an HMAC key's sensitive area is not loaded.
+    /// - `SIGNATURE` if it does not verify, whatever the reason.
+    pub(crate) fn verify_signature(
+        &self,
+        key: &Object,
+        digest: &[u8],
+        signature: &TpmtSignature,
+    ) -> Result<(), Fmt1> {
+        let verified = match (&key.public.parameters, signature) {
+            (PublicParms::Rsa(_), TpmtSignature::Rsassa(of)) => {
+                let public = key::rsa_public(&key.public)?;
+                pkcs1_verify(&public, Some(of.hash), digest, &of.sig).is_ok()
+            }
+            (PublicParms::Rsa(_), TpmtSignature::Rsapss(of)) => {
+                let public = key::rsa_public(&key.public)?;
+                pss_verify(&public, of.hash, digest, &of.sig).is_ok()
+            }
+            (PublicParms::Ecc(_), TpmtSignature::Ecdsa(of)) => {
+                let public = key::ecc_public(&key.public)?;
+                ecc::verify(&public, digest, &of.signature_r, &of.signature_s).is_ok()
+            }
+            (PublicParms::KeyedHash(parms), TpmtSignature::Hmac(of)) => {
+                let bits = hmac_key(key)?;
+                let hash_alg = of.hash_alg();
+                let allowed = parms.scheme.is_none_or(|own| own == KeyedHashScheme::Hmac { hash_alg });
+                ct_eq(of.digest(), &hmac(hash_alg, bits, &[digest])) && allowed
+            }
+            _ => return Err(rc::SCHEME),
+        };
+        if verified { Ok(()) } else { Err(rc::SIGNATURE) }
+    }
+
+    /// Builds an attestation and signs it; without a key it stays unsigned. Part 1, 28.2 and Part 3, 18.1.
+    ///
+    /// # Errors
+    /// As [`Tpm::sign`].
+    pub(crate) fn sign_attest(
+        &mut self,
+        signer: &Signer,
+        extra_data: Tpm2bData,
+        attested: Attested,
+    ) -> Result<(Tpm2bAttest, Option<TpmtSignature>), Rc> {
+        let mut attest = TpmsAttest {
+            qualified_signer: signer
+                .key
+                .as_ref()
+                .map_or_else(|| handle_name(rh::NULL), |key| key.qualified_name.clone()),
+            extra_data,
+            clock_info: self.clock_info(),
+            firmware_version: self.profile.firmware_version,
+            attested,
+        };
+        self.obfuscate(signer, &mut attest);
+        let attest = Tpm2bAttest::from(&attest);
+        let signature = match (&signer.key, signer.scheme) {
+            (Some(key), Some(scheme)) => {
+                let digest = hash(scheme.hash_alg(), &[&attest]);
+                Some(self.sign(key, scheme, &digest)?)
+            }
+            _ => None,
+        };
+        Ok((attest, signature))
+    }
+
+    /// Adds numbers of the signer's own to what would tell that two keys are in one TPM, unless the privacy administrator or the platform
+    /// answers for the key. Part 1, 28.3 and Part 3, 18.1.
+    fn obfuscate(&self, signer: &Signer, attest: &mut TpmsAttest) {
+        let hierarchy = signer.key.as_ref().map_or(Hierarchy::Null, |key| key.hierarchy);
+        if matches!(hierarchy, Hierarchy::Endorsement | Hierarchy::Platform) {
+            return;
+        }
+        let alg: HashAlg = signer.key.as_ref().and_then(|key| key.name_alg()).unwrap_or(CONTEXT_HASH);
+        let proof = self.proof(Hierarchy::Owner);
+        let mask = kdfa(alg, proof, b"OBFUSCATE", &attest.qualified_signer, &[], 128);
+        let mut words = mask.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word));
+        let mut word = || words.next().unwrap_or(0);
+        let version = (u64::from(word()) << 32) | u64::from(word());
+        attest.firmware_version = attest.firmware_version.wrapping_add(version);
+        attest.clock_info.reset_count = attest.clock_info.reset_count.wrapping_add(word());
+        attest.clock_info.restart_count = attest.clock_info.restart_count.wrapping_add(word());
+    }
+}
