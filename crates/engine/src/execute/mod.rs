@@ -11,12 +11,11 @@ mod policy;
 mod response;
 mod sessions;
 
-use crate::{Host, Pending, Tpm, dispatch::Entry, state::State, tpm::Call, tpm::Failure};
-use alloc::{sync::Arc, vec::Vec};
+use crate::{Host, Pending, Tpm, dispatch::Entry, tpm::Call};
+use alloc::vec::Vec;
 use sessions::SessionUse;
-use sigillo_crypto::{drbg::MIN_ENTROPY, hash::Digest};
-use sigillo_types::{HashAlg, Marshal, Rc, buffers::Tpm2bName, cc, constants::st, rc};
-use zeroize::Zeroizing;
+use sigillo_crypto::hash::Digest;
+use sigillo_types::{HashAlg, Marshal, Rc, buffers::Tpm2bName, constants::st, rc};
 
 impl Tpm {
     /// Executes a command that came from `locality` (0 to 4, or 32 to 255).
@@ -29,7 +28,7 @@ impl Tpm {
             self.tick(now_ms);
         }
         if self.rng.reseed_due() {
-            self.reseed(host);
+            self.take_entropy(host);
         }
         let before = self.state.clone();
         let was_failing = self.failure.is_some();
@@ -38,19 +37,13 @@ impl Tpm {
             result => result,
         };
         match result {
-            Ok(reply) => {
-                self.nullify_shutdown(&before);
-                let permanent = self.permanent();
-                Pending::new(self, before, reply, permanent)
-            }
+            Ok(reply) => self.pending(before, reply),
             Err(code) => {
-                self.state = before;
+                self.state = before.clone();
                 if let Some(wrong) = self.call.wrong_try.take() {
-                    let before = self.state.clone();
                     self.count_wrong_try(wrong);
-                    self.nullify_shutdown(&before);
                 }
-                let permanent = self.permanent();
+                let permanent = self.settle(&before);
                 // A wrong try counts even while it cannot be stored.
                 let before = self.state.clone();
                 Pending::new(self, before, error_reply(code), permanent)
@@ -73,41 +66,6 @@ impl Tpm {
         let parameters = parameters::decrypt(self, &request)?;
         let answer = (entry.run)(self, &request.handles, &parameters)?;
         response::build(self, &mut request, header.has_sessions, &answer)
-    }
-
-    /// Takes fresh entropy for the generator; without it, the TPM fails rather than repeat itself.
-    fn reseed(&mut self, host: &mut dyn Host) {
-        let mut entropy = Zeroizing::new([0; MIN_ENTROPY + MIN_ENTROPY / 2]);
-        let fresh = host.entropy(&mut entropy[..]).is_ok() && self.rng.reseed(&entropy[..], &[]).is_ok();
-        if !fresh {
-            self.enter_failure(Failure::Entropy);
-        }
-    }
-
-    /// After TPM2_Shutdown, a change of what it saved nullifies it. What is in NV by itself was not saved by it. Part 3, 9.4.
-    fn nullify_shutdown(&mut self, before: &State) {
-        let now = &self.state;
-        if now.persistent.shutdown.is_none() || matches!(self.call.code, cc::STARTUP | cc::SHUTDOWN) {
-            return;
-        }
-        let saved = Arc::ptr_eq(&now.orderly, &before.orderly)
-            && Arc::ptr_eq(&now.clear, &before.clear)
-            && Arc::ptr_eq(&now.reset, &before.reset)
-            && Arc::ptr_eq(&now.pcrs, &before.pcrs);
-        if !saved {
-            self.state.persistent_mut().shutdown = None;
-        }
-    }
-
-    /// The permanent state to store, if it is not what the storage holds.
-    fn permanent(&mut self) -> Option<Zeroizing<Vec<u8>>> {
-        let (now, stored) = (&self.state, &self.stored);
-        let same = Arc::ptr_eq(&now.persistent, &stored.persistent)
-            && Arc::ptr_eq(&now.nv, &stored.nv)
-            && Arc::ptr_eq(&now.da, &stored.da)
-            && now.orderly.clock == stored.orderly.clock
-            && now.orderly.clock_safe == stored.orderly.clock_safe;
-        if same { None } else { Some(self.encode_permanent()) }
     }
 }
 
