@@ -3,7 +3,9 @@
 
 mod apt;
 mod bench;
+mod coverage;
 mod demo;
+mod fuzz;
 mod guest;
 mod report;
 mod scenario;
@@ -32,6 +34,10 @@ enum Command {
     Ci(test::Args),
     /// The same commands against Debian's swtpm, with ratios.
     Bench(bench::Args),
+    /// Writes docs/coverage.md: every command of Part 3 and whether it is there.
+    Coverage(coverage::Args),
+    /// Every fuzz target for a bounded time, on the stable toolchain.
+    Fuzz(fuzz::Args),
     /// The rules of the house that no compiler checks.
     Tidy,
 }
@@ -41,6 +47,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) | Command::Ci(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Coverage(args) => coverage::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };
     match done {

@@ -2,6 +2,8 @@
 //! own; adding one is a file, a `mod` line and a line in [`ALL`].
 mod cargo_tests;
 mod end_to_end;
+mod fuzz;
+mod kill;
 mod lint;
 mod tpm2_tools;
 
@@ -30,7 +32,9 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "doc", about: "the documentation builds without a warning", run: lint::doc },
     Step { name: "cargo", about: "unit, property, behaviour and command line tests", run: cargo_tests::run },
     Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },
+    Step { name: "fuzz", about: "every fuzz target for a minute", run: fuzz::run },
     Step { name: "tpm2-tools", about: "a scripted tpm2-tools session", run: tpm2_tools::run },
+    Step { name: "kill", about: "kill -9 of the TPM in the middle of writes", run: kill::run },
     Step { name: "e2e-crb", about: "a real guest under Secure Boot, TPM on CRB", run: end_to_end::crb },
     Step { name: "e2e-tis", about: "the same with the TPM on TIS", run: end_to_end::tis },
 ];
