@@ -162,6 +162,15 @@ impl Bundle {
         })
     }
 
+    /// Clears the run directory of a VM that has ended, unless somebody is starting it anew.
+    pub(crate) fn tidy_up(&self) -> Result<()> {
+        match self.lock() {
+            Ok(_lock) if self.run_state()?.is_none() => self.run_dir(false)?.clear(),
+            Ok(_) | Err(Error::Busy { .. }) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Where the guest's serial console is logged.
     ///
     /// # Errors

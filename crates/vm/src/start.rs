@@ -93,9 +93,10 @@ pub fn start(
         Err(e) => Err(e),
     };
     if let Some(worker) = worker {
-        worker.end(WORKER_END);
+        // A TPM that QEMU never reached waits for it; what it has stored is stored.
+        worker.end(if result.is_ok() { WORKER_END } else { Duration::from_secs(2) });
     }
-    run.clear()?;
+    bundle.tidy_up()?;
     result.map(|ended| Started { accel, ended })
 }
 

@@ -60,6 +60,6 @@ pub fn stop(bundle: &Bundle, options: Stop) -> Result<Stopped> {
     if !gone {
         return Err(Error::StopTimeout { name: bundle.name().to_owned(), seconds: QUIT.as_secs() });
     }
-    run.clear()?;
+    bundle.tidy_up()?;
     Ok(how)
 }

@@ -1,12 +1,15 @@
 //! `cargo test`, counted.
 use super::Context;
 use crate::{
+    apt,
     report::Report,
     sh::{self, Result},
 };
 
 /// Every test of the workspace is a check of its own.
 pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
+    // Some tests make VMs and need the firmware.
+    apt::ensure(apt::GUEST)?;
     let mut command = sh::cargo(["test", "--workspace", "--no-fail-fast"]);
     let output = sh::output(&mut command)?;
     let mut part = String::new();

@@ -31,9 +31,14 @@ pub(crate) fn run(context: &mut Context, report: &mut Report) -> Result<()> {
     result
 }
 
-fn start(program: &mut Command, dir: &Path) -> Result<Child> {
+/// Starts a program with swtpm's options; it listens on `s` in `dir` and keeps its state in `state`.
+pub(super) fn start(program: &mut Command, dir: &Path) -> Result<Child> {
     sh::mkdir(&dir.join("state"))?;
     let socket = dir.join("s");
+    for name in ["s", "s.ctrl"] {
+        // Left by a process that was killed.
+        let _ = std::fs::remove_file(dir.join(name));
+    }
     let path = |name: &str| format!("type=unixio,path={}", dir.join(name).display());
     program.args(["socket", "--tpm2", "--tpmstate"]).arg(format!("dir={}", dir.join("state").display()));
     program.args([
