@@ -5,7 +5,7 @@ use super::{
     TpmsTaggedProperty, TpmtHa,
 };
 use crate::{
-    EccCurve, Fmt1,
+    Fmt1,
     alg::AlgId,
     attributes::TpmaCc,
     buffers::Tpm2bDigest,
@@ -126,8 +126,8 @@ pub type TpmlAlgProperty = List<TpmsAlgProperty, 0, { limits::MAX_CAP_DATA / 6 }
 pub type TpmlTaggedTpmProperty = List<TpmsTaggedProperty, 0, { limits::MAX_CAP_DATA / 8 }>;
 /// TPML_TAGGED_PCR_PROPERTY. Part 2, 10.8.10.
 pub type TpmlTaggedPcrProperty = List<TpmsTaggedPcrSelect, 0, { limits::MAX_CAP_DATA / 8 }>;
-/// TPML_ECC_CURVE. Part 2, 10.8.11.
-pub type TpmlEccCurve = List<EccCurve, 0, { limits::MAX_CAP_DATA / 2 }>;
+/// TPML_ECC_CURVE: any identifiers, known or not. Part 2, 10.8.11.
+pub type TpmlEccCurve = List<u16, 0, { limits::MAX_CAP_DATA / 2 }>;
 /// TPML_TAGGED_POLICY. Part 2, 10.8.12.
 pub type TpmlTaggedPolicy = List<TpmsTaggedPolicy, 0, { limits::MAX_CAP_DATA / (4 + limits::MAX_TPMT_HA) }>;
 /// TPML_ACT_DATA. Part 2, 10.8.13.

@@ -340,7 +340,10 @@ impl Sample for CapabilityData {
             2 => Self::Command(Sample::sample(s)),
             3 => Self::AssignedPcr(Sample::sample(s)),
             4 => Self::TpmProperties(Sample::sample(s)),
-            5 => Self::EccCurves(Sample::sample(s)),
+            5 => {
+                let curves = Vec::<EccCurve>::from_iter((0..s.below(4)).map(|_| Sample::sample(s)));
+                Self::EccCurves(List::new(curves.into_iter().map(EccCurve::id).collect()).unwrap())
+            }
             6 => Self::PpCommands(Sample::sample(s)),
             7 => Self::AuditCommands(Sample::sample(s)),
             8 => Self::AuthPolicies(Sample::sample(s)),
