@@ -117,7 +117,7 @@ fn prime(drbg: &mut Drbg, bits: u32, e: u32, other: Option<&[u8]>) -> Result<Zer
         }
         // What a rejected candidate tells by the time it took is about a number nobody uses.
         let accepted = !trial::has_small_factor(&candidate)
-            && passes_base_2(&candidate)?
+            && bignum::miller_rabin(&candidate, None)?
             && bignum::exponent_fits(&candidate, e)?
             && match other {
                 Some(other) => bignum::far_apart(&candidate, other)?,
@@ -128,14 +128,6 @@ fn prime(drbg: &mut Drbg, bits: u32, e: u32, other: Option<&[u8]>) -> Result<Zer
             return Ok(candidate);
         }
     }
-}
-
-fn passes_base_2(candidate: &[u8]) -> Result<bool, Error> {
-    let mut base = vec![0; candidate.len()];
-    if let Some(last) = base.last_mut() {
-        *last = 2;
-    }
-    bignum::miller_rabin(candidate, &base)
 }
 
 /// The rounds whose bases are made from the candidate.
@@ -149,7 +141,7 @@ fn passes_own_bases(candidate: &[u8]) -> Result<bool, Error> {
         if let Some(last) = base.last_mut() {
             *last |= 2;
         }
-        if !bignum::miller_rabin(candidate, &base)? {
+        if !bignum::miller_rabin(candidate, Some(&base))? {
             return Ok(false);
         }
     }

@@ -8,3 +8,4 @@ pub(crate) mod aes;
 pub(crate) mod bignum;
 pub(crate) mod curve;
 pub(crate) mod hash;
+mod montgomery;
