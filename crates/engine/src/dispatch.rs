@@ -3,7 +3,7 @@
 use crate::{Tpm, commands};
 use alloc::vec::Vec;
 use sigillo_types::{
-    Rc,
+    Rc, cc,
     command::{CommandSpec, Response},
 };
 
@@ -48,12 +48,43 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
     commands::CLAUSES.iter().flat_map(|clause| clause.iter())
 }
 
+/// The implemented commands by their distance from the first code: every command looks here.
+static BY_CODE: [Option<&Entry>; (cc::LAST - cc::FIRST + 1) as usize] = {
+    let mut table = [None; (cc::LAST - cc::FIRST + 1) as usize];
+    let mut clause = 0;
+    while clause < commands::CLAUSES.len() {
+        let entries = commands::CLAUSES[clause];
+        let mut entry = 0;
+        while entry < entries.len() {
+            table[(entries[entry].spec.code - cc::FIRST) as usize] = Some(&entries[entry]);
+            entry += 1;
+        }
+        clause += 1;
+    }
+    table
+};
+
 /// The command with a code.
 pub(crate) fn find(code: u32) -> Option<&'static Entry> {
-    all().find(|entry| entry.spec.code == code)
+    let index = usize::try_from(code.checked_sub(cc::FIRST)?).ok()?;
+    BY_CODE.get(index).copied().flatten()
 }
 
 /// The declarations of the implemented commands, for documentation and clients.
 pub fn implemented() -> impl Iterator<Item = &'static CommandSpec> {
     all().map(|entry| entry.spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_implemented_command_is_found_by_its_code() {
+        for entry in all() {
+            assert!(find(entry.spec.code).is_some_and(|found| found.spec.name == entry.spec.name), "{}", entry.spec.name);
+        }
+        assert_eq!(find(0).map(|entry| entry.spec.code), None);
+        assert_eq!(find(u32::MAX).map(|entry| entry.spec.code), None);
+    }
 }
