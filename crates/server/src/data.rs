@@ -16,6 +16,8 @@ const SEND_COMMAND: u32 = 8;
 /// Bytes that may be thrown away behind a command with an impossible size before the connection is given up.
 pub const MAX_DRAIN: u64 = 1024 * 1024;
 
+/// `TPM_RC_SUCCESS` as a whole response.
+pub const SUCCESS: [u8; HEADER] = response(0);
 /// `TPM_RC_COMMAND_SIZE` as a whole response.
 pub const COMMAND_SIZE: [u8; HEADER] = response(0x142);
 /// `TPM_RC_FAILURE` as a whole response: what a TPM that is not powered on answers.

@@ -101,22 +101,13 @@ impl StorePersist {
                 Store::open_at(clone()?, name, &key).map_err(PersistError::new)?
             }
         };
-        let mut volatile_name = name.to_owned();
-        volatile_name.push(".volatile");
         let keys = BlobKeys { state: key, migration: None };
-        Ok(StorePersist { store, dir: clone()?, volatile_name, keys })
+        Ok(StorePersist { store, dir: clone()?, volatile_name: volatile_name(name), keys })
     }
 
     /// The store, for what it says about itself.
     pub fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// Bytes of the permanent state while it is still here, and of the stored volatile state.
-    pub fn sizes(&self) -> (usize, Option<u64>) {
-        let volatile = self.dir.open_file(&self.volatile_name, false).ok();
-        let volatile = volatile.and_then(|file| file.metadata().ok()).map(|meta| meta.len());
-        (self.store.state().len(), volatile)
     }
 }
 
@@ -128,6 +119,18 @@ pub fn peek(dir: &Dir, name: &OsStr) -> Result<sigillo_store::StoreInfo, Persist
     use std::os::fd::{AsFd, AsRawFd};
     let path = std::path::Path::new("/proc/self/fd").join(dir.as_fd().as_raw_fd().to_string()).join(name);
     Store::peek(&path).map_err(PersistError::new)
+}
+
+/// The length in bytes of the volatile state kept beside the store `name`, as it lies there; `None` if there is none.
+pub fn volatile_len(dir: &Dir, name: &OsStr) -> Option<u64> {
+    let file = dir.open_file(&volatile_name(name), false).ok()?;
+    Some(file.metadata().ok()?.len())
+}
+
+fn volatile_name(name: &OsStr) -> OsString {
+    let mut volatile = name.to_owned();
+    volatile.push(".volatile");
+    volatile
 }
 
 fn store_key(material: Option<&KeyMaterial>, key_id: Option<KeyId>) -> Result<Key, PersistError> {
