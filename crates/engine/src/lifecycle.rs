@@ -9,6 +9,7 @@ use crate::{
         State, Volatile,
         object::SequenceKind, persistent::Shutdown,
     },
+    ticket::CONTEXT_HASH,
     time::Timing,
     tpm::{Call, Failure},
 };
@@ -26,6 +27,7 @@ use sigillo_crypto::{
 use sigillo_types::{
     HashAlg,
     buffers::{Tpm2bAuth, Tpm2bDigest},
+    cc,
     structures::{PcrSelect, TpmlPcrSelection, TpmsPcrSelection},
 };
 use zeroize::Zeroizing;
@@ -33,7 +35,7 @@ use zeroize::Zeroizing;
 /// Octets in a primary seed and in a proof.
 pub(crate) const SEED_SIZE: usize = 64;
 /// How this version derives primary keys from the seeds it draws. See docs/adr/0005-primary-key-derivation.md.
-const DERIVATION_LEVEL: u8 = 16;
+pub(crate) const DERIVATION_LEVEL: u8 = 16;
 /// What [`Tpm::set_buffer_size`] begins with.
 pub(crate) const DEFAULT_BUFFER_SIZE: u32 = 4096;
 /// The smallest buffer the PC Client profile's mandatory commands fit in.
@@ -116,8 +118,8 @@ fn fresh_state(profile: &Profile, rng: &mut Drbg) -> State {
         reset_count: 0,
         total_reset_count: 0,
         pcr_allocation,
-        audit_commands: BTreeSet::new(),
-        audit_hash_alg: HashAlg::Sha256,
+        audit_commands: BTreeSet::from([cc::SET_COMMAND_CODE_AUDIT_STATUS]),
+        audit_hash_alg: CONTEXT_HASH,
         audit_counter: 0,
         pp_commands: BTreeSet::new(),
         // Nothing was lost yet: the first TPM2_Startup is an orderly one.
@@ -188,7 +190,7 @@ impl Tpm {
         self.time = Timing { seen_ms: host.monotonic_ms(), ..Timing::default() };
         self.failure = None;
         self.powered = true;
-        self.reseed(host);
+        self.take_entropy(host);
     }
 
     /// Power off: only what was stored remains. Commands are refused until [`Tpm::init`].
@@ -199,7 +201,7 @@ impl Tpm {
     }
 
     /// Mixes fresh entropy into the generator; without any the TPM is in failure mode.
-    pub(crate) fn reseed(&mut self, host: &mut dyn Host) {
+    pub(crate) fn take_entropy(&mut self, host: &mut dyn Host) {
         let mut entropy = Zeroizing::new([0; 64]);
         let reseeded = host.entropy(&mut entropy[..]).is_ok() && self.rng.reseed(&entropy[..], &[]).is_ok();
         if !reseeded {
@@ -319,15 +321,8 @@ impl Tpm {
     fn indication(&mut self, host: &mut dyn Host) -> State {
         let now_ms = host.monotonic_ms();
         self.call = Call { now_ms, ..Call::default() };
-        self.tick(now_ms);
+        self.pass_time(now_ms);
         self.state.clone()
-    }
-
-    /// A command came between _TPM_Hash_Start and _TPM_Hash_End: the sequence is abandoned. Part 1, 31.1.
-    pub(crate) fn abandon_hash_sequence(&mut self) {
-        if self.state.volatile.hash_sequence.is_some() {
-            self.state.volatile_mut().hash_sequence = None;
-        }
     }
 
     /// The outcome of what ran since `before`.

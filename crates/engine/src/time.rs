@@ -11,16 +11,16 @@ pub(crate) const RATE_LIMIT_PPM: i32 = 150_000;
 /// The last value Clock may be set to. Part 1, 33.3.1.
 pub(crate) const CLOCK_MAX_MS: u64 = 0xFFFF_0000_0000_0000;
 
-/// Time and Clock as they run. They are outside the transaction: no failed command turns them back.
+/// Time as it runs, outside the transaction: no failed command turns it back.
+///
+/// Clock is Time with an offset (`Volatile::clock_offset`), which belongs to the transaction; `Orderly::clock` is its copy in NV.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Timing {
     /// Time: milliseconds since _TPM_Init. Part 1, 33.2.
     pub(crate) time_ms: u64,
-    /// Clock; `Orderly::clock` is its copy in NV. Part 1, 33.3.
-    pub(crate) clock_ms: u64,
-    /// The host's monotonic milliseconds up to which both were counted.
+    /// The host's monotonic milliseconds up to which it was counted.
     pub(crate) seen_ms: u64,
-    /// How much faster than the host's clock they advance, in millionths. Part 3, 29.3.
+    /// How much faster than the host's clock it advances, in millionths. Part 3, 29.3.
     pub(crate) rate_ppm: i32,
     /// Millionths of a millisecond that were not counted yet.
     pub(crate) rest: u32,
@@ -37,7 +37,6 @@ impl Timing {
         self.rest = u32::try_from(total % MILLION).unwrap_or(0);
         let advance = u64::try_from(total / MILLION).unwrap_or(u64::MAX);
         self.time_ms = self.time_ms.saturating_add(advance);
-        self.clock_ms = self.clock_ms.saturating_add(advance);
     }
 
     /// Changes the rate; `false` if that would leave the range of adjustment. Part 3, 29.3.
@@ -61,14 +60,22 @@ impl Timing {
 }
 
 impl Tpm {
-    /// Lets time pass until the host's `now_ms`: Time and Clock advance, Clock goes to NV when its interval is over, failed tries heal.
+    /// A command came: time passes until the host's `now_ms`, and a _TPM_Hash_Start that had no end yet is abandoned (Part 1, 31.1).
     ///
     /// Called before a command, outside its transaction.
     pub(crate) fn tick(&mut self, now_ms: u64) {
+        if self.state.volatile.hash_sequence.is_some() {
+            self.state.volatile_mut().hash_sequence = None;
+        }
+        self.pass_time(now_ms);
+    }
+
+    /// Lets time pass until the host's `now_ms`: Time and Clock advance, Clock goes to NV when its interval is over, failed tries heal.
+    pub(crate) fn pass_time(&mut self, now_ms: u64) {
         self.time.advance(now_ms);
         if self.state.volatile.started {
             let interval = self.profile.clock_update_ms.max(1);
-            if self.time.clock_ms / interval > self.state.orderly.clock / interval {
+            if self.clock_ms() / interval > self.state.orderly.clock / interval {
                 self.save_clock();
             }
             self.heal();
@@ -77,9 +84,21 @@ impl Tpm {
 
     /// Writes Clock to NV; what is reported from now on was never reported before. Part 1, 33.3.1.
     pub(crate) fn save_clock(&mut self) {
+        let clock = self.clock_ms();
         let orderly = self.state.orderly_mut();
-        orderly.clock = self.time.clock_ms;
+        orderly.clock = clock;
         orderly.clock_safe = true;
+    }
+
+    /// Clock, in milliseconds.
+    pub(crate) fn clock_ms(&self) -> u64 {
+        self.time.time_ms.wrapping_add(self.state.volatile.clock_offset)
+    }
+
+    /// Sets Clock; it advances from there.
+    pub(crate) fn set_clock(&mut self, clock_ms: u64) {
+        let offset = clock_ms.wrapping_sub(self.time.time_ms);
+        self.state.volatile_mut().clock_offset = offset;
     }
 
     /// Time: milliseconds since power on.
@@ -90,7 +109,7 @@ impl Tpm {
     /// TPMS_CLOCK_INFO. Part 2, 10.11.1.
     pub(crate) fn clock_info(&self) -> TpmsClockInfo {
         TpmsClockInfo {
-            clock: self.time.clock_ms,
+            clock: self.clock_ms(),
             reset_count: self.state.persistent.reset_count,
             restart_count: self.state.reset.restart_count,
             safe: self.state.orderly.clock_safe,
@@ -134,10 +153,10 @@ mod tests {
 
     #[test]
     fn time_that_passes_is_counted_once() {
-        let mut timing = Timing { seen_ms: 1_000, clock_ms: 50, ..Timing::default() };
+        let mut timing = Timing { seen_ms: 1_000, ..Timing::default() };
         timing.advance(1_010);
         timing.advance(1_010);
-        assert_eq!((timing.time_ms, timing.clock_ms), (10, 60));
+        assert_eq!(timing.time_ms, 10);
     }
 
     #[test]

@@ -5,21 +5,31 @@
 mod asymmetric;
 mod attestation;
 mod audit;
+mod capability;
+mod clock;
 mod context;
+mod dictionary_attack;
 mod duplication;
+mod hierarchy;
+mod nv;
 mod object;
+mod pcr;
 mod policy;
 mod primary;
 mod random;
 mod sequence;
 mod session;
 mod signature;
+mod startup;
 mod symmetric;
+mod testing;
 
 use crate::dispatch::Entry;
 
 /// The commands of each clause.
 pub(crate) const CLAUSES: &[&[Entry]] = &[
+    startup::COMMANDS,
+    testing::COMMANDS,
     session::COMMANDS,
     object::COMMANDS,
     duplication::COMMANDS,
@@ -30,7 +40,13 @@ pub(crate) const CLAUSES: &[&[Entry]] = &[
     attestation::COMMANDS,
     signature::COMMANDS,
     audit::COMMANDS,
+    pcr::COMMANDS,
     policy::COMMANDS,
     primary::COMMANDS,
+    hierarchy::COMMANDS,
+    dictionary_attack::COMMANDS,
     context::COMMANDS,
+    clock::COMMANDS,
+    capability::COMMANDS,
+    nv::COMMANDS,
 ];

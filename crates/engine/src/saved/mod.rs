@@ -125,7 +125,12 @@ impl Tpm {
             || !Arc::ptr_eq(&state.da, &stored.da)
             || state.orderly.clock != stored.orderly.clock
             || state.orderly.clock_safe != stored.orderly.clock_safe;
-        behind.then(|| permanent::encode(self, &self.state, self.revision + 1))
+        behind.then(|| self.encode_permanent())
+    }
+
+    /// The permanent state to be stored next.
+    pub(crate) fn encode_permanent(&self) -> Zeroizing<Vec<u8>> {
+        permanent::encode(self, &self.state, self.revision + 1)
     }
 
     /// Whether anything that TPM2_Shutdown saves has changed.

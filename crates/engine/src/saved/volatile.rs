@@ -64,7 +64,7 @@ struct Running {
     #[n(17)]
     time_ms: u64,
     #[n(18)]
-    clock_ms: u64,
+    clock_offset: u64,
     #[n(19)]
     rate_ppm: i32,
     #[n(20)]
@@ -75,6 +75,8 @@ struct Running {
     tested: u64,
     #[n(23)]
     failure: Option<Failure>,
+    #[n(24)]
+    orderly_startup: bool,
 }
 
 fn h_crtm_pcr() -> PcrSelect {
@@ -113,12 +115,13 @@ pub(super) fn encode(tpm: &Tpm) -> Zeroizing<Vec<u8>> {
             pcr_reallocated: volatile.pcr_reallocated,
             hash_sequence: volatile.hash_sequence.as_deref().cloned(),
             time_ms: tpm.time.time_ms,
-            clock_ms: tpm.time.clock_ms,
+            clock_offset: volatile.clock_offset,
             rate_ppm: tpm.time.rate_ppm,
             rest: tpm.time.rest,
             buffer_size: tpm.buffer_size,
             tested: tpm.tests.tested,
             failure: tpm.failure,
+            orderly_startup: volatile.orderly,
         },
     )
 }
@@ -139,6 +142,7 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
     };
     let volatile = Volatile {
         started: running.started,
+        orderly: running.orderly_startup,
         ph_enable: running.ph_enable,
         slots: running.slots,
         sessions: running.sessions,
@@ -146,6 +150,7 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
         da_used: running.da_used,
         h_crtm,
         pcr_reallocated: running.pcr_reallocated,
+        clock_offset: running.clock_offset,
         hash_sequence: running.hash_sequence.map(Arc::new),
     };
     let state = State {
@@ -160,7 +165,6 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
     };
     let time = Timing {
         time_ms: running.time_ms,
-        clock_ms: running.clock_ms,
         seen_ms: now_ms,
         rate_ppm: running.rate_ppm,
         rest: running.rest,

@@ -167,6 +167,8 @@ pub(crate) struct ResetData {
 pub(crate) struct Volatile {
     /// TPM2_Startup has run since _TPM_Init.
     pub(crate) started: bool,
+    /// Nothing that an orderly shutdown saves was lost before it. TPMA_STARTUP_CLEAR.orderly.
+    pub(crate) orderly: bool,
     pub(crate) ph_enable: bool,
     /// Transient objects and sequences by slot; the handle is `0x80000000 + slot`.
     pub(crate) slots: Vec<Option<Slot>>,
@@ -180,6 +182,8 @@ pub(crate) struct Volatile {
     pub(crate) h_crtm: Option<Vec<(HashAlg, PcrValue)>>,
     /// TPM2_PCR_Allocate has run: until the next _TPM_Init no Shutdown(STATE). Part 3, 22.5.
     pub(crate) pcr_reallocated: bool,
+    /// Clock is Time and this, modulo 2^64.
+    pub(crate) clock_offset: u64,
     /// The open _TPM_Hash_Start sequence.
     pub(crate) hash_sequence: Option<Arc<Sequence>>,
 }

@@ -1,0 +1,207 @@
+//! Capabilities. Part 3, 30.
+
+mod properties;
+
+use crate::{
+    Tpm,
+    dispatch::{self, Entry, entries},
+    selftest::ALGORITHMS,
+    state::SessionSlot,
+};
+use alloc::{vec, vec::Vec};
+use sigillo_types::{
+    EccCurve, Rc,
+    attributes::TpmaCc,
+    command::Done,
+    commands::{GetCapability, GetCapabilityResponse, TestParms},
+    constants::Capability,
+    handles::{HandleType, hc},
+    rc, rh,
+    structures::{
+        CapabilityData, List, PcrSelect, PublicParms, SymDefObject, TpmlActData, TpmlAlgProperty, TpmlCc, TpmlCca, TpmlEccCurve, TpmlHandle,
+        TpmlPcrSelection, TpmlTaggedPcrProperty, TpmlTaggedPolicy, TpmsAlgProperty,
+        TpmsPcrSelection, TpmsTaggedPolicy, TpmtHa,
+    },
+};
+
+pub(crate) const COMMANDS: &[Entry] = entries![GetCapability => get_capability, TestParms => test_parms];
+
+/// The permanent handles that TPM_CAP_HANDLES lists.
+const PERMANENT: [u32; 7] =
+    [rh::OWNER, rh::NULL, rh::PW, rh::LOCKOUT, rh::ENDORSEMENT, rh::PLATFORM, rh::PLATFORM_NV];
+
+/// TPM2_GetCapability. In failure mode it tells who made the TPM and nothing else. Part 3, 30.2.
+///
+/// # Response codes
+/// - `VALUE` (capability): unknown.
+/// - `HANDLE` (property): handles of a type that does not exist.
+/// - `VALUE` (property): not a permanent handle where one is asked for.
+pub(crate) fn get_capability(tpm: &mut Tpm, cmd: GetCapability) -> Result<GetCapabilityResponse, Rc> {
+    let page = Page { from: cmd.property, count: usize::try_from(cmd.property_count).unwrap_or(usize::MAX) };
+    if tpm.failure.is_some() {
+        return in_failure_mode(tpm, cmd.capability, page);
+    }
+    let (more_data, capability_data) = match cmd.capability {
+        Capability::Algs => {
+            let all = ALGORITHMS.iter().map(|algorithm| {
+                let property = TpmsAlgProperty { alg: algorithm.id, alg_properties: algorithm.attributes };
+                (u32::from(algorithm.id), property)
+            });
+            page.of(all)?.map(CapabilityData::Algorithms)
+        }
+        Capability::Handles => handles(tpm, page)?.map(CapabilityData::Handles),
+        Capability::Commands => {
+            let mut all: Vec<u32> = dispatch::all().map(|entry| entry.spec.attributes()).collect();
+            all.sort_by_key(|attributes| TpmaCc::from_raw(*attributes).code());
+            let all = all.into_iter().map(TpmaCc::from_raw);
+            page.of(all.map(|attributes| (attributes.code(), attributes)))?.map(CapabilityData::Command)
+        }
+        Capability::PpCommands => {
+            let all = tpm.state.persistent.pp_commands.iter().copied();
+            page.of(all.map(|code| (code, code)))?.map(CapabilityData::PpCommands)
+        }
+        Capability::AuditCommands => {
+            let all = tpm.state.persistent.audit_commands.iter().copied();
+            page.of(all.map(|code| (code, code)))?.map(CapabilityData::AuditCommands)
+        }
+        Capability::Pcrs => (false, CapabilityData::AssignedPcr(assigned_pcr(tpm)?)),
+        Capability::TpmProperties => {
+            let page = Page { from: page.from.max(sigillo_types::pt::FIXED), ..page };
+            page.of(properties::group_of(tpm, page.from))?.map(CapabilityData::TpmProperties)
+        }
+        Capability::PcrProperties => page.of(properties::of_pcr(tpm))?.map(CapabilityData::PcrProperties),
+        Capability::EccCurves => {
+            let all = EccCurve::ALL.into_iter().map(|curve| (u32::from(curve.id()), curve.id()));
+            page.of(all)?.map(CapabilityData::EccCurves)
+        }
+        Capability::AuthPolicies => {
+            require_permanent(cmd.property)?;
+            page.of(auth_policies(tpm).into_iter())?.map(CapabilityData::AuthPolicies)
+        }
+        Capability::Act => {
+            require_permanent(cmd.property)?;
+            (false, CapabilityData::ActData(TpmlActData::default()))
+        }
+    };
+    Ok(GetCapabilityResponse { more_data, capability_data })
+}
+
+/// Part 3, 30.2: what is not available in failure mode has no values.
+fn in_failure_mode(tpm: &Tpm, capability: Capability, page: Page) -> Result<GetCapabilityResponse, Rc> {
+    let (more_data, capability_data) = match capability {
+        Capability::TpmProperties => page.of(properties::of_vendor(tpm))?.map(CapabilityData::TpmProperties),
+        Capability::Algs => (false, CapabilityData::Algorithms(TpmlAlgProperty::default())),
+        Capability::Handles => (false, CapabilityData::Handles(TpmlHandle::default())),
+        Capability::Commands => (false, CapabilityData::Command(TpmlCca::default())),
+        Capability::PpCommands => (false, CapabilityData::PpCommands(TpmlCc::default())),
+        Capability::AuditCommands => (false, CapabilityData::AuditCommands(TpmlCc::default())),
+        Capability::Pcrs => (false, CapabilityData::AssignedPcr(TpmlPcrSelection::default())),
+        Capability::PcrProperties => (false, CapabilityData::PcrProperties(TpmlTaggedPcrProperty::default())),
+        Capability::EccCurves => (false, CapabilityData::EccCurves(TpmlEccCurve::default())),
+        Capability::AuthPolicies => (false, CapabilityData::AuthPolicies(TpmlTaggedPolicy::default())),
+        Capability::Act => (false, CapabilityData::ActData(TpmlActData::default())),
+    };
+    Ok(GetCapabilityResponse { more_data, capability_data })
+}
+
+/// Which values were asked for: the first `count` from number `from` on.
+#[derive(Clone, Copy)]
+struct Page {
+    from: u32,
+    count: usize,
+}
+
+/// Whether there is more, and what fits.
+struct Found<T>(bool, T);
+
+impl<T> Found<T> {
+    fn map<U>(self, to: impl FnOnce(T) -> U) -> (bool, U) {
+        (self.0, to(self.1))
+    }
+}
+
+impl Page {
+    /// The values asked for out of `all`, which come with their numbers, ascending.
+    fn of<T, const MAX: usize>(self, all: impl Iterator<Item = (u32, T)>) -> Result<Found<List<T, 0, MAX>>, Rc> {
+        let mut rest = all.filter(|(number, _)| *number >= self.from).map(|(_, value)| value);
+        let values: Vec<T> = rest.by_ref().take(self.count.min(MAX)).collect();
+        Ok(Found(rest.next().is_some(), List::new(values)?))
+    }
+}
+
+fn require_permanent(property: u32) -> Result<(), Rc> {
+    match HandleType::of(property) {
+        Some(HandleType::Permanent) => Ok(()),
+        _ => Err(rc::VALUE.at(GetCapability::PROPERTY)),
+    }
+}
+
+/// TPM_CAP_HANDLES. Session handles are counted by their index, whatever their type. Part 3, 30.2.
+fn handles(tpm: &Tpm, page: Page) -> Result<Found<TpmlHandle>, Rc> {
+    let state = &tpm.state;
+    let numbered = |handles: Vec<u32>| handles.into_iter().map(|handle| (handle, handle));
+    let sessions = |loaded: bool| {
+        let of_kind = state.volatile.sessions.iter().filter_map(move |(index, slot)| match slot {
+            SessionSlot::Loaded(session) => loaded.then_some((*index, session.handle)),
+            SessionSlot::Saved(_) => (!loaded).then_some((*index, hc::HMAC_SESSION | index)),
+        });
+        Page { from: page.from & hc::HANDLE_MASK, ..page }.of(of_kind)
+    };
+    match HandleType::of(page.from).ok_or(rc::HANDLE.at(GetCapability::PROPERTY))? {
+        HandleType::Pcr => page.of(PcrSelect::ALL.iter().map(|pcr| (pcr.raw(), pcr.raw()))),
+        HandleType::NvIndex => page.of(numbered(state.nv.indices.keys().copied().collect())),
+        HandleType::HmacSession => sessions(true),
+        HandleType::PolicySession => sessions(false),
+        HandleType::Permanent => page.of(numbered(PERMANENT.to_vec())),
+        HandleType::Transient => {
+            let slots = (hc::TRANSIENT..).zip(&state.volatile.slots);
+            page.of(slots.filter(|(_, slot)| slot.is_some()).map(|(handle, _)| (handle, handle)))
+        }
+        HandleType::Persistent => page.of(numbered(state.nv.evict.keys().copied().collect())),
+    }
+}
+
+/// Every bank of the profile and the PCR it has now.
+fn assigned_pcr(tpm: &Tpm) -> Result<TpmlPcrSelection, Rc> {
+    let banks = tpm.profile.banks.iter().map(|hash| {
+        let allocated = tpm.state.pcrs.bank(*hash).map_or(PcrSelect::NONE, |bank| bank.allocated);
+        TpmsPcrSelection { hash: *hash, pcr_select: allocated }
+    });
+    Ok(TpmlPcrSelection::new(banks.collect())?)
+}
+
+/// The policies of the permanent handles that have one.
+fn auth_policies(tpm: &Tpm) -> Vec<(u32, TpmsTaggedPolicy)> {
+    let persistent = &tpm.state.persistent;
+    let (owner, endorsement, clear) = (&persistent.owner, &persistent.endorsement, &tpm.state.clear);
+    let all = vec![
+        (rh::OWNER, owner.policy_alg, &owner.policy),
+        (rh::LOCKOUT, persistent.lockout_policy_alg, &persistent.lockout_policy),
+        (rh::ENDORSEMENT, endorsement.policy_alg, &endorsement.policy),
+        (rh::PLATFORM, clear.platform_alg, &clear.platform_policy),
+    ];
+    let set = all.into_iter().filter_map(|(handle, alg, policy)| {
+        let policy_hash = TpmtHa::new(alg?, policy).ok()?;
+        Some((handle, TpmsTaggedPolicy { handle, policy_hash: Some(policy_hash) }))
+    });
+    set.collect()
+}
+
+/// TPM2_TestParms: reading the parameters has tested most of them. Part 3, 30.3.
+///
+/// # Response codes
+/// - `MODE` (parameters): a mode of a cipher that is not implemented.
+/// - those of reading TPMT_PUBLIC_PARMS.
+pub(crate) fn test_parms(_: &mut Tpm, cmd: TestParms) -> Result<Done, Rc> {
+    let cipher = match cmd.parameters {
+        PublicParms::KeyedHash(_) => None,
+        PublicParms::SymCipher(parms) => Some(parms.sym),
+        PublicParms::Rsa(parms) => parms.symmetric,
+        PublicParms::Ecc(parms) => parms.symmetric,
+    };
+    let implemented = |id: u16| ALGORITHMS.iter().any(|algorithm| algorithm.id == id);
+    if cipher.and_then(|cipher: SymDefObject| cipher.mode()).is_some_and(|mode| !implemented(mode.id())) {
+        return Err(rc::MODE.at(TestParms::PARAMETERS));
+    }
+    Ok(Done {})
+}
