@@ -245,12 +245,7 @@ impl Store {
     pub fn open_at(dir: Dir, name: &OsStr, key: &Key) -> Result<Self, OpenError> {
         for _ in 0..OPEN_TRIES {
             let file = dir.open_file(name, true).map_err(file_error)?;
-            if !files::try_lock(&file).map_err(OpenError::Io)? {
-                return Err(OpenError::Locked { pid: files::lock_holder(&file) });
-            }
-            // The lock is of the file, not of the name: a store that grew has a new file under the old name.
-            let locked = Identity::of_file(&file).map_err(OpenError::Io)?;
-            if dir.identity(name).map_err(OpenError::Io)? == Some(locked) {
+            if lock(&file, Some((&dir, name)))? {
                 return Self::open_locked(file, Some((dir, name.to_owned())), key);
             }
         }
@@ -266,14 +261,8 @@ impl Store {
     pub fn open_file(file: OwnedFd, home: Option<(Dir, OsString)>, key: &Key) -> Result<Self, OpenError> {
         let file = std::fs::File::from(file);
         files::require_plain(&file).map_err(file_error)?;
-        if !files::try_lock(&file).map_err(OpenError::Io)? {
-            return Err(OpenError::Locked { pid: files::lock_holder(&file) });
-        }
-        if let Some((dir, name)) = &home {
-            let locked = Identity::of_file(&file).map_err(OpenError::Io)?;
-            if dir.identity(name).map_err(OpenError::Io)? != Some(locked) {
-                return Err(OpenError::Replaced);
-            }
+        if !lock(&file, home.as_ref().map(|(dir, name)| (dir, name.as_os_str())))? {
+            return Err(OpenError::Replaced);
         }
         Self::open_locked(file, home, key)
     }
@@ -547,6 +536,17 @@ fn build_image(
     bytes.extend_from_slice(&sealed.bytes);
     bytes.resize(file_len, 0);
     Ok(Image { bytes, hash: sealed.hash })
+}
+
+/// Takes the lock of a file. `false` if its name leads to another one by now: the lock is of the file, not of the name,
+/// and a store that grew has a new file under the old name.
+fn lock(file: &std::fs::File, home: Option<(&Dir, &OsStr)>) -> Result<bool, OpenError> {
+    if !files::try_lock(file).map_err(OpenError::Io)? {
+        return Err(OpenError::Locked { pid: files::lock_holder(file) });
+    }
+    let Some((dir, name)) = home else { return Ok(true) };
+    let locked = Identity::of_file(file).map_err(OpenError::Io)?;
+    Ok(dir.identity(name).map_err(OpenError::Io)? == Some(locked))
 }
 
 fn dir_of(path: &Path) -> Result<(Dir, OsString), OpenError> {

@@ -249,6 +249,17 @@ fn an_inherited_descriptor_opens_grows_with_its_directory_and_not_without() {
 }
 
 #[test]
+fn who_waited_with_the_file_before_growth_does_not_get_it() {
+    let place = Place::new();
+    let mut store = place.create();
+    let old = std::fs::File::options().read(true).write(true).open(place.path()).unwrap();
+    store.commit(&vec![1; 300_000]).unwrap();
+    drop(store);
+    let home = (Dir::open(place.dir.path()).unwrap(), "tpm.sigillo".into());
+    assert!(matches!(Store::open_file(old.into(), Some(home), &place.key), Err(OpenError::Replaced)));
+}
+
+#[test]
 fn a_store_moved_away_does_not_come_back_by_growing() {
     let place = Place::new();
     let mut store = place.create();
@@ -271,6 +282,15 @@ fn passwords_come_and_go_and_the_last_one_stays() {
     place.open().unwrap();
     let mut store = Store::open(&place.path(), &Key::Password(second.clone())).unwrap();
     store.remove_password(place.key_id).unwrap();
+    // Neither header copy remembers it, whichever of them holds.
+    let whole = std::fs::read(place.path()).unwrap();
+    for copy in [0, HEADER_LEN] {
+        let elsewhere = place.dir.path().join(format!("damaged-{copy}"));
+        let mut bytes = whole.clone();
+        bytes[copy + 50] ^= 1;
+        std::fs::write(&elsewhere, bytes).unwrap();
+        assert!(matches!(Store::open(&elsewhere, &place.key), Err(OpenError::WrongKey { .. })));
+    }
     assert!(matches!(store.remove_password(second_id), Err(CommitError::Keys(_))));
     let (third, third_id) = (Secret::random_text().unwrap(), KeyId::random().unwrap());
     store.change_password(&third, third_id).unwrap();
