@@ -59,7 +59,9 @@ pub fn data_channel(data: &[u8]) {
 /// A firmware's event log.
 pub fn event_log(data: &[u8]) {
     if let Ok(log) = sigillo_vm::eventlog::EventLog::parse(data) {
-        let _ = log.replay();
+        for bank in [sigillo_vm::eventlog::Bank::Sha1, sigillo_vm::eventlog::Bank::Sha256] {
+            let _ = log.replay(bank);
+        }
     }
 }
 
