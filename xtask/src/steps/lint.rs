@@ -21,6 +21,17 @@ pub(crate) fn doc(_: &mut Context, report: &mut Report) -> Result<()> {
     holds(report, "cargo doc", command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
+/// The version that CI installs; any other that is there serves as well.
+const CARGO_DENY: &str = "0.20.2";
+
+pub(crate) fn deny(_: &mut Context, report: &mut Report) -> Result<()> {
+    if !sh::output(&mut sh::cargo(["deny", "--version"]))?.status.success() {
+        println!("installing cargo-deny {CARGO_DENY}");
+        sh::read(&mut sh::cargo(["install", "--quiet", "--locked", "cargo-deny", "--version", CARGO_DENY]))?;
+    }
+    holds(report, "cargo deny", &mut sh::cargo(["deny", "check", "bans", "licenses", "sources"]))
+}
+
 pub(crate) fn tidy(_: &mut Context, report: &mut Report) -> Result<()> {
     report.succeeds("cargo xtask tidy", tidy::run());
     Ok(())

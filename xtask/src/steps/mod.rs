@@ -31,6 +31,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "clippy", about: "no lint warns", run: lint::clippy },
     Step { name: "doc", about: "the documentation builds without a warning", run: lint::doc },
     Step { name: "cargo", about: "unit, property, behaviour and command line tests", run: cargo_tests::run },
+    Step { name: "deny", about: "licences and sources of every dependency", run: lint::deny },
     Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },
     Step { name: "fuzz", about: "every fuzz target for a minute", run: fuzz::run },
     Step { name: "tpm2-tools", about: "a scripted tpm2-tools session", run: tpm2_tools::run },
