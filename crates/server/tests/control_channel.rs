@@ -164,10 +164,10 @@ fn a_data_descriptor_is_taken_once_at_a_time_and_must_be_a_socket() {
     let mut control = process.control();
     control.expect("00000010", "00000003");
     let null = std::fs::File::open("/dev/null").unwrap();
-    assert_eq!(control.send_fd(&hex("00000010"), null.into()), hex("00000003"));
+    assert_eq!(control.send_fd(&hex("00000010"), null), hex("00000003"));
     // A descriptor that comes with another command is closed.
     let (ours, theirs) = UnixStream::pair().unwrap();
-    assert_eq!(control.send_fd(&hex("0000000e"), theirs.into()), [0; 4]);
+    assert_eq!(control.send_fd(&hex("0000000e"), theirs), [0; 4]);
     control.expect("00000010", "00000003");
     let mut end = Data(ours);
     assert_eq!(std::io::Read::read(&mut end.0, &mut [0]).unwrap(), 0);

@@ -168,11 +168,13 @@ impl Control {
     pub fn set_data_fd(&mut self) -> (Data, Vec<u8>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
-        let reply = self.send_fd(&hex("00000010"), theirs.into());
+        let reply = self.send_fd(&hex("00000010"), theirs);
         (Data(ours), reply)
     }
 
-    pub fn send_fd(&mut self, request: &[u8], fd: OwnedFd) -> Vec<u8> {
+    pub fn send_fd(&mut self, request: &[u8], fd: impl Into<OwnedFd>) -> Vec<u8> {
+        // It is closed here once it is sent.
+        let fd: OwnedFd = fd.into();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
         let fds = [fd.as_fd()];

@@ -1,8 +1,165 @@
-//! `sigillo worker ...`: one TPM behind inherited descriptors.
-use std::{ffi::OsString, process::ExitCode};
+//! `sigillo worker ...`: one TPM behind inherited descriptors, as `vm start` runs it.
+//!
+//! ```text
+//! sigillo worker --store-dir-fd N --store-name NAME [--key-fd N] --ctrl-fd N --vm-uuid UUID
+//!                [--log-fd N] [--log-level N] [--ready-fd N] [--seccomp kill|log|none] [--terminate]
+//! ```
+//! - `--key-fd`: the store's password, read to its end. Without it the store must be unencrypted.
+//! - `--ctrl-fd`: a listening stream socket for the control channel; the data channel comes by SET_DATAFD.
+//! - `--vm-uuid`: the store must have been made for this VM. An empty store gets a new TPM at the first INIT.
+//! - `--ready-fd`: gets `ready\n` once clients are served, or one line that says why not.
+//! - `--terminate`: the process ends when the control client leaves.
+//!
+//! The descriptors are duplicated, never taken over, so their numbers stay open until the process ends.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use sigillo_server::key::KeyMaterial;
+use sigillo_server::log::{Level, Log};
+use sigillo_server::net::Listener;
+use sigillo_server::persist::{Missing, StorePersist};
+use sigillo_server::sandbox::{Sandbox, Seccomp};
+use sigillo_server::serve::{EndSignals, Endpoint, Endpoints, Server, Setup, Start};
+use sigillo_server::{Behaviour, fds, info, machine};
+use sigillo_store::files::Dir;
+use std::os::fd::AsFd;
+use uuid::Uuid;
+
+/// One TPM behind inherited descriptors.
+#[derive(Parser)]
+#[command(name = "sigillo worker")]
+struct Args {
+    /// The directory the store lies in
+    #[arg(long, value_name = "FD")]
+    store_dir_fd: i32,
+    /// The store's name in it
+    #[arg(long, value_name = "NAME")]
+    store_name: OsString,
+    /// The store's password, in a pipe
+    #[arg(long, value_name = "FD")]
+    key_fd: Option<i32>,
+    /// The listening control socket
+    #[arg(long, value_name = "FD")]
+    ctrl_fd: i32,
+    /// The VM the TPM belongs to
+    #[arg(long, value_name = "UUID")]
+    vm_uuid: Uuid,
+    /// Where to log [default: standard error]
+    #[arg(long, value_name = "FD")]
+    log_fd: Option<i32>,
+    /// How much to log: 0 nothing, 1 what happens, 5 each command by its code
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    log_level: u32,
+    /// Where to say `ready`
+    #[arg(long, value_name = "FD")]
+    ready_fd: Option<i32>,
+    /// What a forbidden system call does
+    #[arg(long, value_enum, default_value_t = Action::Kill)]
+    seccomp: Action,
+    /// End when the control client leaves
+    #[arg(long)]
+    terminate: bool,
+}
+
+/// What a forbidden system call does.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Action {
+    /// It ends the process.
+    Kill,
+    /// It goes into the kernel's log.
+    Log,
+    /// There is no filter.
+    None,
+}
+
+impl From<Action> for Seccomp {
+    fn from(action: Action) -> Seccomp {
+        match action {
+            Action::Kill => Seccomp::Kill,
+            Action::Log => Seccomp::Log,
+            Action::None => Seccomp::None,
+        }
+    }
+}
 
 /// Runs with the arguments that follow `sigillo worker`.
-pub(crate) fn run(_args: &[OsString]) -> ExitCode {
-    eprintln!("sigillo: this build has no TPM process");
-    ExitCode::from(70)
+pub(crate) fn run(args: &[OsString]) -> ExitCode {
+    let program = OsString::from("sigillo worker");
+    let args = match Args::try_parse_from(std::iter::once(&program).chain(args)) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    let ready = match args.ready_fd.map(fds::inherited).transpose() {
+        Ok(ready) => ready.map(File::from),
+        Err(error) => {
+            eprintln!("sigillo worker: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let tell = |line: &str| {
+        if let Some(mut ready) = ready.as_ref() {
+            // Whoever started us may have given up by now; then nobody needs to be told.
+            let _ = ready.write_all(format!("{line}\n").as_bytes());
+        }
+    };
+    match serve(&args, tell) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("sigillo worker: {why}");
+            tell(&why.replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
+    let text = |error: std::io::Error| error.to_string();
+    let level = Level::from_number(args.log_level);
+    let log = match args.log_fd {
+        Some(fd) => Log::to_file(level, File::from(fds::inherited(fd).map_err(text)?)),
+        None => Log::to_stderr(level),
+    };
+    let key = match args.key_fd {
+        Some(fd) => {
+            let secret = fds::read_secret(File::from(fds::inherited(fd).map_err(text)?)).map_err(text)?;
+            Some(KeyMaterial::Random(secret))
+        }
+        None => None,
+    };
+    let dir = Dir::from(fds::inherited(args.store_dir_fd).map_err(text)?);
+    let name: &OsStr = &args.store_name;
+    let persist = StorePersist::open(&dir, name, key.clone(), Missing::Refuse).map_err(|e| e.to_string())?;
+    let store = persist.store().info();
+    if !store.is_for_vm(args.vm_uuid.as_bytes()) {
+        return Err(format!(
+            "the TPM store belongs to another VM than {}; the guest was not started and nothing was changed; put the \
+             VM's own store back",
+            args.vm_uuid
+        ));
+    }
+    super::swtpm::report(&persist, &log);
+    let control = Listener::new(fds::inherited(args.ctrl_fd).map_err(text)?).map_err(text)?;
+    let signals = EndSignals::catch().map_err(text)?;
+
+    let sandbox = Sandbox { store_dir: dir.as_fd(), cleanup_dirs: Vec::new(), seccomp: args.seccomp.into() };
+    sandbox.enter(&log).map_err(|e| e.to_string())?;
+    let mut options = machine::Options::default();
+    options.keys.state = key;
+    let setup = Setup {
+        options,
+        behaviour: Behaviour { terminate_with_control: args.terminate, ..Behaviour::default() },
+        attributes: info::ATTRIBUTES_OF_THIS_TPM,
+        start: Start::Wait,
+        cleanup: Vec::new(),
+        signals,
+        log,
+    };
+    let endpoints = Endpoints { control: Some(Endpoint::Listener(control)), ..Endpoints::default() };
+    let server = Server::new(Box::new(persist), endpoints, setup).map_err(|e| e.to_string())?;
+    tell("ready");
+    server.run().map(drop).map_err(|e| e.to_string())
 }

@@ -1,0 +1,338 @@
+//! `sigillo swtpm` and `sigillo worker` as programs.
+
+mod tpm;
+
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Stdio;
+use std::time::Instant;
+
+use sigillo_store::{CreateOptions, Key, KeyId, Secret, Store};
+use tpm::*;
+
+const UUID: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn capabilities_are_json_and_name_only_what_is_there() {
+    for args in [&["socket", "--print-capabilities"][..], &["socket", "--tpm2", "--print-capabilities"]] {
+        let output = swtpm(args);
+        assert!(output.status.success());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["type"], "swtpm");
+        let features: Vec<_> = json["features"].as_array().unwrap().iter().collect();
+        assert!(features.iter().any(|feature| *feature == "tpm-2.0"));
+        assert!(features.iter().any(|feature| *feature == "cmdarg-pwd-fd"));
+        assert!(features.iter().all(|feature| *feature != "tpm-1.2" && *feature != "cmdarg-migration"));
+    }
+}
+
+#[test]
+fn what_is_not_there_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = format!("dir={}", dir.path().display());
+    let base = ["socket", "--tpmstate", &state, "--port", "1"];
+    for (more, why) in [
+        (&[][..], "--tpm2"),
+        (&["--tpm2", "--runas", "nobody"], "--runas"),
+        (&["--tpm2", "--flags", "startup-deactivated"], "TPM 1.2"),
+        (&["--tpm2", "--flags", "startup-clear,startup-state"], "one startup"),
+        (&["--tpm2", "--flags", "sing"], "sing"),
+        (&["--tpm2", "--log", "level=1"], "--log"),
+        (&["--tpm2", "--seccomp", "action=maybe"], "--seccomp"),
+        (&["--tpm2", "--key", "file=/nonexistent"], "--key"),
+        (&["--tpm2", "--key", "pwdfd=999"], "999"),
+        (&["--tpm2", "--ctrl", "type=carrier-pigeon"], "--ctrl"),
+        (&["--tpm2", "--locality", "reject-locality-9"], "--locality"),
+        (&["--tpm2", "--no-such-option"], "--no-such-option"),
+    ] {
+        let output = swtpm(&[&base[..], more].concat());
+        assert_eq!(output.status.code(), Some(1), "{more:?}");
+        assert!(text(&output.stderr).contains(why), "{more:?}: {}", text(&output.stderr));
+    }
+    assert!(text(&swtpm(&["chardev", "--tpm2"]).stderr).contains("chardev"));
+    assert!(text(&swtpm(&["socket", "--tpm2"]).stderr).contains("--tpmstate"));
+    assert!(text(&swtpm(&["socket", "--tpm2", "--tpmstate", &state]).stderr).contains("listen"));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
+}
+
+#[test]
+fn a_running_process_has_given_up_what_it_does_not_need() {
+    let dir = tempfile::tempdir().unwrap();
+    let tpm = Tpm::start(dir.path(), &[]);
+    let mut control = tpm.control();
+    control.expect("00000001", "00000000 0001ffff");
+    let pid = tpm.child.id();
+    assert_eq!(status(pid, "NoNewPrivs"), "1");
+    assert_eq!(status(pid, "Seccomp"), "2");
+    for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
+        assert_eq!(u64::from_str_radix(&status(pid, set), 16), Ok(0), "{set}");
+    }
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"));
+    // Every thread is confined, and the filter lets the TPM do all it does.
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        assert!(status.contains("Seccomp:\t2"));
+    }
+    let mut data = control.power_on();
+    assert_eq!(data.code(&hex(GET_RANDOM_4)), 0);
+    control.expect("0000000a", "00000000");
+    control.expect("0000000e", "00000000");
+    control.expect("00000002 00000001", "00000000");
+    control.expect("00000003", "00000000");
+}
+
+#[test]
+fn a_log_names_commands_and_never_what_is_in_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let option = format!("file={},level=20,prefix=vm7", log.display());
+    let tpm = Tpm::start(dir.path(), &["--log", &option]);
+    let mut control = tpm.control();
+    let mut data = control.power_on();
+    // Hash of a text that must not be seen.
+    let mut command = hex("8001 0000001c 0000017d 000a");
+    command.extend(b"confidence");
+    command.extend(hex("000b 40000007"));
+    assert_eq!(data.code(&command), 0);
+    control.expect("00000003", "00000000");
+    let log_text = std::fs::read_to_string(&log).unwrap();
+    assert!(log_text.contains("vm7 the TPM's state is NOT encrypted on the disk"));
+    assert!(log_text.contains("command 0x0000017d at locality 0: 0x0"));
+    assert!(!log_text.contains("confidence"));
+}
+
+#[test]
+fn a_passphrase_from_a_pipe_seals_the_state_and_another_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = pipe_with(b"correct horse battery staple");
+    let option = format!("pwdfd={},mode=aes-256-cbc", give(&words));
+    let mut tpm = Tpm::start(dir.path(), &["--key", &option, "--log", "fd=2"]);
+    let mut control = tpm.control();
+    control.expect("0000000f", "00000000 00000001");
+    drop(control.power_on());
+    control.expect("00000003", "00000000");
+    assert!(tpm.wait().success());
+    let store = dir.path().join("tpm2-00.sigillo");
+    assert!(!Store::peek(&store).unwrap().is_unencrypted());
+    let before = std::fs::read(&store).unwrap();
+
+    let state = format!("dir={}", dir.path().display());
+    let base = ["socket", "--tpm2", "--tpmstate", &state, "--port", "0"];
+    let wrong = pipe_with(b"wrong");
+    let option = format!("pwdfd={}", give(&wrong));
+    let output = swtpm(&[&base[..], &["--key", &option]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("does not open this TPM store"), "{}", text(&output.stderr));
+    let output = swtpm(&base);
+    assert!(text(&output.stderr).contains("encrypted"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read(&store).unwrap(), before);
+
+    let states = swtpm(&["socket", "--print-states", "--tpmstate", &state]);
+    let json: serde_json::Value = serde_json::from_slice(&states.stdout).unwrap();
+    assert_eq!(json["states"][0]["name"], "permall");
+    assert_eq!(json["states"][0]["encrypted"], true);
+}
+
+#[test]
+fn a_state_in_use_is_not_opened_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let tpm = Tpm::start(dir.path(), &[]);
+    let state = format!("dir={}", dir.path().display());
+    let output = swtpm(&["socket", "--tpm2", "--tpmstate", &state, "--port", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(&tpm.child.id().to_string()), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_daemon_is_ready_when_its_starter_returns_and_cleans_up_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (socket, pid) = (dir.path().join("ctrl"), dir.path().join("pid"));
+    let output = swtpm(&[
+        "socket",
+        "--tpm2",
+        "--tpmstate",
+        &format!("backend-uri=dir://{}", dir.path().display()),
+        "--ctrl",
+        &format!("type=unixio,path={},mode=0660", socket.display()),
+        "--pid",
+        &format!("file={}", pid.display()),
+        "--daemon",
+        "--terminate",
+    ]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let number: u32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    // Field 6 of stat is the session: its own.
+    let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap();
+    assert_eq!(stat.rsplit_once(')').unwrap().1.split_whitespace().nth(3), Some(&*number.to_string()));
+    let mut control = Control::connect(&socket);
+    drop(control.power_on());
+    drop(control);
+    let start = Instant::now();
+    while pid.exists() || socket.exists() {
+        assert!(start.elapsed() < PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_daemon_that_cannot_start_says_so_in_the_foreground() {
+    let output =
+        swtpm(&["socket", "--tpm2", "--tpmstate", "dir=/nonexistent/tpm", "--port", "0", "--daemon"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("/nonexistent/tpm"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_signal_ends_the_tpm_in_good_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tpm = Tpm::start(dir.path(), &[]);
+    drop(tpm.control().power_on());
+    let pid = rustix::process::Pid::from_child(&tpm.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(tpm.wait().success());
+    let tpm = Tpm::start(dir.path(), &[]);
+    let mut control = tpm.control();
+    control.expect("00000002 00000000", "00000000");
+    // Only an orderly end leaves something to go on from.
+    assert_eq!(control.data().code(&hex(STARTUP_STATE)), 0);
+}
+
+#[test]
+fn connected_descriptors_serve_as_channels() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, data_child) = UnixStream::pair().unwrap();
+    let (control, control_child) = UnixStream::pair().unwrap();
+    let (data_child, control_child): (OwnedFd, OwnedFd) = (data_child.into(), control_child.into());
+    // As swtpm_setup starts a TPM to provision it.
+    let mut child = program()
+        .args(["swtpm", "socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
+        .args(["--tpmstate", &format!("dir={}", dir.path().display())])
+        .args(["--server", &format!("type=tcp,fd={}", give(&data_child))])
+        .args(["--ctrl", &format!("type=unixio,clientfd={}", give(&control_child))])
+        .spawn()
+        .unwrap();
+    drop((data_child, control_child));
+    let mut data = Data(data);
+    assert_eq!(data.code(&hex(GET_RANDOM_4)), 0);
+    let mut control = Control(control);
+    control.expect("00000003", "00000000");
+    assert!(wait(&mut child).success());
+}
+
+/// What `vm start` gives a worker.
+struct Worker {
+    child: std::process::Child,
+    said: String,
+    control: Option<UnixStream>,
+}
+
+fn worker(dir: &std::path::Path, uuid: &str, password: Option<&[u8]>) -> Worker {
+    let socket = dir.join("sock");
+    let _ = std::fs::remove_file(&socket);
+    let listener: OwnedFd = UnixListener::bind(&socket).unwrap().into();
+    let store_dir: OwnedFd = std::fs::File::open(dir).unwrap().into();
+    let log: OwnedFd = std::fs::File::create(dir.join("log")).unwrap().into();
+    let (ready, ready_child) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let mut command = program();
+    command.args(["worker", "--store-name", "tpm.store", "--vm-uuid", uuid, "--terminate"]);
+    command.args(["--store-dir-fd", &give(&store_dir), "--ctrl-fd", &give(&listener)]);
+    command.args(["--log-fd", &give(&log), "--ready-fd", &give(&ready_child)]);
+    let key = password.map(pipe_with);
+    if let Some(key) = &key {
+        command.args(["--key-fd", &give(key)]);
+    }
+    let child = command.env_clear().current_dir("/").stderr(Stdio::null()).spawn().unwrap();
+    drop((ready_child, listener));
+    let mut said = vec![0; 4096];
+    let len = std::fs::File::from(ready).read(&mut said).unwrap();
+    said.truncate(len);
+    Worker { child, said: text(&said), control: UnixStream::connect(&socket).ok() }
+}
+
+#[test]
+fn a_worker_makes_its_tpm_in_an_empty_store_and_ends_with_its_client() {
+    let dir = tempfile::tempdir().unwrap();
+    let uuid = uuid::Uuid::parse_str(UUID).unwrap();
+    let password = Secret::random_text().unwrap();
+    let options =
+        CreateOptions::new(*uuid.as_bytes(), Key::Password(password.clone()), KeyId::random().unwrap());
+    drop(Store::create(&dir.path().join("tpm.store"), &options).unwrap());
+
+    for _ in 0..2 {
+        let mut worker = worker(dir.path(), UUID, Some(password.expose()));
+        assert_eq!(worker.said, "ready\n");
+        let mut control = Control(worker.control.take().unwrap());
+        let mut data = control.power_on();
+        assert_eq!(data.code(&hex(GET_RANDOM_4)), 0);
+        // The password is nowhere to be seen.
+        let pid = worker.child.id();
+        for file in ["cmdline", "environ"] {
+            assert!(!holds(format!("/proc/{pid}/{file}").as_ref(), password.expose()));
+        }
+        drop((control, data));
+        assert!(wait(&mut worker.child).success());
+        assert!(!holds(&dir.path().join("log"), password.expose()));
+    }
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(!log.contains("NOT encrypted"));
+}
+
+#[test]
+fn a_worker_says_why_it_does_not_serve() {
+    let dir = tempfile::tempdir().unwrap();
+    let uuid = uuid::Uuid::parse_str(UUID).unwrap();
+    let path = dir.path().join("tpm.store");
+    let refused = |uuid: &str, password: Option<&[u8]>, why: &str| {
+        let mut worker = worker(dir.path(), uuid, password);
+        assert!(worker.said.contains(why), "{}", worker.said);
+        assert_eq!(worker.said.matches('\n').count(), 1);
+        assert_eq!(wait(&mut worker.child).code(), Some(1));
+    };
+    refused(UUID, Some(b"secret"), "no TPM store");
+    let key = Key::Password(Secret::from_slice(b"secret"));
+    drop(Store::create(&path, &CreateOptions::new(*uuid.as_bytes(), key, KeyId::random().unwrap())).unwrap());
+    let before = std::fs::read(&path).unwrap();
+    refused(UUID, Some(b"another"), "password");
+    refused(UUID, None, "no password was given");
+    refused("00000000-0000-0000-0000-000000000001", Some(b"secret"), "another VM");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::remove_file(&path).unwrap();
+    drop(
+        Store::create(&path, &CreateOptions::new(*uuid.as_bytes(), Key::None, KeyId::random().unwrap()))
+            .unwrap(),
+    );
+    refused(UUID, Some(b"secret"), "not encrypted");
+    let mut open = worker(dir.path(), UUID, None);
+    assert_eq!(open.said, "ready\n");
+    drop(open.control.take());
+    wait(&mut open.child);
+    assert!(std::fs::read_to_string(dir.path().join("log")).unwrap().contains("NOT encrypted"));
+}
+
+#[test]
+fn garbage_in_place_of_a_store_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("tpm2-00.sigillo");
+    let state = format!("dir={}", dir.path().display());
+    let mut seed = 7_u64;
+    for len in [0, 1, 10, 4096, 100_000] {
+        let garbage: Vec<u8> = (0..len)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                seed.to_be_bytes()[0]
+            })
+            .collect();
+        std::fs::File::create(&store).unwrap().write_all(&garbage).unwrap();
+        let output = swtpm(&["socket", "--tpm2", "--tpmstate", &state, "--port", "0"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!output.stderr.is_empty());
+        assert_eq!(std::fs::read(&store).unwrap(), garbage);
+    }
+}

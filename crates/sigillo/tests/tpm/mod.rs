@@ -1,0 +1,217 @@
+//! Starts this program as a TPM process and talks to it.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Nothing takes longer on the busiest machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub const STARTUP_CLEAR: &str = "8001 0000000c 00000144 0000";
+pub const STARTUP_STATE: &str = "8001 0000000c 00000144 0001";
+pub const GET_RANDOM_4: &str = "8001 0000000c 0000017b 0004";
+
+pub fn hex(text: &str) -> Vec<u8> {
+    let text: String = text.split_whitespace().collect();
+    (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+}
+
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sigillo"));
+    command.stdin(Stdio::null()).env_remove("TPM_PATH").env_remove("TPM_PORT");
+    command
+}
+
+/// Runs to the end.
+pub fn swtpm(args: &[&str]) -> Output {
+    program().arg("swtpm").args(args).output().unwrap()
+}
+
+/// A descriptor the child keeps, and its number as an argument.
+pub fn give(fd: &OwnedFd) -> String {
+    rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).unwrap();
+    fd.as_raw_fd().to_string()
+}
+
+/// A pipe that holds these bytes and ends.
+pub fn pipe_with(bytes: &[u8]) -> OwnedFd {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    std::fs::File::from(write).write_all(bytes).unwrap();
+    read
+}
+
+/// A TPM process with a control socket, killed when dropped.
+pub struct Tpm {
+    pub child: Child,
+    pub socket: PathBuf,
+}
+
+impl Tpm {
+    /// `swtpm socket --tpm2` with a state directory and a control socket in `dir`, and more arguments.
+    pub fn start(dir: &Path, more: &[&str]) -> Tpm {
+        let socket = dir.join("ctrl");
+        let child = program()
+            .args(["swtpm", "socket", "--tpm2", "--tpmstate"])
+            .arg(format!("dir={}", dir.display()))
+            .arg("--ctrl")
+            .arg(format!("type=unixio,path={}", socket.display()))
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut tpm = Tpm { child, socket };
+        tpm.wait_listening();
+        tpm
+    }
+
+    fn wait_listening(&mut self) {
+        let start = Instant::now();
+        loop {
+            if UnixStream::connect(&self.socket).is_ok() {
+                return;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                let mut why = String::new();
+                self.child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+                panic!("the TPM process ended with {status}: {why}");
+            }
+            assert!(start.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn control(&self) -> Control {
+        Control::connect(&self.socket)
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Tpm {
+    fn drop(&mut self) {
+        // Already gone is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn wait(child: &mut Child) -> std::process::ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(start.elapsed() < PATIENCE, "the process does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A control client.
+pub struct Control(pub UnixStream);
+
+impl Control {
+    pub fn connect(path: &Path) -> Control {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Control(stream)
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, request: &str, reply: &str) {
+        let reply = hex(reply);
+        self.0.write_all(&hex(request)).unwrap();
+        let mut got = vec![0; reply.len()];
+        self.0.read_exact(&mut got).unwrap();
+        assert_eq!(got, reply, "{request}");
+    }
+
+    /// SET_DATAFD.
+    pub fn data(&mut self) -> Data {
+        use std::os::fd::AsFd;
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
+        let fds = [theirs.as_fd()];
+        assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(&fds)));
+        let request = hex("00000010");
+        let flags = rustix::net::SendFlags::empty();
+        rustix::net::sendmsg(&self.0, &[std::io::IoSlice::new(&request)], &mut control, flags).unwrap();
+        let mut reply = [1; 4];
+        self.0.read_exact(&mut reply).unwrap();
+        assert_eq!(reply, [0; 4]);
+        ours.set_read_timeout(Some(PATIENCE)).unwrap();
+        Data(ours)
+    }
+
+    /// STOP, INIT and TPM2_Startup(CLEAR).
+    pub fn power_on(&mut self) -> Data {
+        self.expect("00000002 00000000", "00000000");
+        let mut data = self.data();
+        assert_eq!(data.code(&hex(STARTUP_CLEAR)), 0);
+        data
+    }
+}
+
+/// A data client.
+pub struct Data(pub UnixStream);
+
+impl Data {
+    /// The whole response; an error if the process is gone.
+    pub fn try_run(&mut self, command: &[u8]) -> std::io::Result<Vec<u8>> {
+        self.0.write_all(command)?;
+        let mut response = vec![0; 10];
+        self.0.read_exact(&mut response)?;
+        let size = usize::try_from(u32::from_be_bytes(response[2..6].try_into().unwrap())).unwrap();
+        response.resize(size, 0);
+        self.0.read_exact(&mut response[10..])?;
+        Ok(response)
+    }
+
+    pub fn run(&mut self, command: &[u8]) -> Vec<u8> {
+        self.try_run(command).unwrap()
+    }
+
+    /// The response code.
+    pub fn code(&mut self, command: &[u8]) -> u32 {
+        code(&self.run(command))
+    }
+}
+
+pub fn code(response: &[u8]) -> u32 {
+    u32::from_be_bytes(response[6..10].try_into().unwrap())
+}
+
+/// Whether a file holds this text somewhere.
+pub fn holds(path: &Path, text: &[u8]) -> bool {
+    std::fs::read(path).unwrap().windows(text.len()).any(|window| window == text)
+}
+
+/// A field of /proc/PID/status.
+pub fn status(pid: u32, field: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(&format!("{field}:"))).unwrap();
+    line.split_once(':').unwrap().1.trim().to_owned()
+}
+
+/// The program found in PATH; a test that needs it fails without.
+pub fn need(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(OsStr::new(program)))
+        .find(|file| file.exists())
+        .unwrap_or_else(|| {
+            panic!("{program} is not installed; `cargo xtask test` installs what the tests need")
+        })
+}
