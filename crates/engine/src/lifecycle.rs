@@ -214,11 +214,6 @@ impl Tpm {
         self.failure.get_or_insert(failure);
     }
 
-    /// `count` octets of the generator.
-    pub(crate) fn draw(&mut self, count: usize) -> Secret {
-        Secret::filled(count, |out| self.rng.fill(out))
-    }
-
     /// Whether [`Tpm::init`] was called since manufacture, restoring or [`Tpm::power_off`].
     #[must_use]
     pub fn is_powered(&self) -> bool {
@@ -320,7 +315,7 @@ impl Tpm {
     /// Lets time pass for an indication and gives the state to go back to. The open hash sequence stays.
     fn indication(&mut self, host: &mut dyn Host) -> State {
         let now_ms = host.monotonic_ms();
-        self.call = Call { now_ms, ..Call::default() };
+        self.call = Call::default();
         self.pass_time(now_ms);
         self.state.clone()
     }

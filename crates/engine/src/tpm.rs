@@ -121,8 +121,6 @@ pub(crate) enum Failure {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
     pub(crate) locality: u8,
-    /// The host's monotonic ms when it came.
-    pub(crate) now_ms: u64,
     /// Its command code; 0 while an indication is handled.
     pub(crate) code: u32,
     /// It is a TPM2_Shutdown that succeeded: what it changes does not nullify it.

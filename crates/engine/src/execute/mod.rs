@@ -23,7 +23,7 @@ impl Tpm {
     /// Every command has a reply, be it a response code. Nothing is answered, and nothing has happened, before [`Pending::stored`].
     pub fn execute(&mut self, locality: u8, command: &[u8], host: &mut dyn Host) -> Pending<'_> {
         let now_ms = host.monotonic_ms();
-        self.call = Call { locality, now_ms, ..Call::default() };
+        self.call = Call { locality, ..Call::default() };
         if self.powered {
             self.tick(now_ms);
         }
