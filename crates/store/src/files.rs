@@ -318,7 +318,8 @@ pub(crate) fn copy_owner(from: &File, to: &File) -> io::Result<()> {
 }
 
 /// Takes the exclusive lock of an open file without waiting: `false` if another has it. The lock belongs to the open
-/// file, so it goes with the descriptor to a child that inherits it, and ends with the last copy.
+/// file, so it goes with the descriptor to a child that inherits it, and ends with the last copy
+/// or when one of them gives it back.
 ///
 /// # Errors
 /// The operating system refused.
@@ -328,6 +329,12 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Gives the lock of an open file back, for all copies of its descriptor.
+pub(crate) fn unlock(file: &File) {
+    // Best effort: closing the last copy does the same.
+    let _ = rustix::fs::flock(file, FlockOperation::NonBlockingUnlock);
 }
 
 /// The process that holds the lock of a file, where the system tells (Linux: `/proc/locks`).

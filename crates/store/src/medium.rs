@@ -43,6 +43,14 @@ impl FileMedium {
     }
 }
 
+impl Drop for FileMedium {
+    fn drop(&mut self) {
+        // Closing is not enough: a process this one is just starting holds a copy of the descriptor until it has
+        // become another program, and the lock with it.
+        crate::files::unlock(&self.file);
+    }
+}
+
 impl Medium for FileMedium {
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())

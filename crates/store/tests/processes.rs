@@ -143,6 +143,21 @@ fn a_second_opener_is_refused_and_told_who_holds_the_store() {
 }
 
 #[test]
+fn a_store_that_is_dropped_is_free_though_a_copy_of_its_descriptor_lives_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tpm.sigillo");
+    drop(create(&path));
+    let file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    // As in a child between fork and exec.
+    let copy = file.try_clone().unwrap();
+    let store = Store::open_file(file.into(), None, &key()).unwrap();
+    assert!(matches!(Store::open(&path, &key()), Err(OpenError::Locked { .. })));
+    drop(store);
+    Store::open(&path, &key()).unwrap();
+    drop(copy);
+}
+
+#[test]
 fn a_second_opener_in_the_same_process_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tpm.sigillo");
