@@ -6,17 +6,17 @@
 //! `sigillo_crypto::derive` the generator is
 //!
 //! ```text
-//! seeded(seed, "PRIMARY OBJECT", TPM2B_PUBLIC(template) || TPM2B_SENSITIVE_DATA(inSensitive.data))
+//! seeded(seed, "PRIMARY OBJECT", TPM_HANDLE(hierarchy) || TPM2B_PUBLIC(template) || TPM2B_SENSITIVE_DATA(inSensitive.data))
 //! ```
 //!
-//! where the template is as it came, `unique` included, except that authPolicy, attributes and everything else are in their canonical
-//! form; the authValue takes no part. From it are drawn, in this order: the private key (`derive::rsa`, `derive::ecc`, or the octets of a
-//! symmetric or HMAC key, none if the caller gave them); then, in the endorsement hierarchy, it is reseeded with shProof as entropy and
-//! ehProof as additional input; then seedValue, one digest of nameAlg.
+//! where the template is in its canonical form as it came, `unique` included; the authValue takes no part. From it are drawn, in this
+//! order: the private key (`derive::rsa`, `derive::ecc`, or the octets of a symmetric or HMAC key, none if the caller gave them); then,
+//! in the endorsement hierarchy, it is reseeded with shProof as entropy and ehProof as additional input; then seedValue, one digest of
+//! nameAlg. `tests/golden.rs` holds what comes out.
 
 use super::{handle_name, key, load, name, qualified_name, template, trimmed_auth};
 use crate::{Tpm, state::Object};
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use sigillo_crypto::{
     HashAlg,
     derive::{self, LEVEL, seeded},
@@ -35,6 +35,7 @@ use sigillo_types::{
         TpmsCreationData, TpmsSensitiveCreate, TpmtPublic, TpmtSensitive, TpmtTkCreation,
     },
 };
+use zeroize::Zeroizing;
 
 /// The label of the derivation of primary objects.
 const PRIMARY: &[u8] = b"PRIMARY OBJECT";
@@ -56,12 +57,18 @@ pub(crate) enum Refused {
 }
 
 /// The seed and template of a primary object. Part 1, 24.6.3.
-fn primary_generator(seed: &[u8], template: &TpmtPublic, data: &Tpm2bSensitiveData) -> Drbg {
-    let mut context = Tpm2bPublic::from(template.clone()).to_bytes();
+fn primary_generator(
+    seed: &[u8],
+    hierarchy: Hierarchy,
+    template: &TpmtPublic,
+    data: &Tpm2bSensitiveData,
+) -> Drbg {
+    // The data is secret, and a buffer that grew would leave copies behind.
+    let mut context = Zeroizing::new(Vec::with_capacity(2048));
+    hierarchy.marshal(&mut context);
+    Tpm2bPublic::from(template.clone()).marshal(&mut context);
     data.marshal(&mut context);
-    let generator = seeded(seed, PRIMARY, &context);
-    zeroize::Zeroize::zeroize(&mut context);
-    generator
+    seeded(seed, PRIMARY, &context)
 }
 
 impl Tpm {
@@ -95,7 +102,7 @@ impl Tpm {
         if self.hierarchy(hierarchy).is_some_and(|record| record.derivation_level != LEVEL) {
             return Err(Refused::Failure(rc::NO_RESULT));
         }
-        let mut generator = primary_generator(self.seed(hierarchy), &template, &given.data);
+        let mut generator = primary_generator(self.seed(hierarchy), hierarchy, &template, &given.data);
         let created = make(template, given, &mut generator, |generator| {
             // Children of endorsement keys must not outlive the owner they were made under. Part 1, 24.7.4.
             if hierarchy == Hierarchy::Endorsement {

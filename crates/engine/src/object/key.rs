@@ -85,14 +85,6 @@ pub(crate) fn tpms_point(point: &EcPoint) -> Result<TpmsEccPoint, Fmt1> {
 }
 
 impl Object {
-    /// The private RSA key.
-    ///
-    /// # Errors
-    /// `KEY` if this is no RSA key or only its public area is loaded.
-    pub(crate) fn rsa_private(&self) -> Result<Arc<PrivateKey>, Fmt1> {
-        self.private().filter(|key| matches!(**key, PrivateKey::Rsa(_))).ok_or(rc::KEY)
-    }
-
     /// The private key: as it was made ready when the object was loaded, or, after a restore, from the sensitive area.
     pub(crate) fn private(&self) -> Option<Arc<PrivateKey>> {
         if let Some(key) = &self.private {

@@ -17,9 +17,9 @@ use sigillo_types::{
 };
 
 /// The label of duplicates.
-pub(crate) const DUPLICATE: &[u8] = b"DUPLICATE\0";
+pub(crate) const DUPLICATE: &[u8] = b"DUPLICATE";
 /// The label of credentials.
-pub(crate) const IDENTITY: &[u8] = b"IDENTITY\0";
+pub(crate) const IDENTITY: &[u8] = b"IDENTITY";
 
 /// The hash of the padding: that of the key's scheme, else its nameAlg. Part 1, 43.10.
 ///
@@ -43,8 +43,13 @@ fn seed(alg: HashAlg, z: &EcPoint, label: &[u8], ephemeral: &EcPoint, receiver: 
     Secret::new(kdfe(alg, z.x(), label, ephemeral.x(), receiver.x(), bits).to_vec())
 }
 
+/// The label of OAEP: with the zero that ends it. Part 1, 43.4.
+fn terminated(label: &[u8]) -> Vec<u8> {
+    [label, &[0]].concat()
+}
+
 impl Tpm {
-    /// Makes a seed and its encryption to the public part of `key`. `label` ends in zero.
+    /// Makes a seed and its encryption to the public part of `key`. `label` comes without its final zero.
     ///
     /// # Errors
     /// `KEY` if the key is not asymmetric, `VALUE` if its scheme is not for that, `ECC_POINT` if its point is not on the curve.
@@ -58,8 +63,8 @@ impl Tpm {
                 let public = key::rsa_public(&key.public)?;
                 let hash = oaep_hash(key)?;
                 let seed = Secret::filled(hash.digest_size(), |seed| self.rng.fill(seed));
-                let block =
-                    oaep_encrypt(&public, hash, hash, label, &seed, &mut self.rng).map_err(|_| rc::SIZE)?;
+                let block = oaep_encrypt(&public, hash, hash, &terminated(label), &seed, &mut self.rng)
+                    .map_err(|_| rc::SIZE)?;
                 Ok((seed, block.try_into()?))
             }
             PublicParms::Ecc(parms) => {
@@ -75,7 +80,7 @@ impl Tpm {
         }
     }
 
-    /// Recovers what [`Tpm::encrypt_secret`] made for `key`. `label` ends in zero.
+    /// Recovers what [`Tpm::encrypt_secret`] made for `key`. `label` comes without its final zero.
     ///
     /// # Errors
     /// - `KEY` if the key is not asymmetric or its sensitive area is not loaded.
@@ -95,7 +100,7 @@ impl Tpm {
                 if secret.len() != private.public().size() {
                     return Err(rc::SIZE.into());
                 }
-                let seed = oaep_decrypt(private, hash, hash, label, secret, &mut self.rng)
+                let seed = oaep_decrypt(private, hash, hash, &terminated(label), secret, &mut self.rng)
                     .map_err(|error| SecretError(key::caller_or_fault(error, rc::VALUE)))?;
                 // A longer one than the digest is not for this use. Part 1, 43.10.
                 if seed.len() > hash.digest_size() {
@@ -137,13 +142,4 @@ impl From<Fmt1> for SecretError {
     fn from(code: Fmt1) -> Self {
         Self(code.into())
     }
-}
-
-/// The octets of a label with the zero that ends it.
-pub(crate) fn label(text: &[u8]) -> Vec<u8> {
-    let mut label = text.to_vec();
-    if label.last() != Some(&0) {
-        label.push(0);
-    }
-    label
 }
