@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["types", "crypto"]),
     ("client", &["types", "crypto"]),
     ("store", &[]),
-    ("keychain", &[]),
+    ("keychain", &["store"]),
     ("server", &["types", "crypto", "engine", "store"]),
     ("vm", &["store", "keychain"]),
     ("sigillo", &["server", "store", "keychain", "vm", "engine", "types"]),
