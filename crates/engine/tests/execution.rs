@@ -12,13 +12,13 @@ use sigillo_types::{
     buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer},
     command::Command,
     commands::{
-        Certify, DictionaryAttackLockReset, DictionaryAttackParameters, GetRandom, GetTestResult, Hash, HierarchyChangeAuth,
-        HierarchyControl, NvReadPublic, PolicyGetDigest, ReadPublic, StirRandom, Unseal,
+        Certify, DictionaryAttackLockReset, DictionaryAttackParameters, GetRandom, GetTestResult, Hash,
+        HierarchyChangeAuth, HierarchyControl, NvReadPublic, PolicyGetDigest, ReadPublic, StirRandom, Unseal,
     },
     constants::SessionType,
     handles::{
-        BaseHierarchy, EnablesHandle, Hierarchy, HierarchyAuthHandle, LockoutHandle, NvIndexHandle, ObjectHandle,
-        PolicySessionHandle, rh,
+        BaseHierarchy, EnablesHandle, Hierarchy, HierarchyAuthHandle, LockoutHandle, NvIndexHandle,
+        ObjectHandle, PolicySessionHandle, rh,
     },
     rc,
     structures::SymDef,
@@ -149,7 +149,10 @@ fn a_failing_tpm_says_why_and_nothing_else() {
 #[test]
 fn a_handle_that_is_missing_or_of_another_type_is_named_by_its_number() {
     let mut tpm = started();
-    assert_eq!(code(&mut tpm, &header(NO_SESSIONS, ReadPublic::SPEC.code, &[0x80, 0])), rc::INSUFFICIENT.at(Position::Handle(1)));
+    assert_eq!(
+        code(&mut tpm, &header(NO_SESSIONS, ReadPublic::SPEC.code, &[0x80, 0])),
+        rc::INSUFFICIENT.at(Position::Handle(1))
+    );
     let wrong = header(NO_SESSIONS, ReadPublic::SPEC.code, &rh::OWNER.to_bytes());
     assert_eq!(code(&mut tpm, &wrong), rc::VALUE.at(Position::Handle(1)));
     // The first handle is right, the second is missing.
@@ -171,7 +174,10 @@ fn what_a_handle_names_has_to_be_there() {
     };
     assert_eq!(refused(&mut tpm, &certify), rc::REFERENCE_H1);
     let persistent = ObjectHandle::new(0x8100_0001).unwrap();
-    assert_eq!(refused(&mut tpm, &ReadPublic { object_handle: persistent }), rc::HANDLE.at(Position::Handle(1)));
+    assert_eq!(
+        refused(&mut tpm, &ReadPublic { object_handle: persistent }),
+        rc::HANDLE.at(Position::Handle(1))
+    );
     let nv_index = NvIndexHandle::new(0x0150_0000).unwrap();
     assert_eq!(refused(&mut tpm, &NvReadPublic { nv_index }), rc::HANDLE.at(Position::Handle(1)));
 }
@@ -188,7 +194,8 @@ fn a_session_handle_names_a_loaded_session_of_its_own_type() {
 #[test]
 fn a_disabled_hierarchy_authorizes_nothing() {
     let mut tpm = started();
-    let disable = HierarchyControl { auth_handle: BaseHierarchy::Owner, enable: EnablesHandle::Owner, state: false };
+    let disable =
+        HierarchyControl { auth_handle: BaseHierarchy::Owner, enable: EnablesHandle::Owner, state: false };
     tpm.call(&disable).unwrap();
     assert_eq!(refused(&mut tpm, &owner_auth(b"new")), rc::HIERARCHY.at(Position::Handle(1)));
 }
@@ -203,8 +210,12 @@ fn sessions_are_neither_missing_nor_where_none_are_taken() {
     assert_eq!(code(&mut tpm, &flush_context), rc::AUTH_CONTEXT);
     // The first handle has an authorization, the second has none.
     let key = primary(&mut tpm, Hierarchy::Owner, template::ecc_signing(EccCurve::NistP256, None, false));
-    let certify =
-        Certify { object_handle: key, sign_handle: Some(key), qualifying_data: Tpm2bData::default(), in_scheme: None };
+    let certify = Certify {
+        object_handle: key,
+        sign_handle: Some(key),
+        qualifying_data: Tpm2bData::default(),
+        in_scheme: None,
+    };
     let one = session(rh::PW, &[], CONTINUE, &[]);
     assert_eq!(with_area(&mut tpm, &certify, &[one]), rc::AUTH_MISSING);
 }
@@ -212,7 +223,8 @@ fn sessions_are_neither_missing_nor_where_none_are_taken() {
 #[test]
 fn the_size_of_the_authorization_area_is_that_of_its_sessions() {
     let mut tpm = started();
-    let body = |size: u32, area: &[u8]| [rh::OWNER.to_bytes(), size.to_bytes(), area.to_vec(), vec![0, 0]].concat();
+    let body =
+        |size: u32, area: &[u8]| [rh::OWNER.to_bytes(), size.to_bytes(), area.to_vec(), vec![0, 0]].concat();
     let password = session(rh::PW, &[], CONTINUE, &[]);
     let change = HierarchyChangeAuth::SPEC.code;
     for size in [0, 1, 8, 12, 0xFFFF, u32::MAX] {
@@ -228,10 +240,16 @@ fn the_size_of_the_authorization_area_is_that_of_its_sessions() {
 #[test]
 fn a_session_is_named_by_a_session_handle_once() {
     let mut tpm = started();
-    assert_eq!(with_area(&mut tpm, &RANDOM, &[session(rh::OWNER, &[], AUDIT, &[])]), at_session(rc::HANDLE, 1));
+    assert_eq!(
+        with_area(&mut tpm, &RANDOM, &[session(rh::OWNER, &[], AUDIT, &[])]),
+        at_session(rc::HANDLE, 1)
+    );
     assert_eq!(with_area(&mut tpm, &RANDOM, &[session(0x0200_0000, &[], AUDIT, &[])]), rc::REFERENCE_S0);
     let handle = hmac_session(&mut tpm);
-    assert_eq!(with_area(&mut tpm, &RANDOM, &[session(handle | 0x0100_0000, &[], AUDIT, &[])]), at_session(rc::HANDLE, 1));
+    assert_eq!(
+        with_area(&mut tpm, &RANDOM, &[session(handle | 0x0100_0000, &[], AUDIT, &[])]),
+        at_session(rc::HANDLE, 1)
+    );
     let twice = [session(handle, &[], AUDIT, &[]), session(handle, &[], AUDIT, &[])];
     assert_eq!(with_area(&mut tpm, &RANDOM, &twice), at_session(rc::HANDLE, 2));
     let second = [session(handle, &[], AUDIT, &[]), session(0x0200_0005, &[], AUDIT, &[])];
@@ -246,8 +264,14 @@ fn a_password_is_a_password_and_nothing_else() {
         let area = [session(rh::PW, &[], CONTINUE | attributes, &[])];
         assert_eq!(with_area(&mut tpm, &change, &area), at_session(rc::ATTRIBUTES, 1), "{attributes:#x}");
     }
-    assert_eq!(with_area(&mut tpm, &change, &[session(rh::PW, &[], 0x08, &[])]), at_session(rc::RESERVED_BITS, 1));
-    assert_eq!(with_area(&mut tpm, &change, &[session(rh::PW, &[1], CONTINUE, &[])]), at_session(rc::NONCE, 1));
+    assert_eq!(
+        with_area(&mut tpm, &change, &[session(rh::PW, &[], 0x08, &[])]),
+        at_session(rc::RESERVED_BITS, 1)
+    );
+    assert_eq!(
+        with_area(&mut tpm, &change, &[session(rh::PW, &[1], CONTINUE, &[])]),
+        at_session(rc::NONCE, 1)
+    );
     let spare = [session(rh::PW, &[], CONTINUE, &[]), session(rh::PW, &[], CONTINUE, &[])];
     assert_eq!(with_area(&mut tpm, &change, &spare), at_session(rc::HANDLE, 2));
 }
@@ -257,13 +281,17 @@ fn one_session_decrypts_one_encrypts_and_one_audits() {
     let mut tpm = started();
     let first = tpm.start_session(encrypting()).unwrap().handle;
     let second = tpm.start_session(encrypting()).unwrap().handle;
-    let hash = Hash { data: Tpm2bMaxBuffer::default(), hash_alg: HashAlg::Sha256, hierarchy: Hierarchy::Null };
+    let hash =
+        Hash { data: Tpm2bMaxBuffer::default(), hash_alg: HashAlg::Sha256, hierarchy: Hierarchy::Null };
     for attribute in [DECRYPT, ENCRYPT, AUDIT] {
         let both = [session(first, &[], attribute, &[]), session(second, &[], attribute, &[])];
         assert_eq!(with_area(&mut tpm, &hash, &both), at_session(rc::ATTRIBUTES, 2), "{attribute:#x}");
     }
     // Without a purpose, and with an audit attribute that does not audit.
-    assert_eq!(with_area(&mut tpm, &hash, &[session(first, &[], CONTINUE, &[])]), at_session(rc::ATTRIBUTES, 1));
+    assert_eq!(
+        with_area(&mut tpm, &hash, &[session(first, &[], CONTINUE, &[])]),
+        at_session(rc::ATTRIBUTES, 1)
+    );
     let reset = [session(first, &[], CONTINUE | ENCRYPT | AUDIT_RESET, &[])];
     assert_eq!(with_area(&mut tpm, &hash, &reset), at_session(rc::ATTRIBUTES, 1));
 }
@@ -272,19 +300,36 @@ fn one_session_decrypts_one_encrypts_and_one_audits() {
 fn a_parameter_is_encrypted_only_where_there_is_a_sized_one_and_an_algorithm() {
     let mut tpm = started();
     let able = tpm.start_session(encrypting()).unwrap().handle;
-    assert_eq!(with_area(&mut tpm, &RANDOM, &[session(able, &[], DECRYPT, &[])]), at_session(rc::ATTRIBUTES, 1));
-    assert_eq!(with_area(&mut tpm, &stir(), &[session(able, &[], ENCRYPT, &[])]), at_session(rc::ATTRIBUTES, 1));
+    assert_eq!(
+        with_area(&mut tpm, &RANDOM, &[session(able, &[], DECRYPT, &[])]),
+        at_session(rc::ATTRIBUTES, 1)
+    );
+    assert_eq!(
+        with_area(&mut tpm, &stir(), &[session(able, &[], ENCRYPT, &[])]),
+        at_session(rc::ATTRIBUTES, 1)
+    );
     let unable = hmac_session(&mut tpm);
-    assert_eq!(with_area(&mut tpm, &RANDOM, &[session(unable, &[], ENCRYPT, &[])]), at_session(rc::SYMMETRIC, 1));
+    assert_eq!(
+        with_area(&mut tpm, &RANDOM, &[session(unable, &[], ENCRYPT, &[])]),
+        at_session(rc::SYMMETRIC, 1)
+    );
 }
 
 #[test]
 fn a_policy_session_does_not_audit_and_a_trial_session_does_nothing() {
     let mut tpm = started();
-    let policy = tpm.start_session(SessionOptions { kind: SessionType::Policy, ..encrypting() }).unwrap().handle;
-    assert_eq!(with_area(&mut tpm, &RANDOM, &[session(policy, &[], AUDIT, &[])]), at_session(rc::ATTRIBUTES, 1));
-    let trial = tpm.start_session(SessionOptions { kind: SessionType::Trial, ..encrypting() }).unwrap().handle;
-    assert_eq!(with_area(&mut tpm, &RANDOM, &[session(trial, &[], ENCRYPT, &[])]), at_session(rc::ATTRIBUTES, 1));
+    let policy =
+        tpm.start_session(SessionOptions { kind: SessionType::Policy, ..encrypting() }).unwrap().handle;
+    assert_eq!(
+        with_area(&mut tpm, &RANDOM, &[session(policy, &[], AUDIT, &[])]),
+        at_session(rc::ATTRIBUTES, 1)
+    );
+    let trial =
+        tpm.start_session(SessionOptions { kind: SessionType::Trial, ..encrypting() }).unwrap().handle;
+    assert_eq!(
+        with_area(&mut tpm, &RANDOM, &[session(trial, &[], ENCRYPT, &[])]),
+        at_session(rc::ATTRIBUTES, 1)
+    );
 }
 
 #[test]
@@ -450,7 +495,10 @@ fn an_answer_to_sessions_has_as_many() {
     assert_eq!(r.sized(64).map(<[u8]>::len), Ok(8));
     assert_eq!(r.sized(64).map(<[u8]>::len), Ok(32), "nonceTPM");
     // Its first use as an audit session makes it exclusive.
-    assert_eq!(TpmaSession::unmarshal(&mut r).map(|attributes| attributes.bits()), Ok(CONTINUE | AUDIT | 0x02));
+    assert_eq!(
+        TpmaSession::unmarshal(&mut r).map(|attributes| attributes.bits()),
+        Ok(CONTINUE | AUDIT | 0x02)
+    );
     assert_eq!(r.sized(64), Ok(&[][..]), "no HMAC was sent and the key is empty");
     assert_eq!(r.finish(), Ok(()));
 }

@@ -12,11 +12,13 @@ use sigillo_types::{
     buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bMaxBuffer, Tpm2bNonce},
     commands::{
         ContextSave, FlushContext, GetRandom, Hash, HashSequenceStart, HierarchyChangeAuth, ObjectChangeAuth,
-        PolicyAuthValue, PolicyGetDigest, PolicyRestart, ReadPublic, RsaEncrypt, SequenceComplete, SequenceUpdate,
-        StartAuthSession, Unseal,
+        PolicyAuthValue, PolicyGetDigest, PolicyRestart, ReadPublic, RsaEncrypt, SequenceComplete,
+        SequenceUpdate, StartAuthSession, Unseal,
     },
     constants::SessionType,
-    handles::{ContextHandle, EntityHandle, Hierarchy, HierarchyAuthHandle, ObjectHandle, PolicySessionHandle},
+    handles::{
+        ContextHandle, EntityHandle, Hierarchy, HierarchyAuthHandle, ObjectHandle, PolicySessionHandle,
+    },
     rc,
     structures::{PublicId, RsaDecryptScheme, SymDef},
 };
@@ -37,7 +39,8 @@ fn start(kind: SessionType) -> StartAuthSession {
 }
 
 fn hmac(tpm: &mut TestTpm, auth_hash: HashAlg, symmetric: Option<SymDef>) -> Session {
-    tpm.start_session(SessionOptions { symmetric, ..SessionOptions::new(SessionType::Hmac, auth_hash) }).unwrap()
+    tpm.start_session(SessionOptions { symmetric, ..SessionOptions::new(SessionType::Hmac, auth_hash) })
+        .unwrap()
 }
 
 const fn aes(key_bits: AesKeyBits) -> Option<SymDef> {
@@ -49,7 +52,9 @@ fn owner_auth(new: &[u8]) -> HierarchyChangeAuth {
 }
 
 #[track_caller]
-fn code<T: std::fmt::Debug, E: std::fmt::Debug + std::fmt::Display>(result: Result<T, sigillo_client::Error<E>>) -> Rc {
+fn code<T: std::fmt::Debug, E: std::fmt::Debug + std::fmt::Display>(
+    result: Result<T, sigillo_client::Error<E>>,
+) -> Rc {
     result.expect_err("the command must be refused").rc().expect("the TPM must answer")
 }
 
@@ -71,7 +76,10 @@ fn the_nonce_of_a_session_has_sixteen_octets_to_a_digest() {
     for size in [0, 15, 33] {
         let nonce_caller = Tpm2bNonce::new(&vec![1; size]).unwrap();
         let at = StartAuthSession::NONCE_CALLER;
-        assert_eq!(refused(&mut tpm, &StartAuthSession { nonce_caller, ..start(SessionType::Hmac) }), rc::SIZE.at(at));
+        assert_eq!(
+            refused(&mut tpm, &StartAuthSession { nonce_caller, ..start(SessionType::Hmac) }),
+            rc::SIZE.at(at)
+        );
     }
     let nonce_caller = Tpm2bNonce::from([1; 20]);
     let answer = tpm.call(&StartAuthSession { nonce_caller, ..start(SessionType::Hmac) }).unwrap();
@@ -129,7 +137,8 @@ fn a_salt_comes_with_a_key_that_can_decrypt_it() {
 fn a_sequence_cannot_be_bound_to() {
     let mut tpm = started();
     let auth = Tpm2bAuth::new(b"known").unwrap();
-    let sequence = tpm.call(&HashSequenceStart { auth, hash_alg: Some(HashAlg::Sha256) }).unwrap().sequence_handle;
+    let sequence =
+        tpm.call(&HashSequenceStart { auth, hash_alg: Some(HashAlg::Sha256) }).unwrap().sequence_handle;
     let bind = Some(EntityHandle::Object(handle(sequence)));
     let bound = StartAuthSession { bind, ..start(SessionType::Hmac) };
     assert_eq!(refused(&mut tpm, &bound), rc::HANDLE.at(StartAuthSession::BIND));
@@ -163,7 +172,10 @@ fn a_response_after_a_change_of_auth_is_proved_with_the_new_one() {
     let mut tpm = started();
     let mut session = hmac(&mut tpm, HashAlg::Sha256, None);
     let changed = tpm.call_with(&owner_auth(b"new"), &mut [Auth::session(&mut session, b"")]);
-    assert!(matches!(changed, Err(sigillo_client::Error::ResponseHmac)), "the client checked with the old one");
+    assert!(
+        matches!(changed, Err(sigillo_client::Error::ResponseHmac)),
+        "the client checked with the old one"
+    );
     tpm.call_with(&owner_auth(b"new"), &mut [Auth::session(&mut session, b"new")]).unwrap();
 }
 
@@ -183,8 +195,10 @@ fn a_session_that_is_not_continued_is_gone() {
     let mut tpm = started();
     let mut session = hmac(&mut tpm, HashAlg::Sha256, aes(AesKeyBits::Aes128));
     let once = TpmaSession::ENCRYPT;
-    tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut [Auth::session_with(&mut session, b"", once)]).unwrap();
-    let again = tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut [Auth::session_with(&mut session, b"", once)]);
+    tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut [Auth::session_with(&mut session, b"", once)])
+        .unwrap();
+    let again =
+        tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut [Auth::session_with(&mut session, b"", once)]);
     assert_eq!(code(again), rc::REFERENCE_S0);
 }
 
@@ -226,7 +240,10 @@ fn parameters_travel_encrypted_both_ways() {
         session.includes_auth = false;
         let encrypt = STAY | TpmaSession::ENCRYPT;
         let mut auths = [Auth::session_with(&mut session, b"pin", encrypt)];
-        assert_eq!(tpm.call_with(&Unseal { item_handle: item }, &mut auths).unwrap().out_data.as_slice(), b"secret");
+        assert_eq!(
+            tpm.call_with(&Unseal { item_handle: item }, &mut auths).unwrap().out_data.as_slice(),
+            b"secret"
+        );
         flush_session(&mut tpm, session.handle);
         support::flush(&mut tpm, item);
     }
@@ -316,8 +333,11 @@ fn a_salted_session_proves_that_its_salt_was_decrypted() {
         }
     }
     let salt = Some((key, &[8; 32][..], encrypted));
-    let options =
-        SessionOptions { symmetric: aes(AesKeyBits::Aes128), salt, ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256) };
+    let options = SessionOptions {
+        symmetric: aes(AesKeyBits::Aes128),
+        salt,
+        ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)
+    };
     let mut session = tpm.start_session(options).unwrap();
     let mut auths = [Auth::session_with(&mut session, b"", TpmaSession::ENCRYPT)];
     let wrong = tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut auths);
@@ -368,7 +388,8 @@ fn the_response_of_an_object_uses_its_auth_value_as_it_was() {
     tpm.call_with(&change, &mut [Auth::session(&mut session, b"old")]).unwrap();
     // A sequence is gone when the response is made.
     let auth = Tpm2bAuth::new(b"sequence").unwrap();
-    let sequence = tpm.call(&HashSequenceStart { auth, hash_alg: Some(HashAlg::Sha256) }).unwrap().sequence_handle;
+    let sequence =
+        tpm.call(&HashSequenceStart { auth, hash_alg: Some(HashAlg::Sha256) }).unwrap().sequence_handle;
     let sequence_handle = handle(sequence);
     let update = SequenceUpdate { sequence_handle, buffer: Tpm2bMaxBuffer::new(b"a").unwrap() };
     tpm.call_with(&update, &mut [Auth::session(&mut session, b"sequence")]).unwrap();

@@ -78,7 +78,16 @@ pub fn powered() -> TestTpm {
     let mut tpm = Tpm::manufacture(Profile::pc_client(), &mut host).expect("the test host has entropy");
     let disk = tpm.permanent_state().to_vec();
     tpm.init(&mut host);
-    Client::new(Local { tpm, host, locality: 0, disk, commits: 0, disk_full: false, last_command: Vec::new(), discard: false })
+    Client::new(Local {
+        tpm,
+        host,
+        locality: 0,
+        disk,
+        commits: 0,
+        disk_full: false,
+        last_command: Vec::new(),
+        discard: false,
+    })
 }
 
 /// A fresh TPM after Startup(CLEAR).
