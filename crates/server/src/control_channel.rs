@@ -195,7 +195,10 @@ pub(crate) fn serve_all(listener: &crate::net::Listener, shared: &Arc<Shared>) {
 /// Serves one client and says whether the process is ending.
 pub(crate) fn serve_one(socket: &Socket, shared: &Arc<Shared>) -> bool {
     let ended = serve(socket, shared).unwrap_or_else(|error| {
-        shared.log.error(format_args!("the control connection broke: {error}"));
+        // A client may leave without reading its last reply.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            shared.log.error(format_args!("the control connection broke: {error}"));
+        }
         Ended::Left
     });
     match ended {

@@ -130,7 +130,9 @@ pub(crate) fn serve_one(socket: &Socket, shared: &Arc<Shared>) -> bool {
         socket.shutdown();
         return false;
     };
-    if let Err(error) = serve(socket, shared, Peer::Program) {
+    if let Err(error) = serve(socket, shared, Peer::Program)
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
         shared.log.error(format_args!("the data connection broke: {error}"));
     }
     drop(slot);

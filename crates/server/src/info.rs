@@ -25,7 +25,7 @@ pub struct Attributes {
 
 /// As the engine's GetCapability says it.
 pub const ATTRIBUTES_OF_THIS_TPM: Attributes =
-    Attributes { manufacturer: 0x5347_4c4f, model: "sigillo", firmware: 0x0000_0001 };
+    Attributes { manufacturer: 0x5347_4c4f, model: "sigillo vTPM", firmware: 0x0000_0001 };
 
 /// The JSON object GET_INFO answers for a mask; facts this TPM has nothing to say about are absent.
 pub fn facts(mask: u64, attributes: &Attributes) -> Value {

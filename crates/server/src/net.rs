@@ -102,7 +102,7 @@ impl Socket {
     /// Sends everything.
     ///
     /// # Errors
-    /// The connection broke.
+    /// The connection broke. `BrokenPipe` where the peer has only left.
     pub fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             wait(self.0.as_fd(), PollFlags::OUT, None)?;

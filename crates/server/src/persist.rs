@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read;
 
 use sigillo_store::files::{self, Dir, FileError, PublishError};
-use sigillo_store::{CreateOptions, Key, KeyId, Store};
+use sigillo_store::{CreateError, CreateOptions, Key, KeyId, Store};
 use zeroize::Zeroizing;
 
 use crate::blob::{self, BlobKeys};
@@ -84,14 +84,22 @@ impl StorePersist {
         missing: Missing,
     ) -> Result<Self, PersistError> {
         let clone = || dir.try_clone().map_err(PersistError::new);
-        let exists = dir.identity(name).map_err(PersistError::new)?.is_some();
-        let store = match missing {
-            Missing::Create(vm_uuid) if !exists => {
-                let key_id = KeyId::random().map_err(PersistError::new)?;
-                let options = CreateOptions::new(vm_uuid, store_key(key.as_ref(), Some(key_id))?, key_id);
-                Store::create_at(clone()?, name, &options).map_err(PersistError::new)?
-            }
-            _ => {
+        let mut store = None;
+        if let Missing::Create(vm_uuid) = missing
+            && dir.identity(name).map_err(PersistError::new)?.is_none()
+        {
+            let key_id = KeyId::random().map_err(PersistError::new)?;
+            let options = CreateOptions::new(vm_uuid, store_key(key.as_ref(), Some(key_id))?, key_id);
+            store = match Store::create_at(clone()?, name, &options) {
+                Ok(store) => Some(store),
+                // Another process was faster; opening tells who has it.
+                Err(CreateError::Exists) => None,
+                Err(error) => return Err(PersistError::new(error)),
+            };
+        }
+        let store = match store {
+            Some(store) => store,
+            None => {
                 let key_id = match &key {
                     // Only a passphrase needs to know the store's key id, its salt, before it can open it.
                     Some(KeyMaterial::Passphrase(_)) => peek(dir, name)?.key_ids.first().copied(),

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use common::*;
-use sigillo_server::{Behaviour, Exit};
+use sigillo_server::{Behaviour, Exit, info};
 
 #[test]
 fn a_client_sees_the_replies_swtpm_gives() {
@@ -249,4 +249,56 @@ fn no_frames_stop_the_control_channel() {
     let mut control = process.control();
     control.expect("00000001", "00000000 0001ffff");
     control.reset();
+}
+
+#[test]
+fn info_names_the_tpm_as_its_capabilities_do() {
+    let process = Process::start();
+    let mut control = process.control();
+    control.reset();
+    let (mut data, _) = control.set_data_fd();
+    data.expect(STARTUP_CLEAR, SUCCESS);
+    // GetCapability(TPM_CAP_TPM_PROPERTIES, TPM_PT_MANUFACTURER, 7): manufacturer, four strings, type, version.
+    let response = data.run("8001 00000016 0000017a 00000006 00000105 00000007");
+    let value = |index: usize| -> [u8; 4] { response[19 + 8 * index + 4..][..4].try_into().unwrap() };
+    let model: Vec<u8> = (1..5).flat_map(value).filter(|byte| *byte != 0).collect();
+    let says = info::ATTRIBUTES_OF_THIS_TPM;
+    assert_eq!(says.manufacturer, u32::from_be_bytes(value(0)));
+    assert_eq!(says.model.as_bytes(), model);
+    assert_eq!(says.firmware, u32::from_be_bytes(value(6)));
+}
+
+/// CreatePrimary of an RSA-2048 storage key under the owner; each `unique` is another search for primes.
+fn create_primary_rsa(unique: u8) -> Vec<u8> {
+    let public = "0001 000b 00030472 0000 0006 0080 0043 0010 0800 00000000 0001";
+    let body = format!(
+        "00000131 40000001 00000009 40000009 0000 00 0000 0004 0000 0000 001b {public} {unique:02x} 0000 00000000"
+    );
+    let body = hex(&body);
+    let size = u32::try_from(body.len() + 6).unwrap();
+    [&[0x80, 0x02][..], &size.to_be_bytes(), &body].concat()
+}
+
+#[test]
+fn the_control_channel_answers_while_a_command_runs() {
+    let process = Process::start();
+    let mut control = process.control();
+    control.reset();
+    let (mut data, _) = control.set_data_fd();
+    data.expect(STARTUP_CLEAR, SUCCESS);
+    // Three searches in a row, as many as there are slots.
+    data.send(&[create_primary_rsa(1), create_primary_rsa(2), create_primary_rsa(3)].concat());
+    let reader = std::thread::spawn(move || {
+        let codes = [(); 3].map(|()| u32::from_be_bytes(data.response()[6..10].try_into().unwrap()));
+        (codes, Instant::now())
+    });
+    control.expect("00000001", "00000000 0001ffff");
+    control.expect("0000000f", "00000000 00000000");
+    let answered = Instant::now();
+    let (codes, done) = reader.join().unwrap();
+    assert_eq!(codes, [0; 3]);
+    assert!(answered < done);
+    // What needs the TPM waits for it and is answered too.
+    control.expect("00000009", "00000000");
+    control.expect("00000005 00000000", "00000000");
 }
