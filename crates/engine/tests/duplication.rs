@@ -1,0 +1,246 @@
+//! Duplication. Part 3, 13.
+
+mod common;
+mod support;
+
+use common::{TestTpm, refused, started};
+use sigillo_client::{Auth, Session, SessionOptions, template};
+use sigillo_types::{
+    EccCurve, HashAlg,
+    alg::{AesKeyBits, SymMode},
+    attributes::TpmaObject,
+    buffers::{Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret},
+    commands::{
+        Duplicate, DuplicateResponse, Import, Load, PolicyCommandCode, PolicyGetDigest, Rewrap, Unseal,
+    },
+    constants::SessionType,
+    handles::{Hierarchy, ObjectHandle, PolicySessionHandle},
+    rc,
+    structures::{SymDefObject, Tpm2bPublic, TpmtPublic},
+};
+use support::{create, handle, load, primary};
+
+const AES: SymDefObject = SymDefObject::Aes { key_bits: AesKeyBits::Aes128, mode: Some(SymMode::Cfb) };
+const DUPLICATE: u32 = 0x014B;
+
+fn session(tpm: &mut TestTpm, kind: SessionType) -> Session {
+    let session = tpm.start_session(SessionOptions::new(kind, HashAlg::Sha256)).expect("it starts");
+    let policy_session = PolicySessionHandle::new(session.handle).expect("a policy session");
+    tpm.call(&PolicyCommandCode { policy_session, code: DUPLICATE }).expect("a policy");
+    session
+}
+
+/// The policy that allows duplication and nothing else.
+fn policy(tpm: &mut TestTpm) -> Tpm2bDigest {
+    let session = session(tpm, SessionType::Trial);
+    let policy_session = PolicySessionHandle::new(session.handle).expect("a policy session");
+    let digest = tpm.call(&PolicyGetDigest { policy_session }).expect("its digest").policy_digest;
+    let flush_handle = sigillo_types::handles::ContextHandle::new(session.handle).expect("a session");
+    tpm.call(&sigillo_types::commands::FlushContext { flush_handle }).expect("flushed");
+    digest
+}
+
+/// Sealed data that may be duplicated, loaded below `parent`.
+fn duplicable(tpm: &mut TestTpm, parent: ObjectHandle, attributes: TpmaObject) -> (ObjectHandle, TpmtPublic) {
+    let mut public = template::sealed(policy(tpm));
+    public.object_attributes = TpmaObject::USER_WITH_AUTH | attributes;
+    let made = create(tpm, parent, public, b"", b"travels");
+    (load(tpm, parent, &made), made.out_public.public_area)
+}
+
+fn command(
+    object_handle: ObjectHandle,
+    new_parent_handle: Option<ObjectHandle>,
+    inner: Option<&[u8]>,
+) -> Duplicate {
+    Duplicate {
+        object_handle,
+        new_parent_handle,
+        encryption_key_in: Tpm2bData::new(inner.unwrap_or_default()).expect("short"),
+        symmetric_alg: inner.map(|_| AES),
+    }
+}
+
+#[track_caller]
+fn duplicate(tpm: &mut TestTpm, command: &Duplicate) -> DuplicateResponse {
+    let mut session = session(tpm, SessionType::Policy);
+    tpm.call_with(command, &mut [Auth::session_with(&mut session, b"", Default::default())])
+        .expect("duplicated")
+}
+
+fn refused_duplicate(tpm: &mut TestTpm, command: &Duplicate) -> sigillo_types::Rc {
+    let mut session = session(tpm, SessionType::Policy);
+    let attributes = sigillo_types::attributes::TpmaSession::empty();
+    let answer = tpm.call_with(command, &mut [Auth::session_with(&mut session, b"", attributes)]);
+    let flush_handle = sigillo_types::handles::ContextHandle::new(session.handle).expect("a session");
+    tpm.call(&sigillo_types::commands::FlushContext { flush_handle }).expect("flushed");
+    answer.expect_err("it must be refused").rc().expect("an answer")
+}
+
+fn import(
+    parent_handle: ObjectHandle,
+    public_area: &TpmtPublic,
+    from: &DuplicateResponse,
+    key: &[u8],
+) -> Import {
+    Import {
+        parent_handle,
+        encryption_key: Tpm2bData::new(key).expect("short"),
+        object_public: Tpm2bPublic { public_area: public_area.clone() },
+        duplicate: from.duplicate.clone(),
+        in_sym_seed: from.out_sym_seed.clone(),
+        symmetric_alg: (!key.is_empty()).then_some(AES),
+    }
+}
+
+#[track_caller]
+fn arrives(
+    tpm: &mut TestTpm,
+    parent: ObjectHandle,
+    public: &TpmtPublic,
+    from: &DuplicateResponse,
+    key: &[u8],
+) {
+    let in_private = tpm.call(&import(parent, public, from, key)).expect("imported").out_private;
+    let load =
+        Load { parent_handle: parent, in_private, in_public: Tpm2bPublic { public_area: public.clone() } };
+    let item_handle = handle(tpm.call(&load).expect("it loads").object_handle);
+    let data = tpm.call(&Unseal { item_handle }).expect("it unseals").out_data;
+    assert_eq!(&*data, b"travels");
+    support::flush(tpm, item_handle);
+}
+
+#[test]
+fn a_duplicate_arrives_whole_through_every_wrapping() {
+    for storage in [template::rsa_storage(), template::ecc_storage()] {
+        let mut tpm = started();
+        let parent = primary(&mut tpm, Hierarchy::Owner, storage);
+        let (object, public) = duplicable(&mut tpm, parent, TpmaObject::empty());
+        for (outer, inner) in
+            [(false, None), (true, None), (false, Some(&[7; 16][..])), (true, Some(&[7; 16]))]
+        {
+            let sent = duplicate(&mut tpm, &command(object, outer.then_some(parent), inner));
+            assert!(sent.encryption_key_out.is_empty());
+            assert_eq!(sent.out_sym_seed.is_empty(), !outer);
+            arrives(&mut tpm, parent, &public, &sent, inner.unwrap_or_default());
+        }
+        let made_key = duplicate(&mut tpm, &command(object, Some(parent), Some(b"")));
+        let key = made_key.encryption_key_out.to_vec();
+        assert_eq!(key.len(), 16);
+        arrives(&mut tpm, parent, &public, &made_key, &key);
+    }
+}
+
+#[test]
+fn a_duplicate_moves_to_another_tpm() {
+    let mut source = started();
+    let mut target = started();
+    let away = primary(&mut target, Hierarchy::Owner, template::ecc_storage());
+    let public = target.call(&sigillo_types::commands::ReadPublic { object_handle: away }).expect("readable");
+    let parent = primary(&mut source, Hierarchy::Owner, template::rsa_storage());
+    let load = support::external(public.out_public.public_area, None, Hierarchy::Null);
+    let new_parent = handle(source.call(&load).expect("it loads").object_handle);
+    let (object, public) = duplicable(&mut source, parent, TpmaObject::ENCRYPTED_DUPLICATION);
+    let sent = duplicate(&mut source, &command(object, Some(new_parent), Some(&[9; 16])));
+    arrives(&mut target, away, &public, &sent, &[9; 16]);
+    let integrity = rc::INTEGRITY.at(Import::DUPLICATE);
+    let wrong_key = import(away, &public, &sent, &[8; 16]);
+    assert_eq!(refused(&mut target, &wrong_key), integrity);
+    let mut changed = import(away, &public, &sent, &[9; 16]);
+    let mut octets = sent.duplicate.to_vec();
+    octets[40] ^= 1;
+    changed.duplicate = octets.try_into().expect("the same size");
+    assert_eq!(refused(&mut target, &changed), integrity);
+    let mut stranger = import(away, &public, &sent, &[9; 16]);
+    stranger.object_public.public_area.object_attributes |= TpmaObject::NO_DA;
+    assert_eq!(refused(&mut target, &stranger), integrity);
+}
+
+#[test]
+fn encrypted_duplication_needs_both_wrappings() {
+    let mut tpm = started();
+    let parent = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let (object, public) = duplicable(&mut tpm, parent, TpmaObject::ENCRYPTED_DUPLICATION);
+    let code = refused_duplicate(&mut tpm, &command(object, Some(parent), None));
+    assert_eq!(code, rc::SYMMETRIC.at(Duplicate::SYMMETRIC_ALG));
+    let code = refused_duplicate(&mut tpm, &command(object, None, Some(&[1; 16])));
+    assert_eq!(code, rc::HIERARCHY.at(Duplicate::NEW_PARENT_HANDLE));
+    let sent = duplicate(&mut tpm, &command(object, Some(parent), Some(&[1; 16])));
+    let without_inner = import(parent, &public, &sent, b"");
+    assert_eq!(refused(&mut tpm, &without_inner), rc::ATTRIBUTES.at(Import::ENCRYPTION_KEY));
+    let mut without_outer = import(parent, &public, &sent, &[1; 16]);
+    without_outer.in_sym_seed = Tpm2bEncryptedSecret::default();
+    assert_eq!(refused(&mut tpm, &without_outer), rc::ATTRIBUTES.at(Import::IN_SYM_SEED));
+}
+
+#[test]
+fn keys_of_the_inner_wrapping_have_the_size_of_their_cipher() {
+    let mut tpm = started();
+    let parent = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let (object, public) = duplicable(&mut tpm, parent, TpmaObject::empty());
+    let code = refused_duplicate(&mut tpm, &command(object, Some(parent), Some(&[1; 15])));
+    assert_eq!(code, rc::SIZE.at(Duplicate::ENCRYPTION_KEY_IN));
+    let mut without_cipher = command(object, Some(parent), Some(&[1; 16]));
+    without_cipher.symmetric_alg = None;
+    assert_eq!(refused_duplicate(&mut tpm, &without_cipher), rc::SIZE.at(Duplicate::ENCRYPTION_KEY_IN));
+    let sent = duplicate(&mut tpm, &command(object, Some(parent), None));
+    let short = import(parent, &public, &sent, &[1; 15]);
+    assert_eq!(refused(&mut tpm, &short), rc::SIZE.at(Import::ENCRYPTION_KEY));
+}
+
+#[test]
+fn only_a_storage_key_takes_a_duplicate() {
+    let mut tpm = started();
+    let parent = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let (object, public) = duplicable(&mut tpm, parent, TpmaObject::empty());
+    let signer = primary(&mut tpm, Hierarchy::Owner, template::ecc_signing(EccCurve::NistP256, None, false));
+    let code = refused_duplicate(&mut tpm, &command(object, Some(signer), None));
+    assert_eq!(code, rc::TYPE.at(Duplicate::NEW_PARENT_HANDLE));
+    let sent = duplicate(&mut tpm, &command(object, None, None));
+    assert_eq!(refused(&mut tpm, &import(signer, &public, &sent, b"")), rc::TYPE.at(Import::PARENT_HANDLE));
+    let mut fixed = public;
+    fixed.object_attributes |= TpmaObject::FIXED_PARENT;
+    assert_eq!(
+        refused(&mut tpm, &import(parent, &fixed, &sent, b"")),
+        rc::ATTRIBUTES.at(Import::OBJECT_PUBLIC)
+    );
+}
+
+#[test]
+fn an_import_that_is_not_bound_is_refused() {
+    let mut tpm = started();
+    let parent = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let (object, mut public) = duplicable(&mut tpm, parent, TpmaObject::empty());
+    let sent = duplicate(&mut tpm, &command(object, None, None));
+    if let sigillo_types::structures::PublicId::KeyedHash(unique) = &mut public.unique {
+        *unique = [1; 32].into();
+    }
+    assert_eq!(refused(&mut tpm, &import(parent, &public, &sent, b"")), sigillo_types::Rc::from(rc::BINDING));
+}
+
+#[test]
+fn a_rewrapped_duplicate_arrives_at_the_next_parent() {
+    let mut tpm = started();
+    let parent = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let (object, public) = duplicable(&mut tpm, parent, TpmaObject::empty());
+    let sent = duplicate(&mut tpm, &command(object, Some(parent), Some(&[3; 16])));
+    let name =
+        tpm.call(&sigillo_types::commands::ReadPublic { object_handle: object }).expect("readable").name;
+    support::flush(&mut tpm, object);
+    let next = primary(&mut tpm, Hierarchy::Owner, template::rsa_storage());
+    let rewrap = Rewrap {
+        old_parent: Some(parent),
+        new_parent: Some(next),
+        in_duplicate: sent.duplicate.clone(),
+        name,
+        in_sym_seed: sent.out_sym_seed.clone(),
+    };
+    let wrapped = tpm.call(&rewrap).expect("rewrapped");
+    let sent =
+        DuplicateResponse { duplicate: wrapped.out_duplicate, out_sym_seed: wrapped.out_sym_seed, ..sent };
+    arrives(&mut tpm, next, &public, &sent, &[3; 16]);
+    let other = Rewrap { name: [0; 34].into(), ..rewrap.clone() };
+    assert_eq!(refused(&mut tpm, &other), rc::INTEGRITY.at(Rewrap::IN_DUPLICATE));
+    let seedless = Rewrap { in_sym_seed: Tpm2bEncryptedSecret::default(), ..rewrap };
+    assert_eq!(refused(&mut tpm, &seedless), rc::HANDLE.at(Rewrap::OLD_PARENT));
+}
