@@ -1,7 +1,7 @@
 //! Bytes that must not be seen.
 
 use alloc::vec::Vec;
-use core::{convert::Infallible, fmt};
+use core::fmt;
 use minicbor::{Decode, Decoder, Encode, Encoder, bytes::ByteVec, decode, encode};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -56,9 +56,4 @@ impl<'b, C> Decode<'b, C> for Secret {
     fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, decode::Error> {
         ByteVec::decode(d, ctx).map(|bytes| Self(bytes.into()))
     }
-}
-
-/// Encoding into memory cannot fail.
-pub(crate) fn infallible<T>(result: Result<T, encode::Error<Infallible>>) -> Option<T> {
-    result.ok()
 }
