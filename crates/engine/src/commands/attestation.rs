@@ -6,20 +6,29 @@ use crate::{
     session::sized,
     ticket,
 };
+use alloc::vec::Vec;
+use sigillo_crypto::hash::hash;
 use sigillo_types::{
     Rc,
+    buffers::Tpm2bDigest,
     commands::{
-        Certify, CertifyCreation, CertifyCreationResponse, CertifyResponse, GetTime, GetTimeResponse, Quote,
-        QuoteResponse,
+        Certify, CertifyCreation, CertifyCreationResponse, CertifyResponse, GetCommandAuditDigest,
+        GetCommandAuditDigestResponse, GetSessionAuditDigest, GetSessionAuditDigestResponse, GetTime,
+        GetTimeResponse, Quote, QuoteResponse,
     },
     rc,
-    structures::{Attested, TpmsCertifyInfo, TpmsCreationInfo, TpmsQuoteInfo, TpmsTimeAttestInfo},
+    structures::{
+        Attested, TpmsCertifyInfo, TpmsCommandAuditInfo, TpmsCreationInfo, TpmsQuoteInfo, TpmsSessionAuditInfo,
+        TpmsTimeAttestInfo,
+    },
 };
 
 pub(crate) const COMMANDS: &[Entry] = entries![
     Certify => certify,
     CertifyCreation => certify_creation,
     Quote => quote,
+    GetSessionAuditDigest => get_session_audit_digest,
+    GetCommandAuditDigest => get_command_audit_digest,
     GetTime => get_time,
 ];
 
@@ -71,6 +80,62 @@ pub(crate) fn quote(tpm: &mut Tpm, cmd: Quote) -> Result<QuoteResponse, Rc> {
     };
     let (quoted, signature) = tpm.sign_attest(&signer, cmd.qualifying_data, Attested::Quote(info))?;
     Ok(QuoteResponse { quoted, signature })
+}
+
+/// TPM2_GetSessionAuditDigest. Part 3, 18.5.
+///
+/// # Response codes
+/// - `TYPE` (handle 3): the session never audited.
+/// - `TYPE`, `KEY` (handle 2), `SCHEME` (inScheme): as TPM2_Certify.
+pub(crate) fn get_session_audit_digest(
+    tpm: &mut Tpm,
+    cmd: GetSessionAuditDigest,
+) -> Result<GetSessionAuditDigestResponse, Rc> {
+    let handle = cmd.session_handle.raw();
+    let session = tpm.session(handle).map_err(|_| rc::FAILURE)?;
+    let not_auditing = rc::TYPE.at(GetSessionAuditDigest::SESSION_HANDLE);
+    let session_digest = session.audit_digest.clone().ok_or(not_auditing)?;
+    let exclusive_session = tpm.state.volatile.exclusive_audit == Some(handle);
+    let signer = tpm.signer(
+        cmd.sign_handle,
+        GetSessionAuditDigest::SIGN_HANDLE,
+        cmd.in_scheme,
+        GetSessionAuditDigest::IN_SCHEME,
+    )?;
+    let info = TpmsSessionAuditInfo { exclusive_session, session_digest };
+    let (audit_info, signature) =
+        tpm.sign_attest(&signer, cmd.qualifying_data, Attested::SessionAudit(info))?;
+    Ok(GetSessionAuditDigestResponse { audit_info, signature })
+}
+
+/// TPM2_GetCommandAuditDigest: a signature ends the log, whose digest is then empty. Part 3, 18.6.
+///
+/// # Response codes
+/// - `TYPE`, `KEY` (handle 2), `SCHEME` (inScheme): as TPM2_Certify.
+pub(crate) fn get_command_audit_digest(
+    tpm: &mut Tpm,
+    cmd: GetCommandAuditDigest,
+) -> Result<GetCommandAuditDigestResponse, Rc> {
+    let signer = tpm.signer(
+        cmd.sign_handle,
+        GetCommandAuditDigest::SIGN_HANDLE,
+        cmd.in_scheme,
+        GetCommandAuditDigest::IN_SCHEME,
+    )?;
+    let persistent = &tpm.state.persistent;
+    let codes: Vec<u8> = persistent.audit_commands.iter().flat_map(|code| code.to_be_bytes()).collect();
+    let info = TpmsCommandAuditInfo {
+        audit_counter: persistent.audit_counter,
+        digest_alg: persistent.audit_hash_alg.id(),
+        audit_digest: Tpm2bDigest::new(&tpm.state.reset.command_audit_digest)?,
+        command_digest: sized(&hash(persistent.audit_hash_alg, &[&codes])),
+    };
+    let (audit_info, signature) =
+        tpm.sign_attest(&signer, cmd.qualifying_data, Attested::CommandAudit(info))?;
+    if cmd.sign_handle.is_some() && !tpm.state.reset.command_audit_digest.is_empty() {
+        tpm.state.reset_mut().command_audit_digest.clear();
+    }
+    Ok(GetCommandAuditDigestResponse { audit_info, signature })
 }
 
 /// TPM2_GetTime. Part 3, 18.7. What is attested is never obfuscated: the privacy administrator has authorized the command.

@@ -6,13 +6,11 @@ use crate::{
     session::{sized, zero_digest},
 };
 use sigillo_crypto::hash::hash;
-use sigillo_types::{attributes::TpmaSession, cc};
+use sigillo_types::attributes::TpmaSession;
 
-/// Whether the command audit counts a command. SetCommandCodeAuditStatus always, Shutdown never. Part 3, 21.1.
+/// Whether the command audit counts a command; not in failure mode. Part 3, 21.1.
 pub(super) fn is_audited(tpm: &Tpm, code: u32) -> bool {
-    tpm.failure.is_none()
-        && code != cc::SHUTDOWN
-        && (code == cc::SET_COMMAND_CODE_AUDIT_STATUS || tpm.state.persistent.audit_commands.contains(&code))
+    tpm.failure.is_none() && tpm.state.persistent.audit_commands.contains(&code)
 }
 
 /// Extends the audit session's digest, and says which session is exclusive from now on. Part 1, 17.1 and 17.2.
