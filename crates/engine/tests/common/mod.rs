@@ -45,6 +45,8 @@ pub struct Local {
     pub disk_full: bool,
     /// The command that came last.
     pub last_command: Vec<u8>,
+    /// What the TPM answered last.
+    pub last_reply: Vec<u8>,
     /// Commands do not reach the TPM; the answer is TPM_RC_RETRY.
     pub discard: bool,
 }
@@ -65,7 +67,8 @@ impl Transport for Local {
             self.disk = state.to_vec();
             self.commits += 1;
         }
-        Ok(pending.stored())
+        self.last_reply = pending.stored();
+        Ok(self.last_reply.clone())
     }
 }
 
@@ -86,6 +89,7 @@ pub fn powered() -> TestTpm {
         commits: 0,
         disk_full: false,
         last_command: Vec::new(),
+        last_reply: Vec::new(),
         discard: false,
     })
 }
