@@ -57,10 +57,16 @@ impl Tpm {
     /// was part of what was wrong; `session` is `None` for a password.
     ///
     /// A session bound to a protected entity stands for that entity's authValue wherever it is used. Part 1, 16.8.7.
-    pub(crate) fn wrong_try(&self, entity: Option<u32>, auth_used: bool, session: Option<&Session>) -> WrongTry {
+    pub(crate) fn wrong_try(
+        &self,
+        entity: Option<u32>,
+        auth_used: bool,
+        session: Option<&Session>,
+    ) -> WrongTry {
         let tried = entity.filter(|_| auth_used);
         let protected = tried.is_some_and(|handle| !self.is_da_exempt(handle));
-        let (da_bound, lockout_bound) = session.map_or((false, false), |session| (session.da_bound, session.lockout_bound));
+        let (da_bound, lockout_bound) =
+            session.map_or((false, false), |session| (session.da_bound, session.lockout_bound));
         let counts = if lockout_bound || (protected && tried == Some(rh::LOCKOUT)) {
             Counts::Lockout
         } else if da_bound || protected {

@@ -7,11 +7,14 @@ use sigillo_types::{
     command::{CommandSpec, Response},
 };
 
+/// A handler behind the raw handles and parameters.
+pub(crate) type Run = fn(&mut Tpm, &[u32], &[u8]) -> Result<Answer, Rc>;
+
 /// One implemented command.
 pub(crate) struct Entry {
     pub(crate) spec: &'static CommandSpec,
     /// Unmarshals the handles and parameters and performs the command.
-    pub(crate) run: fn(&mut Tpm, &[u32], &[u8]) -> Result<Answer, Rc>,
+    pub(crate) run: Run,
 }
 
 /// What a handler answers, in canonical form.
@@ -49,6 +52,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
 }
 
 /// The implemented commands by their distance from the first code: every command looks here.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses a wrong index")]
 static BY_CODE: [Option<&Entry>; (cc::LAST - cc::FIRST + 1) as usize] = {
     let mut table = [None; (cc::LAST - cc::FIRST + 1) as usize];
     let mut clause = 0;
@@ -82,7 +86,11 @@ mod tests {
     #[test]
     fn every_implemented_command_is_found_by_its_code() {
         for entry in all() {
-            assert!(find(entry.spec.code).is_some_and(|found| found.spec.name == entry.spec.name), "{}", entry.spec.name);
+            assert!(
+                find(entry.spec.code).is_some_and(|found| found.spec.name == entry.spec.name),
+                "{}",
+                entry.spec.name
+            );
         }
         assert_eq!(find(0).map(|entry| entry.spec.code), None);
         assert_eq!(find(u32::MAX).map(|entry| entry.spec.code), None);

@@ -108,7 +108,9 @@ impl Tpm {
             Entity::Permanent(Permanent::Endorsement) => {
                 (persistent.endorsement.policy_alg, &persistent.endorsement.policy)
             }
-            Entity::Permanent(Permanent::Lockout) => (persistent.lockout_policy_alg, &persistent.lockout_policy),
+            Entity::Permanent(Permanent::Lockout) => {
+                (persistent.lockout_policy_alg, &persistent.lockout_policy)
+            }
             Entity::Open | Entity::Sequence(_) => return None,
             Entity::Object(object) => (object.public.name_alg, &object.public.auth_policy),
             Entity::Nv(index) => (Some(index.public.name_alg), &index.public.auth_policy),

@@ -144,7 +144,8 @@ impl Tpm {
         }
         let volatile = self.state.volatile_mut();
         volatile.sessions.remove(&index);
-        volatile.exclusive_audit = volatile.exclusive_audit.filter(|exclusive| exclusive & hc::HANDLE_MASK != index);
+        volatile.exclusive_audit =
+            volatile.exclusive_audit.filter(|exclusive| exclusive & hc::HANDLE_MASK != index);
         true
     }
 
@@ -160,7 +161,9 @@ impl Tpm {
             SessionSlot::Saved(version) => Some(*version),
             SessionSlot::Loaded(_) => None,
         });
-        saved.min().is_some_and(|oldest| self.state.reset.context_counter.saturating_sub(oldest) >= CONTEXT_GAP_MAX)
+        saved
+            .min()
+            .is_some_and(|oldest| self.state.reset.context_counter.saturating_sub(oldest) >= CONTEXT_GAP_MAX)
     }
 
     /// What changes whenever Time starts anew: each TPM2_Startup counts in one of the two. Part 1, 16.7.12.

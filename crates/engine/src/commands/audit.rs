@@ -14,7 +14,10 @@ pub(crate) const COMMANDS: &[Entry] = entries![SetCommandCodeAuditStatus => set_
 ///
 /// # Response codes
 /// - `VALUE` (auditAlg): the algorithm and the lists were to change at the same time.
-pub(crate) fn set_command_code_audit_status(tpm: &mut Tpm, cmd: SetCommandCodeAuditStatus) -> Result<Done, Rc> {
+pub(crate) fn set_command_code_audit_status(
+    tpm: &mut Tpm,
+    cmd: SetCommandCodeAuditStatus,
+) -> Result<Done, Rc> {
     let current = tpm.state.persistent.audit_hash_alg;
     if let Some(alg) = cmd.audit_alg.filter(|alg| *alg != current) {
         if !cmd.set_list.is_empty() || !cmd.clear_list.is_empty() {

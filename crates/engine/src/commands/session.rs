@@ -45,7 +45,10 @@ const MIN_NONCE: usize = 16;
 /// - `HANDLE` (bind): without its sensitive area or Name, or a PIN index.
 /// - `MODE` (symmetric): a block cipher in another mode than CFB.
 /// - `SESSION_MEMORY`, `CONTEXT_GAP`, `SESSION_HANDLES`: no place for another session.
-pub(crate) fn start_auth_session(tpm: &mut Tpm, cmd: StartAuthSession) -> Result<StartAuthSessionResponse, Rc> {
+pub(crate) fn start_auth_session(
+    tpm: &mut Tpm,
+    cmd: StartAuthSession,
+) -> Result<StartAuthSessionResponse, Rc> {
     let digest_size = cmd.auth_hash.digest_size();
     if cmd.nonce_caller.len() < MIN_NONCE || cmd.nonce_caller.len() > digest_size {
         return Err(rc::SIZE.at(StartAuthSession::NONCE_CALLER));

@@ -74,7 +74,10 @@ fn authorize(
 ) -> Result<(), Rc> {
     let code = request.entry.spec.code;
     require_sensitive(tpm, target.handle)?;
-    if target.handle == rh::PLATFORM && tpm.state.persistent.pp_commands.contains(&code) && !tpm.physical_presence() {
+    if target.handle == rh::PLATFORM
+        && tpm.state.persistent.pp_commands.contains(&code)
+        && !tpm.physical_presence()
+    {
         return Err(rc::PP.into());
     }
     let method = match loaded {
@@ -85,9 +88,9 @@ fn authorize(
     let (includes_auth, by_password) = match &method {
         Method::Password => (true, true),
         Method::Hmac(session) => (!is_bound_to(tpm, session, request, target), false),
-        Method::Policy(session) => session
-            .policy()
-            .map_or((false, false), |policy| (policy.auth_value_needed || policy.password_needed, policy.password_needed)),
+        Method::Policy(session) => session.policy().map_or((false, false), |policy| {
+            (policy.auth_value_needed || policy.password_needed, policy.password_needed)
+        }),
     };
     if includes_auth && !tpm.is_da_exempt(target.handle) {
         tpm.require_not_locked_out(target.handle == rh::LOCKOUT)?;
@@ -140,7 +143,9 @@ fn require_auth_value(tpm: &Tpm, target: Target, code: u32) -> Result<(), Rc> {
             true
         }
         (Some(Entity::Permanent(_)), AuthRole::Admin) => return Err(rc::AUTH_TYPE),
-        (Some(Entity::Object(object)), AuthRole::User) => object.attributes().contains(TpmaObject::USER_WITH_AUTH),
+        (Some(Entity::Object(object)), AuthRole::User) => {
+            object.attributes().contains(TpmaObject::USER_WITH_AUTH)
+        }
         (Some(Entity::Nv(index)), AuthRole::User) => {
             let pin_secret = code == cc::POLICY_SECRET && tpm.pin_index(target.handle).is_some();
             let needed = if writes_nv(code) { TpmaNv::AUTHWRITE } else { TpmaNv::AUTHREAD };
@@ -186,7 +191,9 @@ fn is_bound_to(tpm: &Tpm, session: &Session, request: &Request<'_>, target: Targ
 /// The authValue of an object or sequence, which the response uses as it was before the command.
 fn object_auth(tpm: &Tpm, handle: u32) -> Option<Zeroizing<Vec<u8>>> {
     match tpm.entity(handle)? {
-        Entity::Object(_) | Entity::Sequence(_) => tpm.auth_value(handle).map(|auth| Zeroizing::new(auth.to_vec())),
+        Entity::Object(_) | Entity::Sequence(_) => {
+            tpm.auth_value(handle).map(|auth| Zeroizing::new(auth.to_vec()))
+        }
         Entity::Permanent(_) | Entity::Open | Entity::Nv(_) => None,
     }
 }
@@ -226,7 +233,11 @@ fn verify_hmac(
     let nonces = Nonces {
         newer: session.nonce_caller,
         older: &loaded.nonce_tpm,
-        ..if index == 0 && target.is_some() { other_nonces(tpm, &request.sessions) } else { Nonces::default() }
+        ..if index == 0 && target.is_some() {
+            other_nonces(tpm, &request.sessions)
+        } else {
+            Nonces::default()
+        }
     };
     let expected = hashes::session_hmac(loaded.auth_hash, &key, &cp_hash, nonces, session.attributes);
     if ct_eq(&expected, session.proof) {
@@ -265,9 +276,13 @@ fn concatenated(key: &[u8], auth: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// nonceTPM of the sessions behind the first that decrypt and encrypt: without them they could be taken away unseen. Part 1, 16.6.3.4.
 fn other_nonces<'a>(tpm: &'a Tpm, sessions: &[SessionUse<'_>]) -> Nonces<'a> {
-    let with = |attribute| sessions.iter().skip(1).find(|session| session.has(attribute)).map(|session| session.handle);
+    let with = |attribute| {
+        sessions.iter().skip(1).find(|session| session.has(attribute)).map(|session| session.handle)
+    };
     let nonce = |handle: Option<u32>| {
-        handle.and_then(|handle| tpm.session(handle).ok()).map_or(&[][..], |session| session.nonce_tpm.as_slice())
+        handle
+            .and_then(|handle| tpm.session(handle).ok())
+            .map_or(&[][..], |session| session.nonce_tpm.as_slice())
     };
     let decrypt = with(TpmaSession::DECRYPT);
     let encrypt = with(TpmaSession::ENCRYPT).filter(|handle| Some(*handle) != decrypt);

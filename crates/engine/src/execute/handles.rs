@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use sigillo_types::{
     Position, Rc, Reader, Unmarshal,
     command::CommandSpec,
-    handles::{Hierarchy, HandleType, hc, rh},
+    handles::{HandleType, Hierarchy, hc, rh},
     rc,
 };
 

@@ -34,7 +34,8 @@ impl Deref for Parameters<'_> {
 /// # Errors
 /// At the session: `INSUFFICIENT` if the parameter has no size, `SIZE` if it is larger than what is there.
 pub(super) fn decrypt<'a>(tpm: &Tpm, request: &Request<'a>) -> Result<Parameters<'a>, Rc> {
-    let decrypting = request.sessions.iter().enumerate().find(|(_, session)| session.has(TpmaSession::DECRYPT));
+    let decrypting =
+        request.sessions.iter().enumerate().find(|(_, session)| session.has(TpmaSession::DECRYPT));
     let Some((index, session)) = decrypting else { return Ok(Parameters::Plain(request.parameters)) };
     let loaded = tpm.session(session.handle).map_err(|_| rc::FAILURE)?;
     let mut parameters = Zeroizing::new(request.parameters.to_vec());

@@ -23,7 +23,12 @@ use sigillo_types::{HashAlg, Rc, Reader, attributes::TpmaNv, cc, command::AuthRo
 /// - `PCR_CHANGED`: a PCR changed since PolicyPCR.
 /// - `LOCALITY`: the policy is for another locality.
 /// - `PP`: the policy needs physical presence.
-pub(super) fn check(tpm: &Tpm, request: &mut Request<'_>, target: Target, session: &Session) -> Result<(), Rc> {
+pub(super) fn check(
+    tpm: &Tpm,
+    request: &mut Request<'_>,
+    target: Target,
+    session: &Session,
+) -> Result<(), Rc> {
     let Some(policy) = session.policy() else { return Err(rc::FAILURE) };
     let code = request.entry.spec.code;
     if target.role != AuthRole::User && policy.command_code.is_none() {

@@ -11,12 +11,7 @@ use crate::{Tpm, dispatch::Answer, state::Session};
 use alloc::{sync::Arc, vec, vec::Vec};
 use sigillo_crypto::Rng;
 use sigillo_types::{
-    Marshal, Rc,
-    attributes::TpmaSession,
-    buffers::Tpm2bNonce,
-    constants::st,
-    marshal::marshal_sized,
-    rc,
+    Marshal, Rc, attributes::TpmaSession, buffers::Tpm2bNonce, constants::st, marshal::marshal_sized, rc,
 };
 
 /// Builds the response to a command that succeeded, and brings its sessions up to date.
@@ -95,7 +90,8 @@ fn answer_session(
     }
     let loaded: &Arc<Session> = tpm.session(session.handle).map_err(|_| rc::FAILURE)?;
     let mut attributes = session.attributes;
-    let exclusive = session.has(TpmaSession::AUDIT) && tpm.state.volatile.exclusive_audit == Some(session.handle);
+    let exclusive =
+        session.has(TpmaSession::AUDIT) && tpm.state.volatile.exclusive_audit == Some(session.handle);
     attributes.set(TpmaSession::AUDIT_EXCLUSIVE, exclusive);
     loaded.nonce_tpm.marshal(reply);
     attributes.marshal(reply);

@@ -94,7 +94,8 @@ pub(super) fn read<'a>(
     let mut sessions = read_area(tpm, spec, area)?;
 
     let needed = spec.handles.iter().zip(handles).enumerate();
-    let needed = needed.filter_map(|(index, (field, handle))| Some(Target { handle: *handle, index, role: field.auth? }));
+    let needed = needed
+        .filter_map(|(index, (field, handle))| Some(Target { handle: *handle, index, role: field.auth? }));
     if sessions.len() < spec.authorizations() {
         return Err(rc::AUTH_MISSING);
     }
@@ -125,7 +126,8 @@ fn read_area<'a>(tpm: &Tpm, spec: &CommandSpec, area: &'a [u8]) -> Result<Vec<Se
 
 fn read_session<'a>(r: &mut Reader<'a>) -> Result<SessionUse<'a>, Fmt1> {
     let handle = u32::unmarshal(r)?;
-    let is_session = matches!(HandleType::of(handle), Some(HandleType::HmacSession | HandleType::PolicySession));
+    let is_session =
+        matches!(HandleType::of(handle), Some(HandleType::HmacSession | HandleType::PolicySession));
     if !is_session && handle != rh::PW {
         return Err(rc::HANDLE);
     }
@@ -170,7 +172,9 @@ fn check_session(
             return refuse(rc::ATTRIBUTES);
         }
     }
-    if (wants(TpmaSession::DECRYPT) && !spec.can_decrypt()) || (wants(TpmaSession::ENCRYPT) && !spec.can_encrypt()) {
+    if (wants(TpmaSession::DECRYPT) && !spec.can_decrypt())
+        || (wants(TpmaSession::ENCRYPT) && !spec.can_encrypt())
+    {
         return refuse(rc::ATTRIBUTES);
     }
     if wants(TpmaSession::DECRYPT | TpmaSession::ENCRYPT) && loaded.symmetric.is_none() {

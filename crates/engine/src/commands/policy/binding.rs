@@ -50,9 +50,17 @@ fn bind(
 pub(crate) fn policy_cp_hash(tpm: &mut Tpm, cmd: PolicyCpHash) -> Result<Done, Rc> {
     let bound = BoundHash::CpHash(cmd.cp_hash_a.clone());
     let same = bound.clone();
-    bind(tpm, cmd.policy_session, cc::POLICY_CP_HASH, &cmd.cp_hash_a, PolicyCpHash::CP_HASH_A, bound, |earlier| {
-        if *earlier == same { Ok(()) } else { Err(rc::CPHASH) }
-    })
+    bind(
+        tpm,
+        cmd.policy_session,
+        cc::POLICY_CP_HASH,
+        &cmd.cp_hash_a,
+        PolicyCpHash::CP_HASH_A,
+        bound,
+        |earlier| {
+            if *earlier == same { Ok(()) } else { Err(rc::CPHASH) }
+        },
+    )
 }
 
 /// TPM2_PolicyNameHash. Part 3, 23.14.
@@ -87,11 +95,14 @@ pub(crate) fn policy_template(tpm: &mut Tpm, cmd: PolicyTemplate) -> Result<Done
     let bound = BoundHash::Template(cmd.template_hash.clone());
     let same = bound.clone();
     let position = PolicyTemplate::TEMPLATE_HASH;
-    bind(tpm, cmd.policy_session, cc::POLICY_TEMPLATE, &cmd.template_hash, position, bound, |earlier| match earlier {
-        earlier if *earlier == same => Ok(()),
-        BoundHash::Template(_) => Err(rc::VALUE.at(position)),
-        BoundHash::CpHash(_) | BoundHash::NameHash(_) | BoundHash::Duplication(_) | BoundHash::Parameters(_) => {
-            Err(rc::CPHASH)
+    bind(tpm, cmd.policy_session, cc::POLICY_TEMPLATE, &cmd.template_hash, position, bound, |earlier| {
+        match earlier {
+            earlier if *earlier == same => Ok(()),
+            BoundHash::Template(_) => Err(rc::VALUE.at(position)),
+            BoundHash::CpHash(_)
+            | BoundHash::NameHash(_)
+            | BoundHash::Duplication(_)
+            | BoundHash::Parameters(_) => Err(rc::CPHASH),
         }
     })
 }

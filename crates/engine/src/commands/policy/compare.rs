@@ -72,11 +72,18 @@ mod tests {
             Operation::BitClear,
         ];
         let octets = [0x00, 0x01, 0x55, 0x7F, 0x80, 0x81, 0xAA, 0xFE, 0xFF];
-        let numbers = octets.iter().flat_map(|high| octets.iter().map(|low| [*high, *low])).collect::<alloc::vec::Vec<_>>();
+        let numbers = octets
+            .iter()
+            .flat_map(|high| octets.iter().map(|low| [*high, *low]))
+            .collect::<alloc::vec::Vec<_>>();
         for operation in ALL {
             for a in &numbers {
                 for b in &numbers {
-                    assert_eq!(holds(operation, a, b), expected(operation, *a, *b), "{a:?} {operation:?} {b:?}");
+                    assert_eq!(
+                        holds(operation, a, b),
+                        expected(operation, *a, *b),
+                        "{a:?} {operation:?} {b:?}"
+                    );
                 }
             }
         }

@@ -2,11 +2,13 @@
 
 use crate::{Tpm, dispatch, state::session::Policy};
 use sigillo_types::{
-    Rc, cc,
+    Rc,
     attributes::TpmaLocality,
+    cc,
     command::Done,
     commands::{
-        PolicyAuthValue, PolicyCommandCode, PolicyLocality, PolicyNvWritten, PolicyPassword, PolicyPhysicalPresence,
+        PolicyAuthValue, PolicyCommandCode, PolicyLocality, PolicyNvWritten, PolicyPassword,
+        PolicyPhysicalPresence,
     },
     handles::PolicySessionHandle,
     rc,
@@ -49,7 +51,9 @@ fn narrowed(earlier: Option<TpmaLocality>, locality: TpmaLocality) -> Option<Tpm
 /// - `RANGE` (locality): no locality would be left, or an extended locality meets another one or a set.
 pub(crate) fn policy_locality(tpm: &mut Tpm, cmd: PolicyLocality) -> Result<Done, Rc> {
     let left = match checked(tpm, cmd.policy_session)? {
-        Some(policy) => narrowed(policy.locality, cmd.locality).ok_or(rc::RANGE.at(PolicyLocality::LOCALITY))?,
+        Some(policy) => {
+            narrowed(policy.locality, cmd.locality).ok_or(rc::RANGE.at(PolicyLocality::LOCALITY))?
+        }
         None => cmd.locality,
     };
     assert(tpm, cmd.policy_session, cc::POLICY_LOCALITY, &[cmd.locality.bits()], |policy| {
@@ -119,7 +123,10 @@ mod tests {
     fn localities_can_only_become_fewer() {
         let zero_and_one = TpmaLocality::ZERO | TpmaLocality::ONE;
         assert_eq!(narrowed(None, zero_and_one), Some(zero_and_one));
-        assert_eq!(narrowed(Some(zero_and_one), TpmaLocality::ONE | TpmaLocality::TWO), Some(TpmaLocality::ONE));
+        assert_eq!(
+            narrowed(Some(zero_and_one), TpmaLocality::ONE | TpmaLocality::TWO),
+            Some(TpmaLocality::ONE)
+        );
         assert_eq!(narrowed(Some(zero_and_one), TpmaLocality::FOUR), None);
         assert_eq!(narrowed(None, TpmaLocality::empty()), None);
     }

@@ -14,9 +14,9 @@ mod value;
 use crate::dispatch::{Entry, entries};
 use sigillo_types::commands::{
     PolicyAuthValue, PolicyAuthorize, PolicyAuthorizeNv, PolicyCommandCode, PolicyCounterTimer, PolicyCpHash,
-    PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality, PolicyNameHash, PolicyNv, PolicyNvWritten, PolicyOr,
-    PolicyParameters, PolicyPassword, PolicyPcr, PolicyPhysicalPresence, PolicySecret, PolicySigned,
-    PolicyTemplate, PolicyTicket,
+    PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality, PolicyNameHash, PolicyNv, PolicyNvWritten,
+    PolicyOr, PolicyParameters, PolicyPassword, PolicyPcr, PolicyPhysicalPresence, PolicySecret,
+    PolicySigned, PolicyTemplate, PolicyTicket,
 };
 
 pub(crate) const COMMANDS: &[Entry] = entries![

@@ -93,8 +93,7 @@ impl Qualifiers<'_> {
         let timeout_ms = self.timeout_ms.unwrap_or(0);
         let until_reset = self.nonce_tpm.is_empty();
         let parts = ticket_parts(tpm, timeout_ms, until_reset);
-        let ticket =
-            ticket::auth(tpm, tag, hierarchy, &[self.cp_hash_a, self.policy_ref, name, &parts]);
+        let ticket = ticket::auth(tpm, tag, hierarchy, &[self.cp_hash_a, self.policy_ref, name, &parts]);
         let timeout = if until_reset { timeout_ms | UNTIL_RESET } else { timeout_ms };
         (Tpm2bTimeout::from(timeout.to_be_bytes()), ticket)
     }

@@ -13,7 +13,12 @@ use sigillo_types::{
 };
 
 /// The hash of what is compared and how.
-fn arguments(alg: HashAlg, operand: &[u8], offset: u16, operation: Operation) -> sigillo_crypto::hash::Digest {
+fn arguments(
+    alg: HashAlg,
+    operand: &[u8],
+    offset: u16,
+    operation: Operation,
+) -> sigillo_crypto::hash::Digest {
     hash(alg, &[operand, &offset.to_be_bytes(), &operation.to_bytes()])
 }
 
