@@ -16,6 +16,10 @@ pub const BUFFER_MIN: u32 = 0xb50;
 /// The largest command buffer, in bytes, and the one in use until another is asked for.
 pub const BUFFER_MAX: u32 = 0x1000;
 
+/// TPM_ST_RSP_COMMAND.
+const RSP_COMMAND: [u8; 2] = [0x00, 0xc4];
+/// TPM_ST_NO_SESSIONS.
+const NO_SESSIONS: [u8; 2] = [0x80, 0x01];
 const CC_STARTUP: u32 = 0x0000_0144;
 const CC_SHUTDOWN: u32 = 0x0000_0145;
 
@@ -296,7 +300,15 @@ impl Machine {
     fn run(&mut self, locality: u8, command: &[u8]) -> Vec<u8> {
         let Some(tpm) = &mut self.tpm else { return data::FAILURE.to_vec() };
         let pending = tpm.execute(locality, command, &mut self.host);
-        settle(pending, self.persist.as_mut(), &self.log)
+        let mut response = settle(pending, self.persist.as_mut(), &self.log);
+        // BAD_TAG comes under TPM_ST_RSP_COMMAND, the tag of a TPM 1.2 (Part 2, 6.9). OVMF probes a TIS with a TPM 1.2
+        // command and takes that tag for a TPM 1.2 indeed, after which the guest has no TPM.
+        if let Some(tag) = response.first_chunk_mut::<2>()
+            && *tag == RSP_COMMAND
+        {
+            *tag = NO_SESSIONS;
+        }
+        response
     }
 
     /// Sets the locality of the commands that follow.

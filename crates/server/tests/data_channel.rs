@@ -53,6 +53,16 @@ fn impossible_sizes_answer_command_size_and_the_next_command_is_served() {
     }
 }
 
+/// OVMF's probe of a TIS: TPM_ORD_GetTicks and TPM_ORD_Startup of a TPM 1.2.
+#[test]
+fn a_command_of_tpm_1_2_is_refused_under_the_tag_of_a_tpm_2_0() {
+    let process = started();
+    let mut data = process.data();
+    for probe in ["00c1 0000000a 000000f1", "00c1 0000000c 00000099 0001"] {
+        data.expect(probe, "8001 0000000a 0000001e");
+    }
+}
+
 #[test]
 fn a_command_that_stops_half_way_answers_command_size() {
     let process = started();
