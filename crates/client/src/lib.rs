@@ -21,6 +21,7 @@ use sigillo_types::{
     command::{Command, Response},
     commands::{NvReadPublic, ReadPublic},
     handles::{HandleType, NvIndexHandle, ObjectHandle},
+    rc,
 };
 use std::fmt;
 
@@ -54,6 +55,9 @@ impl<E: fmt::Debug + fmt::Display> Error<E> {
         }
     }
 }
+
+/// How often a command answered with `TPM_RC_RETRY` is sent again.
+const MAX_RETRIES: u32 = 100;
 
 /// What a call of a command over a transport gives.
 pub type CallResult<T, C> = Result<<C as Command>::Response, Error<<T as Transport>::Error>>;
@@ -108,16 +112,26 @@ impl<T: Transport> Client<T> {
         let area = session::authorize(C::SPEC, &names, &mut parameters, auths).map_err(|_| Error::Entropy)?;
         let request =
             frame::command(C::SPEC.code, &handles, area.as_ref().map(|area| area.as_slice()), &parameters);
-        let reply = self.transport.transmit(&request).map_err(Error::Transport)?;
-        let mut response = frame::response(&reply, C::Response::HANDLE).map_err(|fault| match fault {
-            frame::Fault::Rc(rc) => Error::Tpm(rc),
-            frame::Fault::Malformed(what) => Error::Malformed(what),
-        })?;
+        let mut response = self.exchange(&request, C::Response::HANDLE)?;
         if area.is_some() {
             session::check_response(C::SPEC, &mut response, auths).map_err(|_| Error::ResponseHmac)?;
         }
         C::Response::from_parts(response.handle, &response.parameters)
             .map_err(|_| Error::Malformed("the parameters do not unmarshal"))
+    }
+
+    /// Sends a command, again as long as the TPM says that it could not start it.
+    fn exchange(&mut self, request: &[u8], has_handle: bool) -> Result<frame::Response, Error<T::Error>> {
+        let mut tries = 0;
+        loop {
+            let reply = self.transport.transmit(request).map_err(Error::Transport)?;
+            match frame::response(&reply, has_handle) {
+                Ok(response) => return Ok(response),
+                Err(frame::Fault::Rc(rc::RETRY)) if tries < MAX_RETRIES => tries += 1,
+                Err(frame::Fault::Rc(rc)) => return Err(Error::Tpm(rc)),
+                Err(frame::Fault::Malformed(what)) => return Err(Error::Malformed(what)),
+            }
+        }
     }
 
     /// The Name of an entity: the handle itself for PCR, sessions and permanent entities, else what the TPM says. A sequence has an

@@ -72,9 +72,14 @@ pub(crate) fn all() -> Vec<Workload> {
         }),
         workload("NV_Write 64", 300, |tpm| {
             let (auth_handle, nv_index) = define(tpm)?;
-            let data = Tpm2bMaxNvBuffer::new(&[9; 64]).map_err(coded)?;
-            let command = NvWrite { auth_handle, nv_index, data, offset: 0 };
-            Ok(Box::new(move |tpm| run(tpm, &command)))
+            let mut round = 0_u64;
+            Ok(Box::new(move |tpm| {
+                // Other data every round: what does not change anything need not be written.
+                round += 1;
+                let data = round.to_be_bytes().repeat(8);
+                let data = Tpm2bMaxNvBuffer::new(&data).map_err(coded)?;
+                run(tpm, &NvWrite { auth_handle, nv_index, data, offset: 0 })
+            }))
         }),
         workload("NV_Read 64", 2000, |tpm| {
             let (auth_handle, nv_index) = define(tpm)?;
