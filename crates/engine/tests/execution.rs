@@ -452,6 +452,15 @@ fn a_refused_command_writes_nothing() {
 }
 
 #[test]
+fn a_canceled_command_has_not_happened() {
+    let mut tpm = started();
+    tpm.transport().host.canceled = true;
+    assert_eq!(refused(&mut tpm, &owner_auth(b"new")), rc::CANCELED);
+    tpm.transport().host.canceled = false;
+    tpm.call(&owner_auth(b"")).unwrap();
+}
+
+#[test]
 fn an_object_without_user_with_auth_takes_no_password() {
     let mut tpm = started();
     let parent = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());

@@ -20,7 +20,8 @@ use sigillo_types::{HashAlg, Marshal, Rc, buffers::Tpm2bName, constants::st, rc}
 impl Tpm {
     /// Executes a command that came from `locality` (0 to 4, or 32 to 255).
     ///
-    /// Every command has a reply, be it a response code. Nothing is answered, and nothing has happened, before [`Pending::stored`].
+    /// Every command has a reply, be it a response code. Nothing is answered, and nothing has happened, before [`Pending::stored`]. A command
+    /// that is canceled while it runs comes to its end, is undone, and answers `TPM_RC_CANCELED`.
     pub fn execute(&mut self, locality: u8, command: &[u8], host: &mut dyn Host) -> Pending<'_> {
         let now_ms = host.monotonic_ms();
         self.call = Call { locality, ..Call::default() };
@@ -34,6 +35,8 @@ impl Tpm {
         let was_failing = self.failure.is_some();
         let result = match self.run(command) {
             Ok(_) if self.failure.is_some() && !was_failing => Err(rc::FAILURE),
+            // Undone as if it had never come: the caller may send it again.
+            Ok(_) if host.canceled() => Err(rc::CANCELED),
             result => result,
         };
         match result {

@@ -16,6 +16,8 @@ use std::convert::Infallible;
 pub struct TestHost {
     pub now_ms: u64,
     pub out_of_entropy: bool,
+    /// The driver asked to cancel.
+    pub canceled: bool,
 }
 
 impl Host for TestHost {
@@ -28,6 +30,10 @@ impl Host for TestHost {
             return Err(EntropyUnavailable);
         }
         getrandom::fill(out).map_err(|_| EntropyUnavailable)
+    }
+
+    fn canceled(&self) -> bool {
+        self.canceled
     }
 }
 
