@@ -60,7 +60,7 @@ impl Tpm {
 ///
 /// # Response codes
 /// - `TYPE` (handle 1): the parent is a sequence or no storage parent.
-/// - `ATTRIBUTES`, `HASH`, `KDF`, `MODE`, `RANGE`, `SCHEME`, `SIZE`, `SYMMETRIC`, `VALUE` (inPublic): the template contradicts itself, the
+/// - `ATTRIBUTES`, `HASH`, `KDF`, `RANGE`, `SCHEME`, `SIZE`, `SYMMETRIC`, `VALUE` (inPublic): the template contradicts itself, the
 ///   parent or inSensitive, or asks for a key that is not made here.
 /// - `SIZE`, `KEY_SIZE` (inSensitive): userAuth is longer than a Name's digest, or the key given has a wrong size.
 pub(crate) fn create(tpm: &mut Tpm, cmd: Create) -> Result<CreateResponse, Rc> {

@@ -56,7 +56,10 @@ pub(crate) fn object(
         Place::External(_) => None,
     };
     // Without a sensitive area, or without a Name to bind it to, the attributes may be anything. Part 3, 12.3.
-    if sensitive.is_some() && public.name_alg.is_some() {
+    if let (Some(sensitive), Some(alg)) = (&sensitive, public.name_alg) {
+        if sensitive.seed_value.len() > alg.digest_size() {
+            return Err(Flaw::Sensitive(rc::KEY_SIZE));
+        }
         template::attributes(&public, parent).map_err(Flaw::Public)?;
     } else {
         template::policy_size(&public).map_err(Flaw::Public)?;
@@ -167,7 +170,7 @@ fn seed_size(public: &TpmtPublic, sensitive: &TpmtSensitive, digest_size: usize)
     let storage = public.object_attributes.contains(TpmaObject::RESTRICTED | TpmaObject::DECRYPT);
     if symmetric_unique(public).is_some() {
         if size == digest_size { Ok(()) } else { Err(rc::KEY_SIZE) }
-    } else if size > digest_size || storage && size < digest_size / 2 {
+    } else if storage && size < digest_size / 2 {
         Err(rc::SIZE)
     } else {
         Ok(())

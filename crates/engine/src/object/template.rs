@@ -6,7 +6,7 @@ use crate::state::Object;
 use sigillo_crypto::rsa;
 use sigillo_types::{
     Fmt1, HashAlg,
-    alg::{KdfAlg, SymMode},
+    alg::KdfAlg,
     attributes::TpmaObject,
     rc,
     structures::{
@@ -37,7 +37,7 @@ impl<'a> Origin<'a> {
 ///
 /// # Errors
 /// - `ATTRIBUTES`: the attributes contradict each other, the parent's, or what the caller gave as sensitive data.
-/// - `VALUE`: the caller gave data for an asymmetric child, or keys of that size are not made.
+/// - `VALUE`: keys of that size are not made.
 /// - `RANGE`: keys with that exponent are not made.
 /// - as [`attributes`].
 pub(crate) fn creation(public: &TpmtPublic, origin: Origin<'_>, data_given: bool) -> Result<(), Fmt1> {
@@ -49,7 +49,7 @@ pub(crate) fn creation(public: &TpmtPublic, origin: Origin<'_>, data_given: bool
     }
     // Of an asymmetric primary key the data is not the key but makes it another one. Part 1, 24.3.3.
     if tpm_makes_data && data_given && !(asymmetric && matches!(origin, Origin::Primary)) {
-        return Err(if asymmetric { rc::VALUE } else { rc::ATTRIBUTES });
+        return Err(rc::ATTRIBUTES);
     }
     if is_data_object(public) && tpm_makes_data {
         return Err(rc::ATTRIBUTES);
@@ -142,7 +142,6 @@ pub(crate) fn policy_size(public: &TpmtPublic) -> Result<(), Fmt1> {
 /// # Errors
 /// - `SCHEME`: the scheme is not for the type, or not for what the key may do.
 /// - `SYMMETRIC`: a parent without a cipher, another key with one, or a cipher other than the parent's where it must be the same.
-/// - `MODE`: a parent's cipher that is not in CFB mode.
 /// - `HASH`: a nameAlg other than the parent's where it must be the same.
 /// - `KDF`: a key derivation for an ECC key: none of those implemented can be used with one.
 pub(crate) fn scheme(public: &TpmtPublic, parent: Option<&Object>) -> Result<(), Fmt1> {
@@ -171,10 +170,8 @@ pub(crate) fn scheme(public: &TpmtPublic, parent: Option<&Object>) -> Result<(),
     if !storage {
         return Ok(());
     }
+    // Its mode does not count: children are always protected in CFB mode. Part 3, 12.1.
     let cipher = cipher.ok_or(rc::SYMMETRIC)?;
-    if cipher.mode() != Some(SymMode::Cfb) {
-        return Err(rc::MODE);
-    }
     if let Some(parent) = parent.filter(|_| own.contains(TpmaObject::FIXED_PARENT)) {
         if public.name_alg != parent.name_alg() {
             return Err(rc::HASH);
