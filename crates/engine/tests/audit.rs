@@ -13,8 +13,8 @@ use sigillo_types::{
     cc,
     command::{Command, Response},
     commands::{
-        FlushContext, GetCommandAuditDigest, GetRandom, GetSessionAuditDigest, Hash, HierarchyChangeAuth, ReadPublic,
-        SetCommandCodeAuditStatus,
+        FlushContext, GetCommandAuditDigest, GetRandom, GetSessionAuditDigest, Hash, HierarchyChangeAuth,
+        ReadPublic, SetCommandCodeAuditStatus,
     },
     constants::{SessionType, StartupType},
     handles::{
@@ -40,7 +40,11 @@ fn hash_command() -> Hash {
 }
 
 /// Runs the command with an audit session and says whether the session is exclusive.
-fn audited(tpm: &mut TestTpm, session: &mut Session, attributes: TpmaSession) -> Result<bool, sigillo_types::Rc> {
+fn audited(
+    tpm: &mut TestTpm,
+    session: &mut Session,
+    attributes: TpmaSession,
+) -> Result<bool, sigillo_types::Rc> {
     let result = tpm.call_with(&hash_command(), &mut [Auth::session_with(session, b"", attributes)]);
     result.map_err(|error| error.rc().expect("the TPM answers"))?;
     let reply = &tpm.transport().last_reply;

@@ -9,16 +9,15 @@ use sigillo_crypto::hash::hash;
 use sigillo_types::{
     EccCurve, HashAlg, Marshal, Position, Rc,
     attributes::{NvType, TpmaLocality, TpmaNv, TpmaObject},
-    buffers::{
-        Tpm2bAuth, Tpm2bDigest, Tpm2bMaxNvBuffer, Tpm2bName, Tpm2bNonce, Tpm2bOperand,
-    },
+    buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxNvBuffer, Tpm2bName, Tpm2bNonce, Tpm2bOperand},
     cc,
     commands::{
-        HierarchyChangeAuth, NvChangeAuth, NvDefineSpace, NvRead, NvReadPublic, NvWrite, PcrExtend, PolicyAuthValue,
-        PolicyAuthorize, PolicyAuthorizeNv, PolicyCommandCode, PolicyCounterTimer, PolicyCpHash,
-        PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality, PolicyNameHash, PolicyNv, PolicyNvWritten, PolicyOr,
-        PolicyParameters, PolicyPassword, PolicyPcr, PolicyPhysicalPresence, PolicySecret, PolicySigned,
-        PolicyTemplate, PolicyTicket, SetPrimaryPolicy, Sign, Unseal, VerifySignature,
+        HierarchyChangeAuth, NvChangeAuth, NvDefineSpace, NvRead, NvReadPublic, NvWrite, PcrExtend,
+        PolicyAuthValue, PolicyAuthorize, PolicyAuthorizeNv, PolicyCommandCode, PolicyCounterTimer,
+        PolicyCpHash, PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality, PolicyNameHash, PolicyNv,
+        PolicyNvWritten, PolicyOr, PolicyParameters, PolicyPassword, PolicyPcr, PolicyPhysicalPresence,
+        PolicySecret, PolicySigned, PolicyTemplate, PolicyTicket, SetPrimaryPolicy, Sign, Unseal,
+        VerifySignature,
     },
     constants::{Operation, SessionType},
     handles::{
@@ -142,7 +141,11 @@ fn each_assertion_extends_the_digest_as_its_equation_says() {
         };
         tpm.call(&select).unwrap();
         let object: &[u8] = if include_object { &object_name } else { &[] };
-        check(&mut tpm, cc::POLICY_DUPLICATION_SELECT, &[object, &new_parent_name, &[u8::from(include_object)]]);
+        check(
+            &mut tpm,
+            cc::POLICY_DUPLICATION_SELECT,
+            &[object, &new_parent_name, &[u8::from(include_object)]],
+        );
     }
     let pcrs = all_pcrs(SHA256, 7);
     tpm.call(&PolicyPcr { policy_session: s, pcr_digest: digest, pcrs: pcrs.clone() }).unwrap();
@@ -223,7 +226,8 @@ fn a_policy_of_another_hash_does_not_count() {
         tpm.call(&PolicyAuthValue { policy_session: s }).unwrap();
     });
     let auth_handle = HierarchyPolicyHandle::Owner;
-    let wrong = SetPrimaryPolicy { auth_handle, auth_policy: policy.clone(), hash_alg: Some(HashAlg::Sha384) };
+    let wrong =
+        SetPrimaryPolicy { auth_handle, auth_policy: policy.clone(), hash_alg: Some(HashAlg::Sha384) };
     assert_eq!(refused(&mut tpm, &wrong), rc::SIZE.at(SetPrimaryPolicy::AUTH_POLICY));
     owner_policy(&mut tpm, policy);
     let mut session = tpm.start_session(SessionOptions::new(SessionType::Policy, HashAlg::Sha384)).unwrap();
@@ -311,7 +315,9 @@ fn an_auth_value_in_a_policy_is_proved_by_hmac_or_password() {
     let item_handle = load(&mut tpm, parent, &made);
     let unseal = |tpm: &mut TestTpm, session: &mut Session, auth: &[u8]| {
         let result = tpm.call_with(&Unseal { item_handle }, &mut [Auth::session(session, auth)]);
-        result.map(|unsealed| unsealed.out_data.to_vec()).map_err(|error| error.rc().expect("the TPM answers"))
+        result
+            .map(|unsealed| unsealed.out_data.to_vec())
+            .map_err(|error| error.rc().expect("the TPM answers"))
     };
     let (mut session, s) = start(&mut tpm, SessionType::Policy);
     tpm.call(&PolicyAuthValue { policy_session: s }).unwrap();
@@ -334,7 +340,9 @@ fn a_policy_for_one_hash_fits_one_command() {
     let name_hash = hash(SHA256, &names.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let asserts: [fn(&mut TestTpm, PolicySessionHandle, Tpm2bDigest); 3] = [
         |tpm, policy_session, cp_hash_a| drop(tpm.call(&PolicyCpHash { policy_session, cp_hash_a }).unwrap()),
-        |tpm, policy_session, name_hash| drop(tpm.call(&PolicyNameHash { policy_session, name_hash }).unwrap()),
+        |tpm, policy_session, name_hash| {
+            drop(tpm.call(&PolicyNameHash { policy_session, name_hash }).unwrap())
+        },
         |tpm, policy_session, p_hash| drop(tpm.call(&PolicyParameters { policy_session, p_hash }).unwrap()),
     ];
     let right: [&[u8]; 3] = [&cp_hash, &name_hash, &parameters];
@@ -413,7 +421,10 @@ fn the_secret_of_a_policy_is_asked_for_even_in_a_trial() {
         let answer = tpm.call_with(&secret(EntityHandle::Owner, s, 0), proof).unwrap();
         assert_eq!(answer.policy_ticket, TpmtTkAuth::null(TkAuthTag::Secret));
         assert!(answer.timeout.is_empty());
-        assert_eq!(digest_of(&mut tpm, s), updated(&ZERO, cc::POLICY_SECRET, &0x4000_0001_u32.to_bytes(), b""));
+        assert_eq!(
+            digest_of(&mut tpm, s),
+            updated(&ZERO, cc::POLICY_SECRET, &0x4000_0001_u32.to_bytes(), b"")
+        );
         flush_session(&mut tpm, session.handle);
     }
 }
@@ -439,9 +450,15 @@ fn the_qualifiers_of_a_secret_are_checked() {
     let (_, s) = start(&mut tpm, SessionType::Policy);
     let plain = || secret(EntityHandle::Owner, s, 0);
     let nonce_tpm = Tpm2bNonce::from([1; 32]);
-    assert_eq!(refused(&mut tpm, &PolicySecret { nonce_tpm, ..plain() }), rc::VALUE.at(PolicySecret::NONCE_TPM));
+    assert_eq!(
+        refused(&mut tpm, &PolicySecret { nonce_tpm, ..plain() }),
+        rc::VALUE.at(PolicySecret::NONCE_TPM)
+    );
     let cp_hash_a = Tpm2bDigest::from([1; 20]);
-    assert_eq!(refused(&mut tpm, &PolicySecret { cp_hash_a, ..plain() }), rc::SIZE.at(PolicySecret::CP_HASH_A));
+    assert_eq!(
+        refused(&mut tpm, &PolicySecret { cp_hash_a, ..plain() }),
+        rc::SIZE.at(PolicySecret::CP_HASH_A)
+    );
     tpm.call(&PolicySecret { cp_hash_a: [1; 32].into(), ..plain() }).unwrap();
     let cp_hash_a = Tpm2bDigest::from([2; 32]);
     assert_eq!(refused(&mut tpm, &PolicySecret { cp_hash_a, ..plain() }), rc::CPHASH);
@@ -489,12 +506,18 @@ fn a_ticket_grants_what_the_secret_granted_until_it_expires() {
         PolicyTicket { cp_hash_a: [1; 32].into(), ..ticket.clone() },
         PolicyTicket { auth_name: Tpm2bName::from(0x4000_000C_u32.to_be_bytes()), ..ticket.clone() },
         PolicyTicket { timeout: u64::MAX.to_be_bytes().into(), ..ticket.clone() },
-        PolicyTicket { ticket: TpmtTkAuth { tag: TkAuthTag::Signed, ..ticket.ticket.clone() }, ..ticket.clone() },
+        PolicyTicket {
+            ticket: TpmtTkAuth { tag: TkAuthTag::Signed, ..ticket.ticket.clone() },
+            ..ticket.clone()
+        },
     ] {
         assert_eq!(refused(&mut tpm, &forged), rc::TICKET.at(PolicyTicket::TICKET));
     }
     let timeout = [1; 7].into();
-    assert_eq!(refused(&mut tpm, &PolicyTicket { timeout, ..ticket.clone() }), rc::SIZE.at(PolicyTicket::TIMEOUT));
+    assert_eq!(
+        refused(&mut tpm, &PolicyTicket { timeout, ..ticket.clone() }),
+        rc::SIZE.at(PolicyTicket::TIMEOUT)
+    );
     tpm.call(&ticket).unwrap();
     assert_eq!(digest_of(&mut tpm, s), digest);
     wait_ms(&mut tpm, 60_001);
@@ -526,7 +549,10 @@ fn a_signature_approves_what_it_says_and_nothing_else() {
     };
     let fail = rc::POLICY_FAIL.at(PolicySigned::AUTH);
     assert_eq!(refused(&mut tpm, &PolicySigned { expiration: -61, ..signed.clone() }), fail);
-    assert_eq!(refused(&mut tpm, &PolicySigned { policy_ref: Tpm2bNonce::default(), ..signed.clone() }), fail);
+    assert_eq!(
+        refused(&mut tpm, &PolicySigned { policy_ref: Tpm2bNonce::default(), ..signed.clone() }),
+        fail
+    );
     assert_eq!(digest_of(&mut tpm, s), ZERO);
     let granted = tpm.call(&signed).unwrap();
     assert_eq!(granted.policy_ticket.tag, TkAuthTag::Signed);
@@ -549,8 +575,12 @@ fn an_authority_can_approve_another_policy() {
     tpm.call(&PolicyAuthValue { policy_session }).unwrap();
     let approved_policy = Tpm2bDigest::new(&digest_of(&mut tpm, policy_session)).unwrap();
     let digest = Tpm2bDigest::new(&hash(SHA256, &[&approved_policy, b"ref"])).unwrap();
-    let sign =
-        Sign { key_handle: key, digest: digest.clone(), in_scheme: None, validation: TpmtTkHashcheck::null() };
+    let sign = Sign {
+        key_handle: key,
+        digest: digest.clone(),
+        in_scheme: None,
+        validation: TpmtTkHashcheck::null(),
+    };
     let signature = tpm.call(&sign).unwrap().signature;
     let check_ticket = tpm.call(&VerifySignature { key_handle: key, digest, signature }).unwrap().validation;
     let authorize = PolicyAuthorize {
@@ -576,9 +606,21 @@ fn an_authority_can_approve_another_policy() {
 }
 
 /// An NV index of a type; its authValue is `nv`.
-fn define(tpm: &mut TestTpm, nt: NvType, attributes: TpmaNv, auth_policy: Tpm2bDigest, data_size: u16) -> NvIndexHandle {
+fn define(
+    tpm: &mut TestTpm,
+    nt: NvType,
+    attributes: TpmaNv,
+    auth_policy: Tpm2bDigest,
+    data_size: u16,
+) -> NvIndexHandle {
     let nv_index = NvIndexHandle::new(0x0150_0000).unwrap();
-    let nv_public = TpmsNvPublic { nv_index, name_alg: SHA256, attributes: attributes.with_nt(nt), auth_policy, data_size };
+    let nv_public = TpmsNvPublic {
+        nv_index,
+        name_alg: SHA256,
+        attributes: attributes.with_nt(nt),
+        auth_policy,
+        data_size,
+    };
     let public_info = Tpm2bNvPublic { nv_public };
     let auth = Tpm2bAuth::new(b"nv").unwrap();
     tpm.call(&NvDefineSpace { auth_handle: ProvisionHandle::Owner, auth, public_info }).unwrap();
@@ -727,7 +769,12 @@ fn pin_count(tpm: &mut TestTpm, nv_index: NvIndexHandle) -> u8 {
     tpm.call(&read).unwrap().data[3]
 }
 
-fn try_pin(tpm: &mut TestTpm, s: PolicySessionHandle, nv_index: NvIndexHandle, pin: &[u8]) -> Result<TpmtTkAuth, Rc> {
+fn try_pin(
+    tpm: &mut TestTpm,
+    s: PolicySessionHandle,
+    nv_index: NvIndexHandle,
+    pin: &[u8],
+) -> Result<TpmtTkAuth, Rc> {
     let command = secret(EntityHandle::NvIndex(nv_index), s, -60);
     let result = tpm.call_with(&command, &mut [Auth::password(pin)]);
     result.map(|granted| granted.policy_ticket).map_err(|error| error.rc().expect("the TPM answers"))
