@@ -25,7 +25,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// An error if docs/coverage.md is not what [`page`] makes.
 pub(crate) fn check() -> Result<()> {
     let found = sh::read_file(&root().join("docs/coverage.md"))?;
-    if found == page()?.as_bytes() { Ok(()) } else { Err("docs/coverage.md is out of date: run cargo xtask coverage".into()) }
+    if found == page()?.as_bytes() {
+        Ok(())
+    } else {
+        Err("docs/coverage.md is out of date: run cargo xtask coverage".into())
+    }
 }
 
 fn page() -> Result<String> {
@@ -62,7 +66,9 @@ fn absent(name: &str) -> &'static str {
         "TPM2_FieldUpgradeStart" | "TPM2_FieldUpgradeData" | "TPM2_FirmwareRead" => {
             "not there: a virtual TPM is upgraded with its program"
         }
-        "TPM2_AC_GetCapability" | "TPM2_AC_Send" | "TPM2_Policy_AC_SendSelect" => "not there: no attached components",
+        "TPM2_AC_GetCapability" | "TPM2_AC_Send" | "TPM2_Policy_AC_SendSelect" => {
+            "not there: no attached components"
+        }
         "TPM2_Vendor_TCG_Test" => "not there: a vendor example",
         _ => "not yet",
     }

@@ -43,8 +43,9 @@ pub(crate) fn campaign(only: Option<&str>, time: Duration, seed: Option<u64>) ->
     };
     println!("fuzzing for {} s a target, --seed {seed}", time.as_secs());
     let targets = sigillo_fuzz_targets::all();
-    let queue: Mutex<Vec<_>> =
-        Mutex::new(targets.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).rev().collect());
+    let queue: Mutex<Vec<_>> = Mutex::new(
+        targets.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).rev().collect(),
+    );
     let findings = Mutex::new(0);
     // A finding is reported below with its input; the default message would only interleave.
     panic::set_hook(Box::new(|_| {}));

@@ -51,7 +51,7 @@ refused() {
 }
 efi_flag() { [ "$(tail -c1 /sys/firmware/efi/efivars/"$1"-8be4df61-93ca-11d2-aa0d-00e098032b8c | od -An -tu1 | tr -d ' ')" = "$2" ]; }
 driver() { readlink -f /sys/class/tpm/tpm0/device/driver | grep -q "tpm_$(cat /data/interface)"; }
-pcrs() { tpm2 pcrread "sha1+sha256+sha384" >/data/pcrs 2>/tmp/pcrs.err || tpm2 pcrread sha256 >/data/pcrs; }
+pcrs() { tpm2 pcrread >/data/pcrs; }
 event_log() { cat $LOG >/data/eventlog && [ -s /data/eventlog ]; }
 policy() {
   tpm2 startauthsession -S s.ctx && tpm2 policypcr -S s.ctx -l $PCRS -L pol && tpm2 flushcontext s.ctx
