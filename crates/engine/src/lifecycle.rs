@@ -5,9 +5,8 @@ use crate::{
     secret::Secret,
     selftest::SelfTests,
     state::{
-        ClearData, DictionaryAttack, HierarchyRecord, NvMemory, Orderly, PcrValue, Persistent, ResetData, Sequence,
-        State, Volatile,
-        object::SequenceKind, persistent::Shutdown,
+        ClearData, DictionaryAttack, HierarchyRecord, NvMemory, Orderly, PcrValue, Persistent, ResetData,
+        Sequence, State, Volatile, object::SequenceKind, persistent::Shutdown,
     },
     ticket::CONTEXT_HASH,
     time::Timing,
@@ -126,7 +125,6 @@ fn fresh_state(profile: &Profile, rng: &mut Drbg) -> State {
         shutdown: Some(Shutdown::Clear),
         max_counter: 0,
         established: false,
-        da_used: false,
         tpm_generated_eps: true,
     };
     State {
@@ -178,7 +176,7 @@ impl Tpm {
     ///
     /// If the host has no entropy the TPM is in failure mode until the next call.
     pub fn init(&mut self, host: &mut dyn Host) {
-        self.state = self.stored.clone();
+        self.back_to_stored();
         let slots = vec![None; self.profile.transient_slots];
         self.state.volatile = Arc::new(Volatile { slots, ..Volatile::default() });
         if self.state.persistent.shutdown != Some(Shutdown::State) {
@@ -195,9 +193,13 @@ impl Tpm {
 
     /// Power off: only what was stored remains. Commands are refused until [`Tpm::init`].
     pub fn power_off(&mut self) {
-        self.state = self.stored.clone();
-        self.state.volatile = Arc::default();
+        self.back_to_stored();
         self.powered = false;
+    }
+
+    /// Takes what was not stored, but for failed tries that could not be: a reset does not make room for more.
+    fn back_to_stored(&mut self) {
+        self.state = State { da: self.state.da.clone(), volatile: Arc::default(), ..self.stored.clone() };
     }
 
     /// Mixes fresh entropy into the generator; without any the TPM is in failure mode.
@@ -308,7 +310,9 @@ impl Tpm {
 
     /// Part 1, 31.3: PCR 0 begins with the locality of the H-CRTM, which is 4. TPM2_Startup puts it there.
     fn h_crtm_event(&mut self, digests: &[(HashAlg, Digest)]) {
-        let measured = digests.iter().map(|(hash, digest)| (*hash, PcrValue::locality(*hash, 4).extended(*hash, digest)));
+        let measured = digests
+            .iter()
+            .map(|(hash, digest)| (*hash, PcrValue::locality(*hash, 4).extended(*hash, digest)));
         self.state.volatile_mut().h_crtm = Some(measured.collect());
     }
 

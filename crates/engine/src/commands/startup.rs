@@ -66,7 +66,7 @@ pub(crate) fn startup(tpm: &mut Tpm, cmd: Startup) -> Result<Done, Rc> {
 
     start_counters(tpm, sequence);
     start_sessions(tpm, sequence, shutdown.is_some());
-    start_dictionary_attack(tpm, shutdown.is_some());
+    start_dictionary_attack(tpm);
     tpm.set_clock(tpm.state.orderly.clock);
     if shutdown.is_none() {
         tpm.state.orderly_mut().clock_safe = false;
@@ -120,16 +120,14 @@ fn start_sessions(tpm: &mut Tpm, sequence: Sequence, orderly: bool) {
     });
 }
 
-/// Part 1, 16.8.5 and 16.8.6: Time starts at zero, and a protected use before an unexpected power loss counts as a failed try.
-fn start_dictionary_attack(tpm: &mut Tpm, orderly: bool) {
-    let used = core::mem::take(&mut tpm.state.persistent_mut().da_used);
+/// Time starts at zero, and lockoutAuth comes back if it waits for a startup. Part 1, 16.8.5.
+///
+/// A power loss costs no try: each wrong one is stored before its answer leaves, so none is lost with power. Part 1, 16.8.6.
+fn start_dictionary_attack(tpm: &mut Tpm) {
     let da = tpm.state.da_mut();
     (da.self_heal_ms, da.lockout_ms) = (0, 0);
     if da.lockout_recovery_s == 0 {
         da.lockout_auth_enabled = true;
-    }
-    if used && !orderly && da.recovery_time_s != 0 && da.failed_tries < da.max_tries {
-        da.failed_tries += 1;
     }
 }
 

@@ -5,7 +5,8 @@ use crate::{
     Profile, RestoreError, nv,
     object::{self, load},
     state::{
-        ClearData, HierarchyRecord, NvIndex, Object, Orderly, ResetData, Sequence, Session, SessionSlot, Slot, State,
+        ClearData, HierarchyRecord, NvIndex, Object, Orderly, ResetData, Sequence, Session, SessionSlot,
+        Slot, State,
         object::SequenceKind,
         pcr::{DRTM_PCR, HCRTM_PCR},
         session::{Policy, SessionKind},
@@ -169,9 +170,10 @@ pub(super) fn running(profile: &Profile, state: &State, time: &Timing) -> Result
 fn is_sequence(sequence: &Sequence) -> bool {
     match &sequence.kind {
         SequenceKind::Hash { .. } | SequenceKind::Hmac(_) => true,
-        SequenceKind::Event(hashers) => {
-            hashers.iter().enumerate().all(|(n, hasher)| !hashers.iter().skip(n + 1).any(|other| other.alg() == hasher.alg()))
-        }
+        SequenceKind::Event(hashers) => hashers
+            .iter()
+            .enumerate()
+            .all(|(n, hasher)| !hashers.iter().skip(n + 1).any(|other| other.alg() == hasher.alg())),
     }
 }
 
@@ -179,7 +181,9 @@ fn is_session(index: u32, session: &Session) -> bool {
     let digest = session.auth_hash.digest_size();
     let (first, policy) = match &session.kind {
         SessionKind::Hmac => (HmacSessionHandle::FIRST, None),
-        SessionKind::Policy(policy) | SessionKind::Trial(policy) => (PolicySessionHandle::FIRST, Some(policy)),
+        SessionKind::Policy(policy) | SessionKind::Trial(policy) => {
+            (PolicySessionHandle::FIRST, Some(policy))
+        }
     };
     session.handle == first + index
         && matches!(session.key.len(), size if size == 0 || size == digest)

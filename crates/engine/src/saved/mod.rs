@@ -16,7 +16,10 @@ mod check;
 mod permanent;
 mod volatile;
 
-use crate::{EntropyUnavailable, Host, RestoreError, Tpm, lifecycle, state::State, state::SessionSlot, state::persistent::Shutdown};
+use crate::{
+    EntropyUnavailable, Host, RestoreError, Tpm, lifecycle, state::SessionSlot, state::State,
+    state::persistent::Shutdown,
+};
 use alloc::{sync::Arc, vec::Vec};
 use core::convert::Infallible;
 use minicbor::{Decode, Decoder, Encode, Encoder, encode};

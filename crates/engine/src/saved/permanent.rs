@@ -5,8 +5,8 @@ use crate::{
     Profile, RestoreError, Tpm, lifecycle, pcr,
     secret::Secret,
     state::{
-        ClearData, DictionaryAttack, NvIndex, NvMemory, Object, Orderly, PcrValue, Pcrs, Persistent, ResetData, State,
-        Volatile, cbor, persistent::Shutdown,
+        ClearData, DictionaryAttack, NvIndex, NvMemory, Object, Orderly, PcrValue, Pcrs, Persistent,
+        ResetData, State, Volatile, cbor, persistent::Shutdown,
     },
 };
 use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
@@ -114,7 +114,11 @@ pub(super) fn load_pcrs(profile: &Profile, saved: &[SavedBank]) -> Result<Pcrs, 
 }
 
 pub(super) fn encode(tpm: &Tpm, state: &State, revision: u64) -> Zeroizing<Vec<u8>> {
-    let saved = || SavedState { clear: state.clear.clone(), reset: state.reset.clone(), pcrs: save_pcrs(&state.pcrs) };
+    let saved = || SavedState {
+        clear: state.clear.clone(),
+        reset: state.reset.clone(),
+        pcrs: save_pcrs(&state.pcrs),
+    };
     let objects = state.nv.evict.iter();
     seal(
         Kind::Permanent,
@@ -126,7 +130,9 @@ pub(super) fn encode(tpm: &Tpm, state: &State, revision: u64) -> Zeroizing<Vec<u
             da: state.da.clone(),
             orderly: state.orderly.clone(),
             indices: state.nv.indices.values().map(|index| SavedIndex(index.clone())).collect(),
-            evict: objects.map(|(handle, object)| SavedObject { handle: *handle, object: object.clone() }).collect(),
+            evict: objects
+                .map(|(handle, object)| SavedObject { handle: *handle, object: object.clone() })
+                .collect(),
             state: (state.persistent.shutdown == Some(Shutdown::State)).then(saved),
         },
     )
@@ -158,7 +164,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, RestoreError> {
         Some(state) => (state.clear, state.reset, load_pcrs(&profile, &state.pcrs)?),
         None if saved.persistent.shutdown == Some(Shutdown::State) => return Err(RestoreError::Damaged),
         // TPM Reset makes these anew before anything uses them.
-        None => (Arc::default(), Arc::new(lost_reset_data()), pcr::allocated(&saved.persistent.pcr_allocation)),
+        None => {
+            (Arc::default(), Arc::new(lost_reset_data()), pcr::allocated(&saved.persistent.pcr_allocation))
+        }
     };
     let state = State {
         persistent: saved.persistent,

@@ -9,8 +9,8 @@ use crate::{
     RestoreError, Tpm,
     selftest::SelfTests,
     state::{
-        ClearData, DictionaryAttack, Orderly, PcrValue, Pcrs, ResetData, Sequence, SessionSlot, Slot, State, Volatile,
-        cbor,
+        ClearData, DictionaryAttack, Orderly, PcrValue, Pcrs, ResetData, Sequence, SessionSlot, Slot, State,
+        Volatile, cbor,
         pcr::{Bank, HCRTM_PCR},
     },
     time::Timing,
@@ -44,6 +44,8 @@ struct Running {
     powered: bool,
     #[n(8)]
     started: bool,
+    #[n(13)]
+    orderly_startup: bool,
     #[n(9)]
     ph_enable: bool,
     #[n(10)]
@@ -52,8 +54,6 @@ struct Running {
     sessions: BTreeMap<u32, SessionSlot>,
     #[n(12)]
     exclusive_audit: Option<u32>,
-    #[n(13)]
-    da_used: bool,
     /// PCR 0 in each bank after an H-CRTM event.
     #[n(14)]
     h_crtm: Option<Vec<SavedBank>>,
@@ -75,8 +75,6 @@ struct Running {
     tested: u64,
     #[n(23)]
     failure: Option<Failure>,
-    #[n(24)]
-    orderly_startup: bool,
 }
 
 fn h_crtm_pcr() -> PcrSelect {
@@ -93,24 +91,25 @@ fn save_h_crtm(measured: &[(sigillo_types::HashAlg, PcrValue)]) -> Vec<SavedBank
 }
 
 pub(super) fn encode(tpm: &Tpm) -> Zeroizing<Vec<u8>> {
-    let State { da, orderly, clear, reset, pcrs, volatile, .. } = &tpm.state;
+    let state = &tpm.state;
+    let volatile = &state.volatile;
     seal(
         Kind::Volatile,
         &Running {
             id: tpm.id,
             revision: tpm.revision,
-            da: da.clone(),
-            orderly: orderly.clone(),
-            clear: clear.clone(),
-            reset: reset.clone(),
-            pcrs: save_pcrs(pcrs),
+            da: state.da.clone(),
+            orderly: state.orderly.clone(),
+            clear: state.clear.clone(),
+            reset: state.reset.clone(),
+            pcrs: save_pcrs(&state.pcrs),
             powered: tpm.powered,
             started: volatile.started,
+            orderly_startup: volatile.orderly,
             ph_enable: volatile.ph_enable,
             slots: volatile.slots.clone(),
             sessions: volatile.sessions.clone(),
             exclusive_audit: volatile.exclusive_audit,
-            da_used: volatile.da_used,
             h_crtm: volatile.h_crtm.as_deref().map(save_h_crtm),
             pcr_reallocated: volatile.pcr_reallocated,
             hash_sequence: volatile.hash_sequence.as_deref().cloned(),
@@ -121,7 +120,6 @@ pub(super) fn encode(tpm: &Tpm) -> Zeroizing<Vec<u8>> {
             buffer_size: tpm.buffer_size,
             tested: tpm.tests.tested,
             failure: tpm.failure,
-            orderly_startup: volatile.orderly,
         },
     )
 }
@@ -147,7 +145,6 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
         slots: running.slots,
         sessions: running.sessions,
         exclusive_audit: running.exclusive_audit,
-        da_used: running.da_used,
         h_crtm,
         pcr_reallocated: running.pcr_reallocated,
         clock_offset: running.clock_offset,
@@ -163,12 +160,8 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
         pcrs: Arc::new(load_pcrs(&tpm.profile, &running.pcrs)?),
         volatile: Arc::new(volatile),
     };
-    let time = Timing {
-        time_ms: running.time_ms,
-        seen_ms: now_ms,
-        rate_ppm: running.rate_ppm,
-        rest: running.rest,
-    };
+    let time =
+        Timing { time_ms: running.time_ms, seen_ms: now_ms, rate_ppm: running.rate_ppm, rest: running.rest };
     check::running(&tpm.profile, &state, &time)?;
     tpm.state = state;
     tpm.time = time;

@@ -2,7 +2,9 @@
 
 /// For `#[cbor(with = "...")]` on a field with a canonical form.
 pub(crate) mod canonical {
-    use minicbor::{Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write};
+    use minicbor::{
+        Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write,
+    };
     use sigillo_types::{Marshal, Unmarshal};
     use zeroize::Zeroizing;
 
@@ -22,7 +24,9 @@ pub(crate) mod canonical {
 
 /// The same for a field of a nullable type: the NULL form stands for `None`.
 pub(crate) mod canonical_option {
-    use minicbor::{Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write};
+    use minicbor::{
+        Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write,
+    };
     use sigillo_types::{Marshal, Nullable, Unmarshal};
 
     pub(crate) fn encode<C, T: Marshal + Nullable, W: Write>(
@@ -42,7 +46,11 @@ pub(crate) mod canonical_option {
 /// A value behind an `Arc`, as the value.
 pub(crate) mod shared {
     use alloc::sync::Arc;
-    use minicbor::{Decode, Decoder, Encode, Encoder, decode::Error as DecodeError, encode::{Error as EncodeError, Write}};
+    use minicbor::{
+        Decode, Decoder, Encode, Encoder,
+        decode::Error as DecodeError,
+        encode::{Error as EncodeError, Write},
+    };
 
     pub(crate) fn encode<C, T: Encode<C>, W: Write>(
         value: &Arc<T>,
@@ -52,7 +60,10 @@ pub(crate) mod shared {
         T::encode(value, e, ctx)
     }
 
-    pub(crate) fn decode<'b, C, T: Decode<'b, C>>(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Arc<T>, DecodeError> {
+    pub(crate) fn decode<'b, C, T: Decode<'b, C>>(
+        d: &mut Decoder<'b>,
+        ctx: &mut C,
+    ) -> Result<Arc<T>, DecodeError> {
         T::decode(d, ctx).map(Arc::new)
     }
 }
@@ -60,7 +71,12 @@ pub(crate) mod shared {
 /// An optional TPM structure without a NULL form: CBOR's null stands for `None`.
 pub(crate) mod maybe {
     use super::canonical;
-    use minicbor::{Decoder, Encoder, data::Type, decode::Error as DecodeError, encode::{Error as EncodeError, Write}};
+    use minicbor::{
+        Decoder, Encoder,
+        data::Type,
+        decode::Error as DecodeError,
+        encode::{Error as EncodeError, Write},
+    };
     use sigillo_types::{Marshal, Unmarshal};
 
     pub(crate) fn encode<C, T: Marshal, W: Write>(
@@ -74,7 +90,10 @@ pub(crate) mod maybe {
         }
     }
 
-    pub(crate) fn decode<C, T: Unmarshal>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Option<T>, DecodeError> {
+    pub(crate) fn decode<C, T: Unmarshal>(
+        d: &mut Decoder<'_>,
+        ctx: &mut C,
+    ) -> Result<Option<T>, DecodeError> {
         if d.datatype()? == Type::Null {
             return d.null().map(|()| None);
         }
@@ -84,7 +103,9 @@ pub(crate) mod maybe {
 
 /// A hash in the middle of its data.
 pub(crate) mod hasher {
-    use minicbor::{Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write};
+    use minicbor::{
+        Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write,
+    };
     use sigillo_crypto::hash::{HashState, Hasher};
 
     pub(crate) fn encode<C, W: Write>(
@@ -105,7 +126,9 @@ pub(crate) mod hasher {
 /// Several hashes in the middle of the same data.
 pub(crate) mod hashers {
     use alloc::vec::Vec;
-    use minicbor::{Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write};
+    use minicbor::{
+        Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write,
+    };
     use sigillo_crypto::hash::Hasher;
     use sigillo_types::HashAlg;
 
@@ -128,7 +151,9 @@ pub(crate) mod hashers {
 
 /// An HMAC in the middle of its data.
 pub(crate) mod hmac {
-    use minicbor::{Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write};
+    use minicbor::{
+        Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write,
+    };
     use sigillo_crypto::{hash::HashState, hmac::Hmac};
 
     pub(crate) fn encode<C, W: Write>(
@@ -143,5 +168,31 @@ pub(crate) mod hmac {
     pub(crate) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Hmac, DecodeError> {
         Hmac::import(&HashState::from_bytes(d.bytes()?.to_vec()))
             .map_err(|_| DecodeError::message("not the state of an HMAC"))
+    }
+}
+
+/// Byte strings by number.
+pub(crate) mod byte_map {
+    use alloc::{collections::BTreeMap, vec::Vec};
+    use minicbor::{
+        Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write,
+    };
+
+    pub(crate) fn encode<C, W: Write>(
+        value: &BTreeMap<u32, Vec<u8>>,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.map(u64::try_from(value.len()).unwrap_or(0))?;
+        value.iter().try_for_each(|(number, bytes)| e.u32(*number)?.bytes(bytes).map(|_| ()))
+    }
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<BTreeMap<u32, Vec<u8>>, DecodeError> {
+        let count = d.map()?.ok_or_else(|| DecodeError::message("a map without a length"))?;
+        let mut value = BTreeMap::new();
+        for _ in 0..count {
+            value.insert(d.u32()?, d.bytes()?.to_vec());
+        }
+        Ok(value)
     }
 }

@@ -88,7 +88,7 @@ pub(crate) struct Orderly {
     #[n(1)]
     pub(crate) clock_safe: bool,
     /// The contents of orderly NV indices, by handle. Part 1, 34.2.4.
-    #[n(2)]
+    #[cbor(n(2), with = "cbor::byte_map")]
     pub(crate) nv: BTreeMap<u32, Vec<u8>>,
 }
 
@@ -152,7 +152,7 @@ pub(crate) struct ResetData {
     #[n(5)]
     pub(crate) saved_sessions: BTreeMap<u32, u64>,
     /// Empty until an audited command ran.
-    #[n(6)]
+    #[cbor(n(6), with = "minicbor::bytes")]
     pub(crate) command_audit_digest: Vec<u8>,
     /// TPM Resumes, TPM Restarts and D-RTM events since the last TPM Reset.
     #[n(7)]
@@ -176,8 +176,6 @@ pub(crate) struct Volatile {
     pub(crate) sessions: BTreeMap<u32, SessionSlot>,
     /// The session handle of the exclusive audit session.
     pub(crate) exclusive_audit: Option<u32>,
-    /// A dictionary-attack protected entity was used, or could have been, since Startup.
-    pub(crate) da_used: bool,
     /// H-CRTM: what an event sequence between _TPM_Init and TPM2_Startup made of PCR 0, for each bank. Part 1, 31.3.
     pub(crate) h_crtm: Option<Vec<(HashAlg, PcrValue)>>,
     /// TPM2_PCR_Allocate has run: until the next _TPM_Init no Shutdown(STATE). Part 3, 22.5.

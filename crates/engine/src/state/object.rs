@@ -99,7 +99,9 @@ pub(crate) enum SequenceKind {
 
 /// The optional sensitive area inside saved state: a byte string, empty for none.
 mod sensitive {
-    use minicbor::{Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write};
+    use minicbor::{
+        Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write,
+    };
     use sigillo_types::{Marshal, Unmarshal, structures::TpmtSensitive};
     use zeroize::Zeroizing;
 

@@ -79,11 +79,8 @@ pub(crate) struct Persistent {
     /// tpmEstablished. PC Client profile: set by a D-RTM event, reset from locality 3 or 4.
     #[n(16)]
     pub(crate) established: bool,
-    /// A D-RTM or dictionary-attack protected use happened in this power cycle without an orderly shutdown. Part 1, 17.8.4.
-    #[n(17)]
-    pub(crate) da_used: bool,
     /// The EPS came with the TPM and was not changed by the user. TPMA_PERMANENT.tpmGeneratedEPS.
-    #[n(18)]
+    #[n(17)]
     pub(crate) tpm_generated_eps: bool,
 }
 
