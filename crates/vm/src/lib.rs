@@ -3,7 +3,7 @@
 //!
 //! - [`Home`]: where bundles lie; [`Bundle`]: one of them; [`Config`]: its `vm.toml`.
 //! - [`add_tpm`]: gives a VM that is off its TPM, Secure Boot firmware, an encrypted store and a keychain record.
-//! - [`start`], [`stop`], [`status`]: the running machine.
+//! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
     not(test),
