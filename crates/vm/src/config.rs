@@ -38,7 +38,7 @@ pub const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Of the schema: [`VERSION`].
+    /// Of the schema: 1.
     pub version: u32,
     /// Identifies the VM for its whole life.
     pub uuid: Uuid,
