@@ -12,7 +12,7 @@
 //! where the template is in its canonical form as it came, `unique` included; the authValue takes no part. From it are drawn, in this
 //! order: the private key (`derive::rsa`, `derive::ecc`, or the octets of a symmetric or HMAC key, none if the caller gave them); then,
 //! in the endorsement hierarchy, it is reseeded with shProof as entropy and ehProof as additional input; then seedValue, one digest of
-//! nameAlg. `tests/golden.rs` holds what comes out.
+//! nameAlg. `tests/vectors/primary.txt` holds what comes out, as another implementation computed it.
 
 use super::{handle_name, key, load, name, qualified_name, template, trimmed_auth};
 use crate::{Tpm, state::Object};
@@ -102,17 +102,9 @@ impl Tpm {
         if self.hierarchy(hierarchy).is_some_and(|record| record.derivation_level != LEVEL) {
             return Err(Refused::Failure(rc::NO_RESULT));
         }
-        let mut generator = primary_generator(self.seed(hierarchy), hierarchy, &template, &given.data);
-        let created = make(template, given, &mut generator, |generator| {
-            // Children of endorsement keys must not outlive the owner they were made under. Part 1, 24.7.4.
-            if hierarchy == Hierarchy::Endorsement {
-                generator
-                    .reseed(self.proof(Hierarchy::Owner), self.proof(Hierarchy::Endorsement))
-                    .map_err(|_| Refused::Failure(rc::FAILURE))?;
-            }
-            Ok(())
-        })?;
-        Ok(created.into_primary(hierarchy))
+        let proofs: [&[u8]; 2] = [self.proof(Hierarchy::Owner), self.proof(Hierarchy::Endorsement)];
+        make_primary(self.seed(hierarchy), proofs, hierarchy, template, given)
+            .map(|created| created.into_primary(hierarchy))
     }
 
     /// What is recorded of a creation, and the ticket that it was so. Part 1, 24.8.
@@ -168,6 +160,25 @@ pub(crate) struct CreationRecord {
     pub(crate) data: Tpm2bCreationData,
     pub(crate) hash: Tpm2bDigest,
     pub(crate) ticket: TpmtTkCreation,
+}
+
+/// Fills a checked template from a seed; `proofs` are shProof and ehProof.
+fn make_primary(
+    seed: &[u8],
+    proofs: [&[u8]; 2],
+    hierarchy: Hierarchy,
+    template: TpmtPublic,
+    given: &TpmsSensitiveCreate,
+) -> Result<Created, Refused> {
+    let mut generator = primary_generator(seed, hierarchy, &template, &given.data);
+    make(template, given, &mut generator, |generator| {
+        // Children of endorsement keys must not outlive the owner they were made under. Part 1, 24.7.4.
+        if hierarchy == Hierarchy::Endorsement {
+            let [storage, endorsement] = proofs;
+            generator.reseed(storage, endorsement).map_err(|_| Refused::Failure(rc::FAILURE))?;
+        }
+        Ok(())
+    })
 }
 
 /// Fills a checked template. `stir` runs between the private key and seedValue.
@@ -269,18 +280,6 @@ impl Created {
         name(&self.public)
     }
 
-    /// The object below `parent`, as loading it would make it.
-    pub(crate) fn into_child(self, parent: &Object) -> Object {
-        let qualified_name = qualified_name(&parent.qualified_name, self.public.name_alg, &self.name());
-        let st_clear = parent.st_clear;
-        Object {
-            qualified_name,
-            st_clear: st_clear || self.st_clear(),
-            ..self.into_primary(parent.hierarchy)
-        }
-        .as_child()
-    }
-
     fn st_clear(&self) -> bool {
         self.public.object_attributes.contains(TpmaObject::ST_CLEAR)
     }
@@ -301,9 +300,43 @@ impl Created {
     }
 }
 
-impl Object {
-    fn as_child(mut self) -> Self {
-        self.primary = false;
-        self
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use sigillo_types::Unmarshal;
+
+    /// Blocks of `name = hex` lines, apart by an empty line.
+    fn blocks() -> Vec<BTreeMap<&'static str, Vec<u8>>> {
+        let octets = |text: &str| {
+            let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).unwrap() as u8).collect();
+            digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<u8>>()
+        };
+        include_str!("../../tests/vectors/primary.txt")
+            .split("\n\n")
+            .skip(1)
+            .map(|block| block.lines().map(|line| line.split_once(" = ").unwrap()))
+            .map(|lines| lines.map(|(name, value)| (name, octets(value.trim()))).collect())
+            .collect()
+    }
+
+    #[test]
+    fn primary_objects_are_those_of_the_frozen_vectors() {
+        let blocks = blocks();
+        let (seeds, objects) = blocks.split_first().unwrap();
+        let proofs: [&[u8]; 2] = [&seeds["sh_proof"], &seeds["eh_proof"]];
+        assert_eq!(objects.len(), 12);
+        for object in objects {
+            let hierarchy = Hierarchy::from_bytes(&object["hierarchy"]).unwrap();
+            let template = TpmtPublic::from_bytes(&object["template"]).unwrap();
+            let given = TpmsSensitiveCreate {
+                user_auth: Tpm2bAuth::default(),
+                data: Tpm2bSensitiveData::new(&object["data"]).unwrap(),
+            };
+            let created = make_primary(&seeds["seed"], proofs, hierarchy, template.clone(), &given).unwrap();
+            assert_eq!(created.public.to_bytes(), object["public"], "{template:?}");
+            let seed_value = &created.sensitive.seed_value;
+            assert!(seed_value.is_empty() || **seed_value == *object["seed_value"], "{template:?}");
+        }
     }
 }
