@@ -153,7 +153,8 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
     let state = State {
         persistent: tpm.stored.persistent.clone(),
         nv: tpm.stored.nv.clone(),
-        da: running.da,
+        // The same data are the same group: nothing waits to be stored.
+        da: if *running.da == *tpm.stored.da { tpm.stored.da.clone() } else { running.da },
         orderly: running.orderly,
         clear: running.clear,
         reset: running.reset,
