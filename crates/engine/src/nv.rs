@@ -38,7 +38,8 @@ pub(crate) fn public_name(public: &TpmsNvPublic) -> Tpm2bName {
 
 /// NV octets that a persistent object takes.
 pub(crate) fn object_size(object: &Object) -> usize {
-    let sensitive = object.sensitive.as_ref().map_or(0, |sensitive| Zeroizing::new(sensitive.to_bytes()).len());
+    let sensitive =
+        object.sensitive.as_ref().map_or(0, |sensitive| Zeroizing::new(sensitive.to_bytes()).len());
     OBJECT_OVERHEAD + object.public.to_bytes().len() + sensitive
 }
 
@@ -162,7 +163,8 @@ impl Tpm {
 
     /// Whether an index with `size` octets of data still fits; the persistent objects that the profile guarantees keep their place.
     pub(crate) fn nv_index_fits(&self, size: usize) -> bool {
-        let guaranteed = self.profile.persistent_min.saturating_sub(self.state.nv.evict.len()) * OBJECT_RESERVE;
+        let guaranteed =
+            self.profile.persistent_min.saturating_sub(self.state.nv.evict.len()) * OBJECT_RESERVE;
         used(&self.state.nv) + guaranteed + INDEX_OVERHEAD + size <= self.profile.nv_bytes
     }
 
@@ -179,7 +181,8 @@ impl Tpm {
     /// How many more persistent objects of the largest kind, and how many more orderly counters, fit.
     pub(crate) fn nv_available(&self) -> (usize, usize) {
         let free = self.profile.nv_bytes.saturating_sub(used(&self.state.nv));
-        let guaranteed = self.profile.persistent_min.saturating_sub(self.state.nv.evict.len()) * OBJECT_RESERVE;
+        let guaranteed =
+            self.profile.persistent_min.saturating_sub(self.state.nv.evict.len()) * OBJECT_RESERVE;
         let ram = self.profile.orderly_bytes.saturating_sub(orderly_used(&self.state.nv));
         let counters = (free.saturating_sub(guaranteed) / (INDEX_OVERHEAD + 8)).min(ram / 8);
         (free / OBJECT_RESERVE, counters)
@@ -236,7 +239,13 @@ impl Tpm {
     }
 }
 
-fn check_nv_auth(auth: NvAuthHandle, index: &NvIndex, owner: TpmaNv, platform: TpmaNv) -> Result<(), Rc> {
+/// Whether `auth` may use the index at all: the owner or platform by the attribute that says so, otherwise the index by itself. Part 3, 31.1.
+pub(crate) fn check_nv_auth(
+    auth: NvAuthHandle,
+    index: &NvIndex,
+    owner: TpmaNv,
+    platform: TpmaNv,
+) -> Result<(), Rc> {
     let allowed = match auth.raw() {
         rh::OWNER => index.has(owner),
         rh::PLATFORM => index.has(platform),

@@ -12,12 +12,12 @@ use sigillo_types::{
     buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxNvBuffer, Tpm2bName, Tpm2bNonce, Tpm2bOperand},
     cc,
     commands::{
-        HierarchyChangeAuth, NvChangeAuth, NvDefineSpace, NvRead, NvReadPublic, NvWrite, PcrExtend,
-        PolicyAuthValue, PolicyAuthorize, PolicyAuthorizeNv, PolicyCommandCode, PolicyCounterTimer,
-        PolicyCpHash, PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality, PolicyNameHash, PolicyNv,
-        PolicyNvWritten, PolicyOr, PolicyParameters, PolicyPassword, PolicyPcr, PolicyPhysicalPresence,
-        PolicySecret, PolicySigned, PolicyTemplate, PolicyTicket, SetPrimaryPolicy, Sign, Unseal,
-        VerifySignature,
+        HierarchyChangeAuth, NvChangeAuth, NvDefineSpace, NvRead, NvReadLock, NvReadPublic, NvWrite,
+        PcrExtend, PolicyAuthValue, PolicyAuthorize, PolicyAuthorizeNv, PolicyCommandCode,
+        PolicyCounterTimer, PolicyCpHash, PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality,
+        PolicyNameHash, PolicyNv, PolicyNvWritten, PolicyOr, PolicyParameters, PolicyPassword, PolicyPcr,
+        PolicyPhysicalPresence, PolicySecret, PolicySigned, PolicyTemplate, PolicyTicket, SetPrimaryPolicy,
+        Sign, Unseal, VerifySignature,
     },
     constants::{Operation, SessionType},
     handles::{
@@ -664,7 +664,10 @@ fn a_policy_compares_what_an_index_holds() {
 #[test]
 fn a_trial_compares_nothing_but_needs_the_authorization() {
     let mut tpm = started();
-    let nv_index = define(&mut tpm, NvType::Ordinary, BY_OWNER, Tpm2bDigest::default(), 8);
+    let nv_index =
+        define(&mut tpm, NvType::Ordinary, BY_OWNER | TpmaNv::READ_STCLEAR, Tpm2bDigest::default(), 8);
+    write(&mut tpm, nv_index, &[0; 8]);
+    tpm.call(&NvReadLock { auth_handle: NvAuthHandle::Owner, nv_index }).unwrap();
     let (_, policy_session) = start(&mut tpm, SessionType::Trial);
     let compare = |auth_handle| PolicyNv {
         auth_handle,

@@ -4,7 +4,9 @@ use crate::{Tpm, nv, ticket};
 use alloc::sync::Arc;
 use sigillo_crypto::{ct_eq, hash::hash};
 use sigillo_types::{
-    HashAlg, Rc, Reader, Unmarshal, cc,
+    HashAlg, Rc, Reader, Unmarshal,
+    attributes::TpmaNv,
+    cc,
     command::Done,
     commands::{PolicyAuthorize, PolicyAuthorizeNv},
     rc,
@@ -67,11 +69,10 @@ pub(crate) fn policy_authorize_nv(tpm: &mut Tpm, cmd: PolicyAuthorizeNv) -> Resu
     let index = Arc::clone(tpm.nv_index(cmd.nv_index.raw()).map_err(at_index)?);
     let session = tpm.policy_session(cmd.policy_session)?;
     let trial = session.is_trial();
-    match tpm.check_nv_read(cmd.auth_handle, &index) {
-        Err(code) if !trial || code == rc::NV_AUTHORIZATION => return Err(code),
-        Err(_) | Ok(()) => {}
-    }
-    if !trial {
+    if trial {
+        nv::check_nv_auth(cmd.auth_handle, &index, TpmaNv::OWNERREAD, TpmaNv::PPREAD)?;
+    } else {
+        tpm.check_nv_read(cmd.auth_handle, &index)?;
         let mut r = Reader::new(tpm.nv_data(&index));
         let alg = HashAlg::unmarshal(&mut r).map_err(at_index)?;
         if alg != session.auth_hash {

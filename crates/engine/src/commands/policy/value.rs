@@ -5,7 +5,9 @@ use crate::{Tpm, nv};
 use alloc::sync::Arc;
 use sigillo_crypto::hash::hash;
 use sigillo_types::{
-    HashAlg, Marshal, Rc, cc,
+    HashAlg, Marshal, Rc,
+    attributes::TpmaNv,
+    cc,
     command::Done,
     commands::{PolicyCounterTimer, PolicyNv},
     constants::Operation,
@@ -34,11 +36,10 @@ pub(crate) fn policy_nv(tpm: &mut Tpm, cmd: PolicyNv) -> Result<Done, Rc> {
     let index = Arc::clone(tpm.nv_index(cmd.nv_index.raw()).map_err(|code| code.at(PolicyNv::NV_INDEX))?);
     let session = tpm.policy_session(cmd.policy_session)?;
     let (alg, trial) = (session.auth_hash, session.is_trial());
-    match tpm.check_nv_read(cmd.auth_handle, &index) {
-        Err(code) if !trial || code == rc::NV_AUTHORIZATION => return Err(code),
-        Err(_) | Ok(()) => {}
-    }
-    if !trial {
+    if trial {
+        nv::check_nv_auth(cmd.auth_handle, &index, TpmaNv::OWNERREAD, TpmaNv::PPREAD)?;
+    } else {
+        tpm.check_nv_read(cmd.auth_handle, &index)?;
         let (offset, size) = (usize::from(cmd.offset), cmd.operand_b.len());
         let data = tpm.nv_data(&index);
         let rest = data.get(offset..).ok_or(rc::VALUE.at(PolicyNv::OFFSET))?;
