@@ -85,7 +85,7 @@ fn rsa_generation(parms: &TpmsRsaParms) -> Result<(), Fmt1> {
 }
 
 fn is_prime(n: u32) -> bool {
-    n > 2 && n % 2 == 1 && (3..=n.isqrt()).step_by(2).all(|d| n % d != 0)
+    n > 2 && !n.is_multiple_of(2) && (3..=n.isqrt()).step_by(2).all(|d| !n.is_multiple_of(d))
 }
 
 /// The rules for the attributes of an object with a sensitive area, in creation, loading and import. Without a parent, one with

@@ -79,6 +79,7 @@ pub(crate) struct Sequence {
 
 /// What a sequence computes.
 #[derive(Clone, Debug, Encode, Decode)]
+#[expect(clippy::large_enum_variant, reason = "there are a few slots, and each value lies behind an `Arc`")]
 pub(crate) enum SequenceKind {
     /// TPM2_HashSequenceStart with an algorithm. `safe` is `None` until the first piece of data says whether a ticket may be made: data
     /// that begins with TPM_GENERATED_VALUE never gets one. Part 3, 17.7.
