@@ -11,6 +11,7 @@ use sigillo_types::{
     attributes::{NvType, TpmaLocality, TpmaNv, TpmaObject},
     buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxNvBuffer, Tpm2bName, Tpm2bNonce, Tpm2bOperand},
     cc,
+    command::Done,
     commands::{
         HierarchyChangeAuth, NvChangeAuth, NvDefineSpace, NvRead, NvReadLock, NvReadPublic, NvWrite,
         PcrExtend, PolicyAuthValue, PolicyAuthorize, PolicyAuthorizeNv, PolicyCommandCode,
@@ -338,18 +339,18 @@ fn a_policy_for_one_hash_fits_one_command() {
     let cp_hash = sigillo_client::session::cp_hash(SHA256, &command, &names);
     let parameters = hash(SHA256, &[&cc::HIERARCHY_CHANGE_AUTH.to_be_bytes(), &[0, 0]]);
     let name_hash = hash(SHA256, &names.iter().map(Vec::as_slice).collect::<Vec<_>>());
-    let asserts: [fn(&mut TestTpm, PolicySessionHandle, Tpm2bDigest); 3] = [
-        |tpm, policy_session, cp_hash_a| drop(tpm.call(&PolicyCpHash { policy_session, cp_hash_a }).unwrap()),
-        |tpm, policy_session, name_hash| {
-            drop(tpm.call(&PolicyNameHash { policy_session, name_hash }).unwrap())
-        },
-        |tpm, policy_session, p_hash| drop(tpm.call(&PolicyParameters { policy_session, p_hash }).unwrap()),
+    let asserts: [fn(&mut TestTpm, PolicySessionHandle, Tpm2bDigest) -> Done; 3] = [
+        |tpm, policy_session, cp_hash_a| tpm.call(&PolicyCpHash { policy_session, cp_hash_a }).unwrap(),
+        |tpm, policy_session, name_hash| tpm.call(&PolicyNameHash { policy_session, name_hash }).unwrap(),
+        |tpm, policy_session, p_hash| tpm.call(&PolicyParameters { policy_session, p_hash }).unwrap(),
     ];
     let right: [&[u8]; 3] = [&cp_hash, &name_hash, &parameters];
     for (assert, right) in asserts.iter().zip(right) {
         for (digest, outcome) in [(right, Ok(())), (&[3; 32][..], Err(first(rc::POLICY_FAIL)))] {
             let digest = Tpm2bDigest::new(digest).unwrap();
-            let policy = trial(&mut tpm, |tpm, s| assert(tpm, s, digest.clone()));
+            let policy = trial(&mut tpm, |tpm, s| {
+                assert(tpm, s, digest.clone());
+            });
             owner_policy(&mut tpm, policy);
             let (mut session, s) = start(&mut tpm, SessionType::Policy);
             assert(&mut tpm, s, digest);
