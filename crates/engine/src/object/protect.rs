@@ -82,10 +82,10 @@ impl<'a> Protection<'a> {
     /// Undoes [`Protection::protect`]. Nothing is decrypted unless the HMAC is right.
     ///
     /// # Errors
-    /// `INTEGRITY` if the HMAC is wrong, `SIZE` if the parts do not fit.
+    /// `INTEGRITY` if the HMAC is wrong; `SIZE` or `INSUFFICIENT` if there is none.
     pub(crate) fn unprotect(&self, protected: &[u8], has_iv: bool) -> Result<Zeroizing<Vec<u8>>, Fmt1> {
         let mut r = Reader::new(protected);
-        let integrity = Tpm2bDigest::unmarshal(&mut r).map_err(|_| rc::SIZE)?;
+        let integrity = Tpm2bDigest::unmarshal(&mut r)?;
         if !ct_eq(&integrity, &self.integrity(r.rest())) {
             return Err(rc::INTEGRITY);
         }
