@@ -100,8 +100,9 @@ impl Tpm {
             let saved = self.state.pcrs.bank(bank.hash);
             for pcr in bank.allocated.iter() {
                 let kept = saved.and_then(|saved| saved.value(pcr)).filter(|_| keep.contains(pcr));
-                let value =
-                    kept.copied().unwrap_or_else(|| self.initial_pcr(bank.hash, pcr, locality, h_crtm.as_deref()));
+                let value = kept
+                    .copied()
+                    .unwrap_or_else(|| self.initial_pcr(bank.hash, pcr, locality, h_crtm.as_deref()));
                 bank.set(pcr, value);
             }
         }

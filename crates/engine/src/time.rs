@@ -131,7 +131,8 @@ impl Tpm {
                 Some(0) => {}
                 Some(periods) => {
                     let da = self.state.da_mut();
-                    da.failed_tries = da.failed_tries.saturating_sub(u32::try_from(periods).unwrap_or(u32::MAX));
+                    da.failed_tries =
+                        da.failed_tries.saturating_sub(u32::try_from(periods).unwrap_or(u32::MAX));
                     // The rest of the time counts towards the next one.
                     da.self_heal_ms += periods * u64::from(da.recovery_time_s) * 1000;
                 }

@@ -64,7 +64,9 @@ impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotTpmState => f.write_str("this is not the state of a sigillo TPM"),
-            Self::TooNew { format } => write!(f, "this TPM state has format {format}, which a newer sigillo wrote"),
+            Self::TooNew { format } => {
+                write!(f, "this TPM state has format {format}, which a newer sigillo wrote")
+            }
             Self::Damaged => f.write_str("this TPM state is damaged"),
             Self::Mismatch => f.write_str("the permanent and the volatile state do not belong together"),
             Self::EntropyUnavailable => fmt::Display::fmt(&EntropyUnavailable, f),

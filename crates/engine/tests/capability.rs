@@ -313,6 +313,19 @@ fn self_tests_run_when_they_are_asked_for() {
 }
 
 #[test]
+fn what_a_command_depends_on_is_tested_before_it_answers() {
+    let mut tpm = started();
+    let left = |tpm: &mut TestTpm| {
+        tpm.call(&IncrementalSelfTest { to_test: List::default() }).unwrap().to_do_list.into_vec()
+    };
+    tpm.call(&GetRandom { bytes_requested: 8 }).unwrap();
+    let untested = left(&mut tpm);
+    assert!(!untested.contains(&id::SHA256) && untested.contains(&id::ECDSA));
+    support::primary(&mut tpm, Hierarchy::Null, template::ecc_storage());
+    assert_eq!(left(&mut tpm), []);
+}
+
+#[test]
 fn failure_mode_tells_who_made_the_tpm_and_why_it_failed() {
     let mut tpm = powered();
     tpm.transport().host.out_of_entropy = true;

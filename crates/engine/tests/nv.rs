@@ -241,8 +241,8 @@ fn the_attributes_say_who_reads_and_writes() {
         define(&mut tpm, NvType::Ordinary, attributes, 4);
         let auths = [NvAuthHandle::Owner, NvAuthHandle::Platform, itself()];
         let round = |tpm: &mut TestTpm,
-                         allowed: [bool; 3],
-                         run: &dyn Fn(&mut TestTpm, NvAuthHandle) -> Result<(), Rc>| {
+                     allowed: [bool; 3],
+                     run: &dyn Fn(&mut TestTpm, NvAuthHandle) -> Result<(), Rc>| {
             for (auth, allowed) in auths.into_iter().zip(allowed) {
                 let refusal = if auth == itself() { rc::AUTH_UNAVAILABLE } else { rc::NV_AUTHORIZATION };
                 assert_eq!(

@@ -18,8 +18,8 @@ use sigillo_types::{
     },
     rc,
     structures::{
-        Attested, TpmsCertifyInfo, TpmsCommandAuditInfo, TpmsCreationInfo, TpmsQuoteInfo, TpmsSessionAuditInfo,
-        TpmsTimeAttestInfo,
+        Attested, TpmsCertifyInfo, TpmsCommandAuditInfo, TpmsCreationInfo, TpmsQuoteInfo,
+        TpmsSessionAuditInfo, TpmsTimeAttestInfo,
     },
 };
 

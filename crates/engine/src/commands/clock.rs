@@ -43,5 +43,9 @@ pub(crate) fn clock_set(tpm: &mut Tpm, cmd: ClockSet) -> Result<Done, Rc> {
 /// # Response codes
 /// - `VALUE` (rateAdjust): the rate would leave the range of adjustment.
 pub(crate) fn clock_rate_adjust(tpm: &mut Tpm, cmd: ClockRateAdjust) -> Result<Done, Rc> {
-    if tpm.time.adjust(cmd.rate_adjust) { Ok(Done {}) } else { Err(rc::VALUE.at(ClockRateAdjust::RATE_ADJUST)) }
+    if tpm.time.adjust(cmd.rate_adjust) {
+        Ok(Done {})
+    } else {
+        Err(rc::VALUE.at(ClockRateAdjust::RATE_ADJUST))
+    }
 }

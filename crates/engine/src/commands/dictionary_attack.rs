@@ -24,7 +24,10 @@ pub(crate) fn dictionary_attack_lock_reset(tpm: &mut Tpm, _: DictionaryAttackLoc
 }
 
 /// TPM2_DictionaryAttackParameters. Part 3, 25.3.
-pub(crate) fn dictionary_attack_parameters(tpm: &mut Tpm, cmd: DictionaryAttackParameters) -> Result<Done, Rc> {
+pub(crate) fn dictionary_attack_parameters(
+    tpm: &mut Tpm,
+    cmd: DictionaryAttackParameters,
+) -> Result<Done, Rc> {
     let now_ms = tpm.time_ms();
     let da = tpm.state.da_mut();
     if da.recovery_time_s != cmd.new_recovery_time {

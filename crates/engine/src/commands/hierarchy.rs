@@ -16,7 +16,9 @@ use sigillo_types::{
     commands::{
         ChangeEps, ChangePps, Clear, ClearControl, HierarchyChangeAuth, HierarchyControl, SetPrimaryPolicy,
     },
-    handles::{BaseHierarchy, ClearHandle, EnablesHandle, Hierarchy, HierarchyAuthHandle, HierarchyPolicyHandle},
+    handles::{
+        BaseHierarchy, ClearHandle, EnablesHandle, Hierarchy, HierarchyAuthHandle, HierarchyPolicyHandle,
+    },
     rc,
 };
 

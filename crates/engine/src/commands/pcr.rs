@@ -12,14 +12,12 @@ use sigillo_types::{
     buffers::Tpm2bDigest,
     command::Done,
     commands::{
-        PcrAllocate, PcrAllocateResponse, PcrEvent, PcrEventResponse, PcrExtend, PcrRead, PcrReadResponse, PcrReset,
-        PcrSetAuthPolicy, PcrSetAuthValue,
+        PcrAllocate, PcrAllocateResponse, PcrEvent, PcrEventResponse, PcrExtend, PcrRead, PcrReadResponse,
+        PcrReset, PcrSetAuthPolicy, PcrSetAuthValue,
     },
     handles::PcrHandle,
     limits, rc,
-    structures::{
-        PcrSelect, TpmlDigest, TpmlDigestValues, TpmlPcrSelection, TpmsPcrSelection, TpmtHa,
-    },
+    structures::{PcrSelect, TpmlDigest, TpmlDigestValues, TpmlPcrSelection, TpmsPcrSelection, TpmtHa},
 };
 
 pub(crate) const COMMANDS: &[Entry] = entries![
@@ -53,7 +51,8 @@ pub(crate) fn pcr_event(tpm: &mut Tpm, cmd: PcrEvent) -> Result<PcrEventResponse
     if cmd.pcr_handle.is_some_and(|pcr| !tpm.may_extend(pcr)) {
         return Err(rc::LOCALITY);
     }
-    let banks = tpm.state.pcrs.banks.iter().map(|bank| TpmtHa::new(bank.hash, &hash(bank.hash, &[&cmd.event_data])));
+    let banks =
+        tpm.state.pcrs.banks.iter().map(|bank| TpmtHa::new(bank.hash, &hash(bank.hash, &[&cmd.event_data])));
     let digests = TpmlDigestValues::new(banks.collect::<Result<_, _>>()?)?;
     if let Some(pcr) = cmd.pcr_handle {
         tpm.extend_pcr(pcr, &digests);

@@ -63,6 +63,7 @@ impl Tpm {
         mode::check(self, &header)?;
         let (handles, rest) = handles::read(entry.spec, header.rest)?;
         handles::check(self, &handles)?;
+        self.require_tested(entry.spec.code, &handles)?;
         let (sessions, parameters) = sessions::read(self, &header, &handles, rest)?;
         let mut request = Request::new(self, entry, handles, sessions, parameters);
         authorization::check(self, &mut request)?;

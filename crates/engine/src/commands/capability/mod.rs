@@ -18,9 +18,9 @@ use sigillo_types::{
     handles::{HandleType, hc},
     rc, rh,
     structures::{
-        CapabilityData, List, PcrSelect, PublicParms, SymDefObject, TpmlActData, TpmlAlgProperty, TpmlCc, TpmlCca, TpmlEccCurve, TpmlHandle,
-        TpmlPcrSelection, TpmlTaggedPcrProperty, TpmlTaggedPolicy, TpmsAlgProperty,
-        TpmsPcrSelection, TpmsTaggedPolicy, TpmtHa,
+        CapabilityData, List, PcrSelect, PublicParms, SymDefObject, TpmlActData, TpmlAlgProperty, TpmlCc,
+        TpmlCca, TpmlEccCurve, TpmlHandle, TpmlPcrSelection, TpmlTaggedPcrProperty, TpmlTaggedPolicy,
+        TpmsAlgProperty, TpmsPcrSelection, TpmsTaggedPolicy, TpmtHa,
     },
 };
 
@@ -122,7 +122,10 @@ impl<T> Found<T> {
 
 impl Page {
     /// The values asked for out of `all`, which come with their numbers, ascending.
-    fn of<T, const MAX: usize>(self, all: impl Iterator<Item = (u32, T)>) -> Result<Found<List<T, 0, MAX>>, Rc> {
+    fn of<T, const MAX: usize>(
+        self,
+        all: impl Iterator<Item = (u32, T)>,
+    ) -> Result<Found<List<T, 0, MAX>>, Rc> {
         let mut rest = all.filter(|(number, _)| *number >= self.from).map(|(_, value)| value);
         let values: Vec<T> = rest.by_ref().take(self.count.min(MAX)).collect();
         Ok(Found(rest.next().is_some(), List::new(values)?))

@@ -1,12 +1,6 @@
 //! TPM_PT and TPM_PT_PCR: the numbers that describe the TPM. Part 2, 6.13 and 6.14.
 
-use crate::{
-    Tpm,
-    dispatch,
-    session::CONTEXT_GAP_MAX,
-    state::SessionSlot,
-    ticket::CONTEXT_HASH,
-};
+use crate::{Tpm, dispatch, session::CONTEXT_GAP_MAX, state::SessionSlot, ticket::CONTEXT_HASH};
 use alloc::vec::Vec;
 use sigillo_types::{
     EccCurve,
@@ -179,7 +173,9 @@ fn variable(tpm: &Tpm) -> Vec<(u32, u32)> {
 /// TPM_PT_PCR: for each property the PCR that have it; the profile has none with a policy or an authValue.
 pub(super) fn of_pcr(tpm: &Tpm) -> impl Iterator<Item = (u32, TpmsTaggedPcrSelect)> {
     let locality = |reset: bool, locality: u8| {
-        tpm.pcrs_with(|pcr| (if reset { pcr.reset_localities } else { pcr.extend_localities }) & (1 << locality) != 0)
+        tpm.pcrs_with(|pcr| {
+            (if reset { pcr.reset_localities } else { pcr.extend_localities }) & (1 << locality) != 0
+        })
     };
     let all = [
         (pt_pcr::SAVE, tpm.pcrs_with(|pcr| pcr.state_saved)),

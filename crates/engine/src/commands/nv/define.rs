@@ -15,7 +15,8 @@ use sigillo_types::{
 };
 
 /// Somebody may read.
-const READERS: TpmaNv = TpmaNv::PPREAD.union(TpmaNv::OWNERREAD).union(TpmaNv::AUTHREAD).union(TpmaNv::POLICYREAD);
+const READERS: TpmaNv =
+    TpmaNv::PPREAD.union(TpmaNv::OWNERREAD).union(TpmaNv::AUTHREAD).union(TpmaNv::POLICYREAD);
 /// Somebody but who knows the authValue may write.
 const MANAGERS: TpmaNv = TpmaNv::PPWRITE.union(TpmaNv::OWNERWRITE).union(TpmaNv::POLICYWRITE);
 /// What only the TPM sets.
@@ -48,7 +49,8 @@ pub(crate) fn nv_define_space(tpm: &mut Tpm, cmd: NvDefineSpace) -> Result<Done,
     if platform && !tpm.state.clear.ph_enable_nv {
         return Err(rc::HIERARCHY.at(NvDefineSpace::AUTH_HANDLE));
     }
-    check_public(&public, platform, tpm.profile.nv_index_max).map_err(|code| code.at(NvDefineSpace::PUBLIC_INFO))?;
+    check_public(&public, platform, tpm.profile.nv_index_max)
+        .map_err(|code| code.at(NvDefineSpace::PUBLIC_INFO))?;
     if public.attributes.contains(TpmaNv::PLATFORMCREATE) != platform {
         return Err(rc::ATTRIBUTES.at(NvDefineSpace::AUTH_HANDLE));
     }
