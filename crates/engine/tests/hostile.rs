@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, power_cycle, started, startup};
+use common::{TestTpm, migrate, power_cycle, started, startup};
 use sigillo_client::template;
 use sigillo_types::{
     Marshal,
@@ -154,6 +154,9 @@ fn random_commands_are_answered_and_leave_a_tpm_that_works() {
             let spec = specs[random.below(specs.len())];
             let command = random.command(spec);
             successes += usize::from(send(&mut tpm, &command) == 0);
+            if random.below(8) == 0 {
+                migrate(&mut tpm, 0);
+            }
         }
         assert!(tpm.call(&GetTestResult {}).is_ok(), "round {round}");
         power_cycle(&mut tpm);

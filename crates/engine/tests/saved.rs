@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestHost, TestTpm, powered, refused, shutdown, started, startup, wait_ms};
+use common::{TestHost, TestTpm, migrate, powered, refused, shutdown, started, startup, wait_ms};
 use sigillo_client::{Auth, SessionOptions, template};
 use sigillo_crypto::hash::hash;
 use sigillo_engine::{EntropyUnavailable, Host, Profile, RestoreError, Tpm};
@@ -119,17 +119,6 @@ fn client(tpm: Tpm, host: TestHost, disk: Vec<u8>) -> TestTpm {
     let local = client.transport();
     (local.tpm, local.host, local.disk) = (tpm, host, disk);
     client
-}
-
-/// Suspends the TPM, and lets it go on in another process, `later_ms` on another host's clock.
-fn migrate(tpm: &mut TestTpm, later_ms: u64) {
-    let local = tpm.transport();
-    let volatile = local.tpm.volatile_state();
-    let mut host = TestHost { now_ms: later_ms, ..TestHost::default() };
-    let moved = Tpm::resume(&local.disk, &volatile, &mut host).expect("what a TPM saved can be resumed");
-    assert_eq!(*moved.volatile_state(), *volatile, "nothing is lost on the way");
-    local.tpm = moved;
-    local.host = host;
 }
 
 #[test]

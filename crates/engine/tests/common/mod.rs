@@ -130,6 +130,17 @@ pub fn power_cycle(tpm: &mut TestTpm) {
     local.tpm.init(&mut local.host);
 }
 
+/// Suspends the TPM, and lets it go on in another process, `later_ms` on another host's clock.
+pub fn migrate(tpm: &mut TestTpm, later_ms: u64) {
+    let local = tpm.transport();
+    let volatile = local.tpm.volatile_state();
+    let mut host = TestHost { now_ms: later_ms, ..TestHost::default() };
+    let moved = Tpm::resume(&local.disk, &volatile, &mut host).expect("what a TPM saved can be resumed");
+    assert_eq!(*moved.volatile_state(), *volatile, "nothing is lost on the way");
+    local.tpm = moved;
+    local.host = host;
+}
+
 /// Lets time pass.
 pub fn wait_ms(tpm: &mut TestTpm, ms: u64) {
     tpm.transport().host.now_ms += ms;
