@@ -196,6 +196,29 @@ fn what_is_written_is_read_and_the_rest_is_zero() {
 }
 
 #[test]
+fn an_unwritten_index_says_so_before_its_auth_value_is_tried() {
+    let mut tpm = started();
+    tpm.call(&NvDefineSpace { auth: Tpm2bAuth::from(*b"right"), ..definition(NvType::Ordinary, ALL, 8) })
+        .unwrap();
+    let wrong = tpm.call_with(&read(8, 0), &mut [Auth::password(b"wrong")]).unwrap_err().rc();
+    assert_eq!(wrong, Some(rc::NV_UNINITIALIZED));
+    tpm.call_with(&write(b"x", 0), &mut [Auth::password(b"right")]).unwrap();
+    let wrong = tpm.call_with(&read(8, 0), &mut [Auth::password(b"wrong")]).unwrap_err().rc().unwrap();
+    assert_eq!(wrong.fmt1(), Some(rc::AUTH_FAIL));
+}
+
+#[test]
+fn an_hmac_session_writes_and_reads() {
+    let mut tpm = started();
+    define(&mut tpm, NvType::Ordinary, ALL, 4);
+    let mut session = tpm.start_session(SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)).unwrap();
+    tpm.call_with(&write(b"abcd", 0), &mut [Auth::session(&mut session, b"")]).unwrap();
+    let mut session = tpm.start_session(SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)).unwrap();
+    let read = tpm.call_with(&read(4, 0), &mut [Auth::session(&mut session, b"")]).unwrap();
+    assert_eq!(read.data.as_slice(), b"abcd");
+}
+
+#[test]
 fn writing_what_is_there_costs_no_write_of_storage() {
     let mut tpm = started();
     define(&mut tpm, NvType::Ordinary, ALL, 8);

@@ -96,7 +96,10 @@ fn authorize(
         tpm.require_not_locked_out(target.handle == rh::LOCKOUT)?;
     }
     match &method {
-        Method::Password | Method::Hmac(_) => require_auth_value(tpm, target, code)?,
+        Method::Password | Method::Hmac(_) => {
+            require_auth_value(tpm, target, code)?;
+            require_written(tpm, target.handle, code)?;
+        }
         Method::Policy(session) => {
             require_policy(tpm, target, code)?;
             policy::check(tpm, request, target, session)?;
@@ -156,6 +159,18 @@ fn require_auth_value(tpm: &Tpm, target: Target, code: u32) -> Result<(), Rc> {
         (None, _) => false,
     };
     if available { Ok(()) } else { Err(rc::AUTH_UNAVAILABLE) }
+}
+
+/// An index without contents says so before its authValue is tried: nothing is to be learnt or counted. Part 3, 31.1.
+fn require_written(tpm: &Tpm, handle: u32, code: u32) -> Result<(), Rc> {
+    match tpm.entity(handle) {
+        Some(Entity::Nv(index))
+            if matches!(code, cc::NV_READ | cc::NV_CERTIFY) && !index.has(TpmaNv::WRITTEN) =>
+        {
+            Err(rc::NV_UNINITIALIZED)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether a policy may be used. An object's Empty Policy is a policy that nothing satisfies.
