@@ -1,6 +1,5 @@
 //! What must hold for state from outside, whoever wrote it, before a TPM may run on it.
 
-use super::permanent::is_complete;
 use crate::{
     Profile, RestoreError, nv,
     object::{self, load},
@@ -44,7 +43,6 @@ pub(super) fn permanent(profile: &Profile, state: &State) -> Result<(), RestoreE
         require(is_hierarchy(hierarchy))?;
     }
     require(is_policy(persistent.lockout_policy_alg, &persistent.lockout_policy))?;
-    require(is_complete(profile, &persistent.pcr_allocation))?;
     for pcr in [HCRTM_PCR, DRTM_PCR] {
         let pcr = PcrHandle::new(pcr).map_err(|_| RestoreError::Damaged)?;
         require(persistent.pcr_allocation.iter().any(|bank| bank.pcr_select.contains(pcr)))?;

@@ -13,7 +13,7 @@ use alloc::{collections::BTreeMap, string::String, sync::Arc, vec::Vec};
 use minicbor::{Decode, Encode};
 use sigillo_types::{
     HashAlg,
-    structures::{PcrSelect, TpmsPcrSelection},
+    structures::{PcrSelect, TpmlPcrSelection, TpmsPcrSelection},
 };
 use zeroize::Zeroizing;
 
@@ -147,8 +147,10 @@ pub(super) struct Stored {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Stored, RestoreError> {
-    let saved: Permanent = open(Kind::Permanent, bytes)?;
+    let mut saved: Permanent = open(Kind::Permanent, bytes)?;
     let profile = Profile::named(&saved.profile).ok_or(RestoreError::Damaged)?;
+    let allocation = complete(&profile, &saved.persistent.pcr_allocation)?;
+    Arc::make_mut(&mut saved.persistent).pcr_allocation = allocation;
     let mut nv = NvMemory::default();
     for SavedIndex(index) in saved.indices {
         if nv.indices.insert(index.public.nv_index.raw(), index).is_some() {
@@ -198,8 +200,44 @@ fn lost_reset_data() -> ResetData {
     }
 }
 
-/// The PCR allocation names every bank of the profile once. Used by [`check`].
-pub(super) fn is_complete(profile: &Profile, allocation: &[TpmsPcrSelection]) -> bool {
-    let named = |hash: &HashAlg| allocation.iter().filter(|bank| bank.hash == *hash).count() == 1;
-    allocation.len() == profile.banks.len() && profile.banks.iter().all(named)
+/// The allocation with every bank of the profile: one that the profile got later has no PCR.
+fn complete(profile: &Profile, saved: &TpmlPcrSelection) -> Result<TpmlPcrSelection, RestoreError> {
+    let mut banks = saved.to_vec();
+    for hash in profile.banks {
+        if !banks.iter().any(|bank| bank.hash == *hash) {
+            banks.push(TpmsPcrSelection { hash: *hash, pcr_select: PcrSelect::NONE });
+        }
+    }
+    let named = |hash: &HashAlg| banks.iter().filter(|bank| bank.hash == *hash).count() == 1;
+    if banks.len() != profile.banks.len() || !profile.banks.iter().all(named) {
+        return Err(RestoreError::Damaged);
+    }
+    TpmlPcrSelection::new(banks).map_err(|_| RestoreError::Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banks(hashes: &[HashAlg]) -> TpmlPcrSelection {
+        let banks = hashes.iter().map(|hash| TpmsPcrSelection { hash: *hash, pcr_select: PcrSelect::ALL });
+        TpmlPcrSelection::new(banks.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_bank_that_the_profile_got_later_has_no_pcr() {
+        let profile = Profile::pc_client();
+        let completed = complete(&profile, &banks(&[HashAlg::Sha256, HashAlg::Sha1])).unwrap();
+        let counts: Vec<(HashAlg, u32)> =
+            completed.iter().map(|bank| (bank.hash, bank.pcr_select.count())).collect();
+        assert_eq!(counts, [(HashAlg::Sha256, 24), (HashAlg::Sha1, 24), (HashAlg::Sha384, 0)]);
+    }
+
+    #[test]
+    fn a_bank_that_is_unknown_or_named_twice_is_damage() {
+        let profile = Profile::pc_client();
+        for wrong in [&[HashAlg::Sha512][..], &[HashAlg::Sha1, HashAlg::Sha1]] {
+            assert_eq!(complete(&profile, &banks(wrong)), Err(RestoreError::Damaged));
+        }
+    }
 }
