@@ -8,8 +8,8 @@ use sigillo_types::{
     EccCurve, HashAlg, Rc,
     buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bSensitiveData},
     commands::{
-        ActivateCredential, Certify, Create, CreatePrimary, FlushContext, HashSequenceStart, Load, PcrRead, Quote,
-        ReadPublic, RsaDecrypt, Sign, Unseal,
+        ActivateCredential, Certify, Create, CreatePrimary, FlushContext, HashSequenceStart, Load, PcrRead,
+        Quote, ReadPublic, RsaDecrypt, Sign, Unseal,
     },
     constants::StartupType,
     handles::{ContextHandle, Hierarchy, ObjectHandle},
@@ -68,7 +68,12 @@ fn a_sequence_in_the_slot_of_a_key_is_never_the_key() {
     };
     assert!(is_wrong_kind(refused(&mut tpm, &certify)));
     assert!(is_wrong_kind(refused(&mut tpm, &Unseal { item_handle: key })));
-    let decrypt = RsaDecrypt { key_handle: key, cipher_text: [1; 256].into(), in_scheme: None, label: Tpm2bData::default() };
+    let decrypt = RsaDecrypt {
+        key_handle: key,
+        cipher_text: [1; 256].into(),
+        in_scheme: None,
+        label: Tpm2bData::default(),
+    };
     assert!(is_wrong_kind(refused(&mut tpm, &decrypt)));
     let activate = ActivateCredential {
         activate_handle: key,
@@ -93,7 +98,11 @@ fn no_pair_of_key_and_scheme_breaks_signing() {
         template::hmac_key(HashAlg::Sha256),
         template::sealed(Tpm2bDigest::default()),
         template::ecc_signing(EccCurve::NistP256, None, false),
-        template::ecc_signing(EccCurve::NistP384, Some(EccScheme::Ecdsa { hash_alg: HashAlg::Sha384 }), false),
+        template::ecc_signing(
+            EccCurve::NistP384,
+            Some(EccScheme::Ecdsa { hash_alg: HashAlg::Sha384 }),
+            false,
+        ),
         template::ecc_decryption(EccCurve::NistP256),
         template::ecc_storage(),
         template::rsa_signing(None, false),
@@ -145,7 +154,10 @@ fn a_decrypt_session_over_an_absent_parameter_is_an_error() {
         let session = tpm
             .start_session(sigillo_client::SessionOptions {
                 symmetric: Some(sigillo_types::structures::SymDef::Xor(HashAlg::Sha256)),
-                ..sigillo_client::SessionOptions::new(sigillo_types::constants::SessionType::Hmac, HashAlg::Sha256)
+                ..sigillo_client::SessionOptions::new(
+                    sigillo_types::constants::SessionType::Hmac,
+                    HashAlg::Sha256,
+                )
             })
             .expect("a session starts");
         let mut body = vec![0x40, 0, 0, 1];
@@ -169,7 +181,10 @@ fn a_decrypt_session_over_an_absent_parameter_is_an_error() {
 #[test]
 fn startup_state_without_shutdown_state_is_refused() {
     let mut tpm = powered();
-    assert_eq!(startup(&mut tpm, StartupType::State).expect_err("nothing to resume").rc(), Some(rc::VALUE.at(sigillo_types::Position::Parameter(1))));
+    assert_eq!(
+        startup(&mut tpm, StartupType::State).expect_err("nothing to resume").rc(),
+        Some(rc::VALUE.at(sigillo_types::Position::Parameter(1)))
+    );
     startup(&mut tpm, StartupType::Clear).expect("a fresh TPM starts");
     shutdown(&mut tpm, StartupType::Clear).expect("an orderly shutdown");
     reset_line(&mut tpm);
@@ -197,9 +212,15 @@ fn a_failed_authorization_is_on_disk_before_it_is_answered() {
     let mut codes = Vec::new();
     for _ in 0..6 {
         let parent = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
-        let load = Load { parent_handle: parent, in_private: made.out_private.clone(), in_public: made.out_public.clone() };
-        let item = ObjectHandle::new(tpm.call(&load).expect("it loads").object_handle).expect("a transient handle");
-        let guess = tpm.call_with(&Unseal { item_handle: item }, &mut [sigillo_client::Auth::password(b"wrong")]);
+        let load = Load {
+            parent_handle: parent,
+            in_private: made.out_private.clone(),
+            in_public: made.out_public.clone(),
+        };
+        let item =
+            ObjectHandle::new(tpm.call(&load).expect("it loads").object_handle).expect("a transient handle");
+        let guess =
+            tpm.call_with(&Unseal { item_handle: item }, &mut [sigillo_client::Auth::password(b"wrong")]);
         codes.push(guess.expect_err("a wrong guess").rc().expect("an answer"));
         power_cycle(&mut tpm);
         startup(&mut tpm, StartupType::Clear).expect("it starts again");

@@ -30,14 +30,19 @@ impl Host for FuzzHost {
 fn run(tpm: &mut Tpm, host: &mut FuzzHost, locality: u8, command: &[u8]) -> Vec<u8> {
     let reply = tpm.execute(locality, command, host).stored();
     let size = reply.get(2..6).and_then(|field| field.first_chunk()).map(|field| u32::from_be_bytes(*field));
-    assert!(reply.len() >= 10 && size.and_then(|size| usize::try_from(size).ok()) == Some(reply.len()), "a whole response");
+    assert!(
+        reply.len() >= 10 && size.and_then(|size| usize::try_from(size).ok()) == Some(reply.len()),
+        "a whole response"
+    );
     reply
 }
 
 /// A started TPM, manufactured once; each input begins with a copy of it.
 static STARTED: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
     let mut host = FuzzHost::default();
-    let Ok(mut tpm) = Tpm::manufacture(Profile::pc_client(), &mut host) else { return (Vec::new(), Vec::new()) };
+    let Ok(mut tpm) = Tpm::manufacture(Profile::pc_client(), &mut host) else {
+        return (Vec::new(), Vec::new());
+    };
     tpm.init(&mut host);
     let mut started = run(&mut tpm, &mut host, 0, &[0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0]);
     for seed in primaries() {
@@ -110,8 +115,18 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             let mut body = Vec::new();
             for handle in spec.handles {
                 // The first handle its type accepts.
-                let candidates = [0x4000_0001_u32, 0x4000_000C, 0x4000_000B, 0x8000_0000, 0x10, 0x0150_0000, 0x0300_0000, 0x0200_0000];
-                let handle = candidates.into_iter().find(|raw| (handle.check)(*raw).is_ok()).unwrap_or(0x4000_0007);
+                let candidates = [
+                    0x4000_0001_u32,
+                    0x4000_000C,
+                    0x4000_000B,
+                    0x8000_0000,
+                    0x10,
+                    0x0150_0000,
+                    0x0300_0000,
+                    0x0200_0000,
+                ];
+                let handle =
+                    candidates.into_iter().find(|raw| (handle.check)(*raw).is_ok()).unwrap_or(0x4000_0007);
                 body.extend_from_slice(&handle.to_be_bytes());
             }
             let sessions = spec.authorizations();
@@ -132,10 +147,11 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
 /// CreatePrimary of a storage key and of sealed-data-like keyed hashes, so that mutations have objects to work on.
 fn primaries() -> Vec<Vec<u8>> {
     let ecc_storage = [
-        0x00, 0x23, 0x00, 0x0B, 0x00, 0x03, 0x04, 0x72, 0x00, 0x00, 0x00, 0x06, 0x00, 0x80, 0x00, 0x43, 0x00, 0x10, 0x00,
-        0x03, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x23, 0x00, 0x0B, 0x00, 0x03, 0x04, 0x72, 0x00, 0x00, 0x00, 0x06, 0x00, 0x80, 0x00, 0x43, 0x00,
+        0x10, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00,
     ];
-    let hmac_key = [0x00, 0x08, 0x00, 0x0B, 0x00, 0x04, 0x04, 0x72, 0x00, 0x00, 0x00, 0x05, 0x00, 0x0B, 0x00, 0x00];
+    let hmac_key =
+        [0x00, 0x08, 0x00, 0x0B, 0x00, 0x04, 0x04, 0x72, 0x00, 0x00, 0x00, 0x05, 0x00, 0x0B, 0x00, 0x00];
     [ecc_storage.as_slice(), &hmac_key]
         .into_iter()
         .map(|public| {

@@ -19,11 +19,28 @@ pub fn all() -> BTreeMap<&'static str, (Target, Vec<Vec<u8>>)> {
         ("commands", (commands as Target, commands::seeds())),
         ("control_channel", (control_channel as Target, control_seeds())),
         ("data_channel", (data_channel as Target, data_seeds())),
-        ("event_log", (event_log as Target, vec![include_bytes!("../../../crates/vm/tests/fixtures/eventlogs/ovmf-uki-signed-snakeoil.evlog").to_vec()])),
+        (
+            "event_log",
+            (
+                event_log as Target,
+                vec![
+                    include_bytes!(
+                        "../../../crates/vm/tests/fixtures/eventlogs/ovmf-uki-signed-snakeoil.evlog"
+                    )
+                    .to_vec(),
+                ],
+            ),
+        ),
         ("keychain_file", (keychain_file as Target, vec![b"SIGILLO-KEYCHAIN".to_vec()])),
         ("permanent_state", (permanent_state as Target, commands::permanent_seeds())),
-        ("store_file", (store_file as Target, vec![include_bytes!("../../../tests/golden/store-v1.sigillo").to_vec()])),
-        ("vm_config", (vm_config as Target, vec![b"version = 1\nname = \"a\"\n[tpm]\npresent = true\n".to_vec()])),
+        (
+            "store_file",
+            (store_file as Target, vec![include_bytes!("../../../tests/golden/store-v1.sigillo").to_vec()]),
+        ),
+        (
+            "vm_config",
+            (vm_config as Target, vec![b"version = 1\nname = \"a\"\n[tpm]\npresent = true\n".to_vec()]),
+        ),
         ("volatile_state", (volatile_state as Target, commands::volatile_seeds())),
     ])
 }
@@ -33,7 +50,8 @@ pub fn control_channel(data: &[u8]) {
     let mut rest = data;
     for _ in 0..64 {
         match sigillo_server::control::parse(rest) {
-            sigillo_server::control::Parsed::Request { used, .. } | sigillo_server::control::Parsed::Unless { used, .. } => {
+            sigillo_server::control::Parsed::Request { used, .. }
+            | sigillo_server::control::Parsed::Unless { used, .. } => {
                 assert!(used > 0 && used <= rest.len(), "a request takes bytes that are there");
                 rest = &rest[used..];
             }
@@ -48,7 +66,10 @@ pub fn data_channel(data: &[u8]) {
     for _ in 0..64 {
         match sigillo_server::data::parse(rest, 4096) {
             sigillo_server::data::Parsed::Command { command, used, .. } => {
-                assert!(used > 0 && used <= rest.len() && command.len() <= used, "a command takes bytes that are there");
+                assert!(
+                    used > 0 && used <= rest.len() && command.len() <= used,
+                    "a command takes bytes that are there"
+                );
                 rest = &rest[used..];
             }
             sigillo_server::data::Parsed::More | sigillo_server::data::Parsed::BadSize { .. } => break,

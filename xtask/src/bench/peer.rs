@@ -72,7 +72,7 @@ impl Peer {
                 GetCapability { capability: Capability::Handles, property: class, property_count: 64 };
             let answer = self.client.call(&query).map_err(|e| e.to_string())?;
             if let CapabilityData::Handles(handles) = answer.capability_data {
-                for handle in handles.iter() {
+                for handle in &*handles {
                     let flush_handle = ContextHandle::new(*handle).map_err(|e| format!("{e:?}"))?;
                     self.client.call(&FlushContext { flush_handle }).map_err(|e| e.to_string())?;
                 }

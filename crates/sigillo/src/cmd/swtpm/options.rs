@@ -23,25 +23,25 @@ pub(super) struct Args {
     /// Go into the background once clients are served
     #[arg(short, long)]
     pub(super) daemon: bool,
-    /// type=tcp[,port=][,bindaddr=][,fd=][,disconnect] or type=unixio[,path=][,fd=][,mode=]
+    /// `type=tcp[,port=][,bindaddr=][,fd=][,disconnect] or type=unixio[,path=][,fd=][,mode=]`
     #[arg(long)]
     pub(super) server: Option<String>,
-    /// type=tcp,port=[,bindaddr=] or type=unixio[,path=][,fd=][,clientfd=][,mode=], [,terminate]
+    /// `type=tcp,port=[,bindaddr=] or type=unixio[,path=][,fd=][,clientfd=][,mode=], [,terminate]`
     #[arg(long)]
     pub(super) ctrl: Option<String>,
-    /// dir=DIR or backend-uri=dir://DIR or backend-uri=file://FILE, [,mode=][,lock][,fsync]
+    /// `dir=DIR or backend-uri=dir://DIR or backend-uri=file://FILE, [,mode=][,lock][,fsync]`
     #[arg(long, visible_alias = "tpm-state")]
     pub(super) tpmstate: Option<String>,
     /// A TPM 2.0, which is the only kind here
     #[arg(long)]
     pub(super) tpm2: bool,
-    /// file=FILE or fd=FD, [,level=N][,prefix=TEXT][,truncate]
+    /// `file=FILE or fd=FD, [,level=N][,prefix=TEXT][,truncate]`
     #[arg(long)]
     pub(super) log: Option<String>,
     /// reject-locality-4 and allow-set-locality
     #[arg(long)]
     pub(super) locality: Option<String>,
-    /// file=|fd=[,format=hex|binary] or pwdfile=|pwdfd=, [,mode=][,remove]
+    /// `file=|fd=[,format=hex|binary] or pwdfile=|pwdfd=, [,mode=][,remove]`
     #[arg(long)]
     pub(super) key: Option<String>,
     /// As --key; state blobs are sealed under it
