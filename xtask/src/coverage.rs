@@ -1,6 +1,9 @@
 //! `cargo xtask coverage`: writes docs/coverage.md from the declarations and the engine's dispatch list.
 
-use crate::sh::{self, Result, root};
+use crate::{
+    sh::{self, Result, root},
+    spec::{self, CommandRow},
+};
 use std::{collections::BTreeSet, fmt::Write, process::ExitCode};
 
 #[derive(clap::Args)]
@@ -9,9 +12,6 @@ pub(crate) struct Args {
     #[arg(long)]
     check: bool,
 }
-
-/// Every command of Part 3 with its clause and code; the same file that holds the declarations to the specification.
-const PART3: &str = include_str!("../../crates/types/tests/data/part3.tsv");
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.check {
@@ -36,16 +36,13 @@ fn page() -> Result<String> {
     let done: BTreeSet<&str> = sigillo_engine::implemented().map(|spec| spec.name).collect();
     let mut rows = String::new();
     let mut counts = (0, 0);
-    for line in PART3.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
-        let mut columns = line.split('\t');
-        let (Some(name), Some(clause), Some(code)) = (columns.next(), columns.next(), columns.next()) else {
-            return Err(format!("part3.tsv: not a row: {line}"));
-        };
+    for command in spec::command_rows()? {
+        let CommandRow { name, clause, code, .. } = command;
         let status = if done.contains(name) {
             counts.0 += 1;
             "done"
         } else {
-            absent(name)
+            absent(name)?
         };
         counts.1 += 1;
         writeln!(rows, "| {clause} | {name} | {code} | {status} |").map_err(|e| e.to_string())?;
@@ -59,17 +56,7 @@ fn page() -> Result<String> {
     ))
 }
 
-/// Why a command is not there.
-fn absent(name: &str) -> &'static str {
-    match name {
-        "TPM2_MAC" | "TPM2_MAC_Start" => "not yet: block cipher MACs share the code of the HMAC command",
-        "TPM2_FieldUpgradeStart" | "TPM2_FieldUpgradeData" | "TPM2_FirmwareRead" => {
-            "not there: a virtual TPM is upgraded with its program"
-        }
-        "TPM2_AC_GetCapability" | "TPM2_AC_Send" | "TPM2_Policy_AC_SendSelect" => {
-            "not there: no attached components"
-        }
-        "TPM2_Vendor_TCG_Test" => "not there: a vendor example",
-        _ => "not yet",
-    }
+/// Why a command is not there: what `cargo xtask spec` knows, or that its handler has not been written.
+fn absent(name: &str) -> Result<&'static str> {
+    Ok(spec::why_undeclared(name)?.unwrap_or("not yet"))
 }

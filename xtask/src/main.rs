@@ -10,6 +10,7 @@ mod guest;
 mod report;
 mod scenario;
 mod sh;
+mod spec;
 mod steps;
 mod test;
 mod tidy;
@@ -36,6 +37,8 @@ enum Command {
     Bench(bench::Args),
     /// Writes docs/coverage.md: every command of Part 3 and whether it is there.
     Coverage(coverage::Args),
+    /// The declarations in crates/types against the tables of Parts 2 and 3.
+    Spec,
     /// Every fuzz target for a bounded time, on the stable toolchain.
     Fuzz(fuzz::Args),
     /// The rules of the house that no compiler checks.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Test(args) | Command::Ci(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Coverage(args) => coverage::run(&args),
+        Command::Spec => spec::run(),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };

@@ -3,7 +3,7 @@ use super::Context;
 use crate::{
     report::Report,
     sh::{self, Result},
-    tidy,
+    spec, tidy,
 };
 use std::process::Command;
 
@@ -30,6 +30,14 @@ pub(crate) fn deny(_: &mut Context, report: &mut Report) -> Result<()> {
         sh::read(&mut sh::cargo(["install", "--quiet", "--locked", "cargo-deny", "--version", CARGO_DENY]))?;
     }
     holds(report, "cargo deny", &mut sh::cargo(["deny", "check", "bans", "licenses", "sources"]))
+}
+
+pub(crate) fn spec(_: &mut Context, report: &mut Report) -> Result<()> {
+    let verdict = spec::verdict()?;
+    println!("{}", verdict.summary);
+    let wrong = verdict.wrong.join("; ");
+    report.check("no difference from the tables is unexplained", verdict.wrong.is_empty(), wrong);
+    Ok(())
 }
 
 pub(crate) fn tidy(_: &mut Context, report: &mut Report) -> Result<()> {

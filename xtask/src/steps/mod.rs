@@ -32,6 +32,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "doc", about: "the documentation builds without a warning", run: lint::doc },
     Step { name: "cargo", about: "unit, property, behaviour and command line tests", run: cargo_tests::run },
     Step { name: "deny", about: "licences and sources of every dependency", run: lint::deny },
+    Step { name: "spec", about: "declarations against the tables of Parts 2 and 3", run: lint::spec },
     Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },
     Step { name: "fuzz", about: "every fuzz target for a minute", run: fuzz::run },
     Step { name: "tpm2-tools", about: "a scripted tpm2-tools session", run: tpm2_tools::run },
