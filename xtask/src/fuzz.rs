@@ -5,6 +5,7 @@
 
 use crate::sh::Result;
 use sigillo_fuzz_targets::Target;
+use sigillo_sample::Random;
 use std::{
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
@@ -81,7 +82,7 @@ enum Outcome {
 const SLOW: Duration = Duration::from_secs(20);
 
 fn attack(target: Target, seeds: &[Vec<u8>], time: Duration, seed: u64) -> Outcome {
-    let mut random = Random(seed | 1);
+    let mut random = Random::new(seed);
     let end = Instant::now() + time;
     let mut runs = 0;
     while Instant::now() < end {
@@ -146,25 +147,4 @@ fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-/// xorshift64*: reproducible, no more is needed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound.max(1)).unwrap_or(1);
-        usize::try_from(self.next() % bound).unwrap_or(0)
-    }
-
-    fn octet(&mut self) -> u8 {
-        self.next().to_be_bytes()[0]
-    }
 }

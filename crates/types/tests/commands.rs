@@ -1,8 +1,7 @@
 //! Properties of every command and response, with `tpm2-protocol` as an encoder and decoder that is not ours.
 
-mod support;
-
 use proptest::prelude::*;
+use sigillo_sample::{Sample, Source};
 use sigillo_types::{
     Fmt1, Position, Rc,
     command::{Command, Response},
@@ -10,7 +9,6 @@ use sigillo_types::{
     rc,
 };
 use std::fmt::Debug;
-use support::{Sample, Source};
 use tpm2_protocol::{
     TpmWriter,
     frame::{self, TpmMarshalBody, TpmUnmarshalBody},

@@ -1,13 +1,20 @@
 //! The command path and the decoders of saved state.
 
 use sigillo_engine::{EntropyUnavailable, Host, Profile, Tpm};
+use sigillo_sample::{Random, rough};
 use std::sync::LazyLock;
 
 /// A host whose entropy and clock repeat, so that a finding does too.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct FuzzHost {
     now_ms: u64,
-    drawn: u64,
+    random: Random,
+}
+
+impl Default for FuzzHost {
+    fn default() -> Self {
+        Self { now_ms: 0, random: Random::new(0) }
+    }
 }
 
 impl Host for FuzzHost {
@@ -17,12 +24,7 @@ impl Host for FuzzHost {
     }
 
     fn entropy(&mut self, out: &mut [u8]) -> Result<(), EntropyUnavailable> {
-        for octet in out {
-            // SplitMix64: any well-spread sequence does.
-            self.drawn = self.drawn.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mixed = (self.drawn ^ (self.drawn >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            *octet = (mixed >> 56) as u8;
-        }
+        self.random.fill(out);
         Ok(())
     }
 }
@@ -115,18 +117,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             let mut body = Vec::new();
             for handle in spec.handles {
                 // The first handle its type accepts.
-                let candidates = [
-                    0x4000_0001_u32,
-                    0x4000_000C,
-                    0x4000_000B,
-                    0x8000_0000,
-                    0x10,
-                    0x0150_0000,
-                    0x0300_0000,
-                    0x0200_0000,
-                ];
-                let handle =
-                    candidates.into_iter().find(|raw| (handle.check)(*raw).is_ok()).unwrap_or(0x4000_0007);
+                let fits = |raw: &&u32| (handle.check)(**raw).is_ok();
+                let handle = rough::HANDLES.iter().find(fits).copied().unwrap_or(0x4000_0007);
                 body.extend_from_slice(&handle.to_be_bytes());
             }
             let sessions = spec.authorizations();
@@ -137,7 +129,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
                 }
             }
             body.extend_from_slice(&[0; 24]);
-            entry(if sessions > 0 { 0x8002 } else { 0x8001 }, spec.code, &body)
+            framed(&rough::frame(sessions > 0, spec.code, &body))
         })
         .collect();
     seeds.extend(primaries().iter().map(|command| framed(command)));
@@ -159,18 +151,9 @@ fn primaries() -> Vec<Vec<u8>> {
             body.extend_from_slice(&u16::try_from(public.len()).unwrap_or(0).to_be_bytes());
             body.extend_from_slice(public);
             body.extend_from_slice(&[0, 0, 0, 0, 0, 0]);
-            command(0x8002, 0x131, &body)
+            rough::frame(true, 0x131, &body)
         })
         .collect()
-}
-
-fn command(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(10 + body.len()).unwrap_or(0);
-    [&tag.to_be_bytes(), size.to_be_bytes().as_slice(), &code.to_be_bytes(), body].concat()
-}
-
-fn entry(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
-    framed(&command(tag, code, body))
 }
 
 fn framed(command: &[u8]) -> Vec<u8> {

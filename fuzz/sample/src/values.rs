@@ -1,9 +1,6 @@
-//! Values of every type, made from a string of octets: proptest makes the octets, and shrinks the value by shrinking them.
+//! How each type is made.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-
-mod commands;
-
+use crate::{Sample, Source};
 use sigillo_types::{
     alg::{AesKeyBits, KdfAlg, ObjectType, RsaKeyBits, SymMode},
     attributes::*,
@@ -13,64 +10,6 @@ use sigillo_types::{
     structures::*,
     *,
 };
-
-/// Where a value's choices come from. When the octets are used up every choice is the first.
-pub(crate) struct Source<'a> {
-    octets: &'a [u8],
-    /// Only what `tpm2-protocol` reads as well. It does not know the XOR schemes of Part 2, Tables 160 and 176, the tickets of version
-    /// 184 and TPM_CAP_PCR_PROPERTIES; algorithms, command codes and properties must be known ones; an empty sensitive area is
-    /// refused; some buffers are shorter.
-    common: bool,
-}
-
-impl<'a> Source<'a> {
-    pub(crate) fn new(octets: &'a [u8]) -> Self {
-        Self { octets, common: false }
-    }
-
-    pub(crate) fn common(octets: &'a [u8]) -> Self {
-        Self { octets, common: true }
-    }
-
-    fn octet(&mut self) -> u8 {
-        let (first, rest) =
-            self.octets.split_first().map_or((0, self.octets), |(first, rest)| (*first, rest));
-        self.octets = rest;
-        first
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::from(self.octet()) % bound
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_be_bytes(core::array::from_fn(|_| self.octet()))
-    }
-
-    /// Up to `max` octets; often none, few or all of them.
-    fn octets(&mut self, max: usize) -> Vec<u8> {
-        let length = match self.below(4) {
-            0 => 0,
-            1 => self.below(33).min(max),
-            2 => usize::from(u16::from_be_bytes([self.octet(), self.octet()])) % (max + 1),
-            _ => max,
-        };
-        let first = self.octet();
-        (0..length).map(|i| first.wrapping_add(u8::try_from(i % 251).unwrap())).collect()
-    }
-
-    fn of<T: Clone>(&mut self, values: &[T]) -> T {
-        values[self.below(values.len())].clone()
-    }
-}
-
-/// A type that can be made from a [`Source`].
-pub(crate) trait Sample: Sized {
-    /// Whether the other crate writes the NULL value as Part 2 does.
-    const COMMON_NULL: bool = true;
-
-    fn sample(s: &mut Source<'_>) -> Self;
-}
 
 impl<T: Sample> Sample for Option<T> {
     fn sample(s: &mut Source<'_>) -> Self {
@@ -440,10 +379,10 @@ impl Sample for TpmsNvPublic {
 /// Structures whose fields are independent.
 macro_rules! structures {
     ($($name:ident { $($field:ident),* $(,)? })+) => {$(
-        impl $crate::support::Sample for $name {
-            fn sample(s: &mut $crate::support::Source<'_>) -> Self {
+        impl $crate::Sample for $name {
+            fn sample(s: &mut $crate::Source<'_>) -> Self {
                 let _ = &s;
-                Self { $($field: $crate::support::Sample::sample(s)),* }
+                Self { $($field: $crate::Sample::sample(s)),* }
             }
         }
     )+};

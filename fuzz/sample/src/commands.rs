@@ -1,8 +1,65 @@
 //! Values of every command and response, and the list of them.
 
-use sigillo_types::{command::Done, commands::*};
+use crate::{Sample, Source};
+use core::marker::PhantomData;
+use sigillo_types::{
+    command::{Command, CommandSpec, Done},
+    commands::*,
+};
 
-super::structures! {
+/// A way to make well-formed commands of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// What kind.
+    pub spec: &'static CommandSpec,
+    /// The handles and the parameter area that the octets choose. Each is of the type the declaration says; whether it makes sense
+    /// together is left to chance.
+    pub make: fn(&mut Source<'_>) -> (Vec<u32>, Vec<u8>),
+}
+
+/// A shape for every command.
+#[must_use]
+pub fn shapes() -> Vec<Shape> {
+    EVERY.iter().filter_map(|shape| shape()).collect()
+}
+
+/// Tells the commands of the list below from the responses: method lookup takes [`IsCommand`] where it applies.
+struct Probe<T>(PhantomData<T>);
+
+trait IsCommand {
+    fn shape(&self) -> Option<Shape>;
+}
+
+trait IsNot {
+    fn shape(&self) -> Option<Shape>;
+}
+
+impl<C: Command + Sample> IsCommand for Probe<C> {
+    fn shape(&self) -> Option<Shape> {
+        let make = |s: &mut Source<'_>| {
+            let command = C::sample(s);
+            let mut parameters = Vec::new();
+            command.marshal_parameters(&mut parameters);
+            (command.handles(), parameters)
+        };
+        Some(Shape { spec: C::SPEC, make })
+    }
+}
+
+impl<T> IsNot for &Probe<T> {
+    fn shape(&self) -> Option<Shape> {
+        None
+    }
+}
+
+macro_rules! every {
+    ($($name:ident { $($field:ident),* $(,)? })+) => {
+        crate::values::structures! { $($name { $($field),* })+ }
+        static EVERY: &[fn() -> Option<Shape>] = &[$(|| (&Probe::<$name>(PhantomData)).shape()),+];
+    };
+}
+
+every! {
     Done {}
     Startup { startup_type }
     Shutdown { shutdown_type }
@@ -170,4 +227,17 @@ super::structures! {
     NvChangeAuth { nv_index, new_auth }
     NvCertify { sign_handle, auth_handle, nv_index, qualifying_data, in_scheme, size, offset }
     NvCertifyResponse { certify_info, signature }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_declared_command_has_a_shape() {
+        let shapes = shapes();
+        for spec in ALL {
+            assert!(shapes.iter().any(|shape| shape.spec.code == spec.code), "{}", spec.name);
+        }
+    }
 }
