@@ -18,7 +18,7 @@ pub use transport::{TcpTransport, Transport, UnixTransport};
 
 use sigillo_types::{
     Marshal, Rc,
-    command::{Command, Response},
+    command::{Command, CommandSpec, Response},
     commands::{NvReadPublic, ReadPublic},
     handles::{HandleType, NvIndexHandle, ObjectHandle},
     rc,
@@ -62,6 +62,15 @@ const MAX_RETRIES: u32 = 100;
 /// What a call of a command over a transport gives.
 pub type CallResult<T, C> = Result<<C as Command>::Response, Error<<T as Transport>::Error>>;
 
+/// A successful response in its parts, decrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The handle, if the command answers one.
+    pub handle: Option<u32>,
+    /// The parameter area.
+    pub parameters: Vec<u8>,
+}
+
 /// A client of one TPM.
 #[derive(Debug)]
 pub struct Client<T> {
@@ -101,23 +110,38 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// See [`Error`].
     pub fn call_with<C: Command>(&mut self, command: &C, auths: &mut [Auth<'_>]) -> CallResult<T, C> {
-        let handles = command.handles();
+        let mut parameters = Vec::new();
+        command.marshal_parameters(&mut parameters);
+        let parts = self.call_parts(C::SPEC, &command.handles(), parameters, auths)?;
+        C::Response::from_parts(parts.handle, &parts.parameters)
+            .map_err(|_| Error::Malformed("the parameters do not unmarshal"))
+    }
+
+    /// The same for a command given as the areas of its table.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn call_parts(
+        &mut self,
+        spec: &CommandSpec,
+        handles: &[u32],
+        mut parameters: Vec<u8>,
+        auths: &mut [Auth<'_>],
+    ) -> Result<Parts, Error<T::Error>> {
         let names = if auths.iter().any(|auth| matches!(auth, Auth::Session { .. })) {
             handles.iter().map(|handle| self.name_of(*handle)).collect::<Result<Vec<_>, _>>()?
         } else {
             Vec::new()
         };
-        let mut parameters = Vec::new();
-        command.marshal_parameters(&mut parameters);
-        let area = session::authorize(C::SPEC, &names, &mut parameters, auths).map_err(|_| Error::Entropy)?;
+        let area = session::authorize(&mut self.transport, spec, &names, &mut parameters, auths)
+            .map_err(|_| Error::Entropy)?;
         let request =
-            frame::command(C::SPEC.code, &handles, area.as_ref().map(|area| area.as_slice()), &parameters);
-        let mut response = self.exchange(&request, C::Response::HANDLE)?;
+            frame::command(spec.code, handles, area.as_ref().map(|area| area.as_slice()), &parameters);
+        let mut response = self.exchange(&request, spec.response_handle)?;
         if area.is_some() {
-            session::check_response(C::SPEC, &mut response, auths).map_err(|_| Error::ResponseHmac)?;
+            session::check_response(spec, &mut response, auths).map_err(|_| Error::ResponseHmac)?;
         }
-        C::Response::from_parts(response.handle, &response.parameters)
-            .map_err(|_| Error::Malformed("the parameters do not unmarshal"))
+        Ok(Parts { handle: response.handle, parameters: response.parameters })
     }
 
     /// Sends a command, again as long as the TPM says that it could not start it.

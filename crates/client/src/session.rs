@@ -98,7 +98,7 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// See [`Error`].
     pub fn start_session(&mut self, options: SessionOptions<'_>) -> Result<Session, Error<T::Error>> {
-        let nonce_caller = nonce(options.auth_hash).map_err(|_| Error::Entropy)?;
+        let nonce_caller = nonce(&mut self.transport, options.auth_hash).map_err(|_| Error::Entropy)?;
         let (tpm_key, salt, encrypted_salt) = match options.salt {
             Some((key, salt, encrypted)) => (Some(key), salt, encrypted),
             None => (None, [].as_slice(), Tpm2bEncryptedSecret::default()),
@@ -142,13 +142,36 @@ fn trimmed(auth: &[u8]) -> &[u8] {
     auth.get(..end).unwrap_or_default()
 }
 
-fn nonce(alg: HashAlg) -> Result<Vec<u8>, getrandom::Error> {
+fn nonce(transport: &mut impl Transport, alg: HashAlg) -> Result<Vec<u8>, getrandom::Error> {
     let mut nonce = vec![0; alg.digest_size()];
-    getrandom::fill(&mut nonce)?;
+    transport.entropy(&mut nonce)?;
     Ok(nonce)
 }
 
 impl Session {
+    /// A session that somebody else started: `key` is the sessionKey, empty for one that is neither salted nor bound.
+    #[must_use]
+    pub fn known(
+        handle: u32,
+        kind: SessionType,
+        auth_hash: HashAlg,
+        symmetric: Option<SymDef>,
+        key: &[u8],
+        nonce_tpm: &[u8],
+    ) -> Self {
+        Self {
+            handle,
+            auth_hash,
+            kind,
+            symmetric,
+            key: Zeroizing::new(key.to_vec()),
+            nonce_caller: Vec::new(),
+            nonce_tpm: nonce_tpm.to_vec(),
+            includes_auth: kind == SessionType::Hmac,
+            sends_password: false,
+        }
+    }
+
     /// sessionKey || authValue, as the HMAC of this use has it.
     fn hmac_key(&self, auth: &[u8]) -> Zeroizing<Vec<u8>> {
         let auth = if self.includes_auth { trimmed(auth) } else { &[] };
@@ -180,6 +203,7 @@ impl Session {
 
 /// Makes the authorization area, encrypting the first parameter if a session asks for it; `None` if there are no sessions.
 pub(crate) fn authorize(
+    transport: &mut impl Transport,
     spec: &CommandSpec,
     names: &[Vec<u8>],
     parameters: &mut [u8],
@@ -190,7 +214,7 @@ pub(crate) fn authorize(
     }
     for entry in auths.iter_mut() {
         if let Auth::Session { session, .. } = entry {
-            session.nonce_caller = nonce(session.auth_hash)?;
+            session.nonce_caller = nonce(transport, session.auth_hash)?;
         }
     }
     for entry in auths.iter() {

@@ -19,6 +19,14 @@ pub trait Transport {
     /// # Errors
     /// When the TPM cannot be reached or the connection ends.
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, Self::Error>;
+
+    /// Fills `out` with what makes a nonce: the operating system's entropy, unless a simulation has to be repeatable.
+    ///
+    /// # Errors
+    /// When there is no entropy.
+    fn entropy(&mut self, out: &mut [u8]) -> Result<(), getrandom::Error> {
+        getrandom::fill(out)
+    }
 }
 
 /// The longest response a client accepts.

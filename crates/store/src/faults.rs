@@ -1,110 +1,10 @@
 //! What a crash, a failing disk or a flipped bit leaves behind, on a disk in memory.
 
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
-
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
+use crate::faulty::{FaultyDisk, SECTOR};
 use crate::format::{Algorithm, BUCKET, HEADER_LEN, MIN_SLOT_LEN, SLOTS_OFFSET};
-use crate::medium::{Medium, ReplaceError};
 use crate::{CommitError, CreateOptions, Damage, Key, KeyId, OpenError, Secret, Store};
-
-const SECTOR: usize = 512;
-
-/// A disk with a write cache: what is not synced may be lost, sector by sector.
-#[derive(Clone, Default)]
-struct Disk {
-    durable: Vec<u8>,
-    cached: Vec<u8>,
-    /// Operations until everything fails; never if `None`.
-    fails_after: Option<usize>,
-    operations: usize,
-    syncs: usize,
-    refuse_replace: bool,
-}
-
-#[derive(Clone)]
-struct SharedDisk(Arc<Mutex<Disk>>);
-
-impl SharedDisk {
-    fn with(image: Vec<u8>) -> Self {
-        SharedDisk(Arc::new(Mutex::new(Disk { durable: image.clone(), cached: image, ..Disk::default() })))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().unwrap()
-    }
-
-    /// Operations and syncs so far.
-    fn counts(&self) -> (usize, usize) {
-        let disk = self.lock();
-        (disk.operations, disk.syncs)
-    }
-
-    fn open(&self, key: &Key) -> Result<Store, OpenError> {
-        Store::open_medium(Box::new(self.clone()), key)
-    }
-}
-
-impl Disk {
-    fn step(&mut self) -> io::Result<()> {
-        self.operations += 1;
-        match self.fails_after {
-            Some(limit) if self.operations > limit => Err(io::Error::other("injected")),
-            _ => Ok(()),
-        }
-    }
-
-    /// What a power cut leaves: of the sectors not synced, some are there and some are not.
-    fn after_power_cut(&self, keep: &mut impl FnMut() -> bool) -> Vec<u8> {
-        let mut image = self.durable.clone();
-        for (old, new) in image.chunks_mut(SECTOR).zip(self.cached.chunks(SECTOR)) {
-            if *old != *new && keep() {
-                old.copy_from_slice(new);
-            }
-        }
-        image
-    }
-}
-
-impl Medium for SharedDisk {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.lock().cached.len() as u64)
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let start = usize::try_from(offset).unwrap();
-        buffer.copy_from_slice(&self.lock().cached[start..start + buffer.len()]);
-        Ok(())
-    }
-
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut disk = self.lock();
-        let start = usize::try_from(offset).unwrap();
-        // A failing write still leaves what it got done in the cache.
-        disk.cached[start..start + bytes.len()].copy_from_slice(bytes);
-        disk.step()
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        let mut disk = self.lock();
-        disk.step()?;
-        disk.syncs += 1;
-        disk.durable = disk.cached.clone();
-        Ok(())
-    }
-
-    fn replace(&mut self, contents: &[u8]) -> Result<(), ReplaceError> {
-        let mut disk = self.lock();
-        if disk.refuse_replace {
-            return Err(ReplaceError::Kept(io::ErrorKind::StorageFull.into()));
-        }
-        disk.step().map_err(ReplaceError::Unsure)?;
-        disk.durable = contents.to_vec();
-        disk.cached = contents.to_vec();
-        Ok(())
-    }
-}
 
 fn password(number: u8) -> (Secret, KeyId) {
     (Secret::from_slice(&[b'a' + number; 43]), KeyId::from([number; 16]))
@@ -132,9 +32,9 @@ fn rng(seed: u64) -> impl FnMut() -> u32 {
 }
 
 /// A disk with two commits behind it, the newer in slot A.
-fn two_commits(algorithm: Algorithm) -> (SharedDisk, Key) {
+fn two_commits(algorithm: Algorithm) -> (FaultyDisk, Key) {
     let (image, key) = new_image(algorithm);
-    let disk = SharedDisk::with(image);
+    let disk = FaultyDisk::new(image);
     let mut store = disk.open(&key).unwrap();
     store.commit(b"the older state").unwrap();
     store.commit(b"the newer state").unwrap();
@@ -155,7 +55,7 @@ fn every_flipped_byte_leaves_a_true_state() {
         for at in interesting.chain([newest.end, older.end, image.len() - 1]) {
             let mut flipped = image.clone();
             flipped[at] ^= 1 << (at % 8);
-            let store = SharedDisk::with(flipped).open(&key).unwrap_or_else(|error| panic!("{at}: {error}"));
+            let store = FaultyDisk::new(flipped).open(&key).unwrap_or_else(|error| panic!("{at}: {error}"));
             if newest.contains(&at) {
                 assert_eq!(store.state(), b"the older state", "byte {at}");
                 assert!(store.notes().broken_slot.is_some(), "byte {at}");
@@ -179,7 +79,7 @@ fn damage_to_both_copies_is_told_and_changes_nothing() {
         for place in places {
             damaged[place] ^= 0x40;
         }
-        let disk = SharedDisk::with(damaged.clone());
+        let disk = FaultyDisk::new(damaged.clone());
         match disk.open(&key) {
             Err(OpenError::Damaged(damage)) => assert!(damage.to_string().contains(expected), "{damage}"),
             other => panic!("{other:?}"),
@@ -198,7 +98,7 @@ fn a_header_forged_without_the_key_is_damage_not_a_wrong_password() {
         let checksum = crate::seal::sha256(&[&image[copy..copy + HEADER_LEN - 32]]);
         image[copy + HEADER_LEN - 32..copy + HEADER_LEN].copy_from_slice(&checksum);
     }
-    assert!(matches!(SharedDisk::with(image).open(&key), Err(OpenError::Damaged(Damage::HeaderMac))));
+    assert!(matches!(FaultyDisk::new(image).open(&key), Err(OpenError::Damaged(Damage::HeaderMac))));
 }
 
 #[test]
@@ -207,7 +107,7 @@ fn a_slot_copied_to_the_other_place_is_not_taken() {
     let mut image = disk.lock().durable.clone();
     let (a, b) = (SLOTS_OFFSET, SLOTS_OFFSET + MIN_SLOT_LEN);
     image.copy_within(a..a + MIN_SLOT_LEN, b);
-    let store = SharedDisk::with(image).open(&key).unwrap();
+    let store = FaultyDisk::new(image).open(&key).unwrap();
     assert_eq!(store.state(), b"the newer state");
     assert!(store.notes().broken_slot.is_some());
 }
@@ -215,7 +115,7 @@ fn a_slot_copied_to_the_other_place_is_not_taken() {
 #[test]
 fn slots_of_two_copies_do_not_pass_unnoticed() {
     let (disk, key) = two_commits(Algorithm::Aes128Gcm);
-    let fork = SharedDisk::with(disk.lock().durable.clone());
+    let fork = FaultyDisk::new(disk.lock().durable.clone());
     let mut ours = disk.open(&key).unwrap();
     let mut theirs = fork.open(&key).unwrap();
     ours.commit(b"ours 1").unwrap();
@@ -225,7 +125,7 @@ fn slots_of_two_copies_do_not_pass_unnoticed() {
     let mut mixed = disk.lock().durable.clone();
     let slot_a = SLOTS_OFFSET..SLOTS_OFFSET + MIN_SLOT_LEN;
     mixed[slot_a.clone()].copy_from_slice(&fork.lock().durable[slot_a.clone()]);
-    let store = SharedDisk::with(mixed.clone()).open(&key).unwrap();
+    let store = FaultyDisk::new(mixed.clone()).open(&key).unwrap();
     assert_eq!(store.state(), b"theirs 2");
     assert!(store.notes().gap_in_history);
     assert!(!fork.open(&key).unwrap().notes().gap_in_history);
@@ -242,7 +142,7 @@ fn a_power_cut_in_a_commit_leaves_the_state_before_or_after() {
     let sectors = torn.durable.chunks(SECTOR).zip(torn.cached.chunks(SECTOR)).filter(|(a, b)| a != b).count();
     assert_eq!(sectors, BUCKET / SECTOR);
     let check = |image: Vec<u8>, whole: bool| {
-        let store = SharedDisk::with(image).open(&key).unwrap();
+        let store = FaultyDisk::new(image).open(&key).unwrap();
         let expected: &[u8] = if whole { b"the torn state" } else { b"the newer state" };
         assert_eq!(store.state(), expected);
     };
@@ -333,7 +233,7 @@ fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
         let (image, key) = new_image(Algorithm::Aes128Gcm);
         for crash_at in 0.. {
             let mut next = rng(seed);
-            let disk = SharedDisk::with(image.clone());
+            let disk = FaultyDisk::new(image.clone());
             disk.lock().fails_after = Some(crash_at);
             let mut model = Model { states: vec![Vec::new()], passwords: vec![vec![0]] };
             let mut store = disk.open(&key).unwrap();
@@ -344,7 +244,7 @@ fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
             }
             let mut chance = rng(seed * 1000 + crash_at as u64);
             for _ in 0..3 {
-                let after = SharedDisk::with(disk.lock().after_power_cut(&mut || chance() & 1 == 0));
+                let after = FaultyDisk::new(disk.lock().after_power_cut(&mut || chance() & 1 == 0));
                 let opens: Vec<u8> = (0..20)
                     .filter(|number| after.open(&Key::Password(password(*number).0)).is_ok())
                     .collect();
@@ -413,7 +313,7 @@ fn no_session_salt_and_nonce_come_twice_though_old_copies_are_reopened() {
     let mut seen = std::collections::HashSet::new();
     for _ in 0..5 {
         // Each round begins with the same old copy, as a snapshot or a clone would.
-        let disk = SharedDisk::with(image.clone());
+        let disk = FaultyDisk::new(image.clone());
         for _ in 0..3 {
             let mut store = disk.open(&key).unwrap();
             for commit in 0..3 {

@@ -34,6 +34,9 @@ mod bytes;
 mod error;
 #[cfg(test)]
 mod faults;
+#[cfg(any(test, feature = "faulty"))]
+#[doc(hidden)]
+pub mod faulty;
 pub mod files;
 #[doc(hidden)]
 pub mod format;
