@@ -38,6 +38,7 @@ macro_rules! entries {
         &[$($crate::dispatch::Entry {
             spec: <$command as sigillo_types::command::Command>::SPEC,
             run: |tpm, handles, parameters| {
+                let parameters = tpm.reader(parameters);
                 let command = <$command as sigillo_types::command::Command>::from_parts(handles, parameters)?;
                 $handler(tpm, command).map(|response| $crate::dispatch::Answer::of(&response))
             },

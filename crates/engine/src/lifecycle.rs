@@ -157,6 +157,7 @@ impl Tpm {
     /// A TPM that is off, from the parts that manufacture draws or storage holds.
     pub(crate) fn assemble(profile: Profile, state: State, rng: Drbg, id: [u8; 16], revision: u64) -> Self {
         Self {
+            tests: SelfTests::with(&profile, &[]),
             profile,
             stored: state.clone(),
             state,
@@ -165,7 +166,6 @@ impl Tpm {
             buffer_size: DEFAULT_BUFFER_SIZE,
             powered: false,
             time: Timing::default(),
-            tests: SelfTests::default(),
             id,
             revision,
             call: Call::default(),
@@ -184,7 +184,7 @@ impl Tpm {
             self.state.pcrs = Arc::new(pcr::allocated(&self.state.persistent.pcr_allocation));
         }
         self.call = Call::default();
-        self.tests = SelfTests::default();
+        self.tests = SelfTests::with(&self.profile, &[]);
         self.time = Timing { seen_ms: host.monotonic_ms(), ..Timing::default() };
         self.failure = None;
         self.powered = true;

@@ -1,11 +1,15 @@
 //! What a TPM of this make can do, as data apart from the commands.
 
-use sigillo_types::HashAlg;
+use sigillo_types::{EccCurve, HashAlg, Implemented, alg::id, implemented::KeySizes};
 
 /// Algorithms, limits and PCR attributes of one kind of TPM.
 #[derive(Clone, Debug)]
 pub struct Profile {
     pub(crate) name: &'static str,
+    /// What commands can name.
+    pub(crate) implemented: Implemented,
+    /// The RSA keys that the TPM makes; others of the implemented ones can only be loaded or imported.
+    pub(crate) generated_rsa_bits: KeySizes,
     /// Banks that exist and are allocated at manufacture.
     pub(crate) banks: &'static [HashAlg],
     /// Transient object and sequence slots. TPM_PT_HR_TRANSIENT_MIN.
@@ -82,12 +86,43 @@ const PC_CLIENT_PCR: [PcrAttributes; 24] = [
     APPLICATION,
 ];
 
+/// What the commands of every profile need: object types, key derivations and the protection of objects and sessions.
+const COMMON: Implemented = Implemented::NOTHING.with_algorithms(&[
+    id::RSA,
+    id::HMAC,
+    id::AES,
+    id::MGF1,
+    id::KEYEDHASH,
+    id::XOR,
+    id::SHA256,
+    id::SHA384,
+    id::RSASSA,
+    id::RSAES,
+    id::RSAPSS,
+    id::OAEP,
+    id::ECDSA,
+    id::ECDH,
+    id::KDF1_SP800_56A,
+    id::KDF1_SP800_108,
+    id::ECC,
+    id::SYMCIPHER,
+    id::CFB,
+]);
+
+const PC_CLIENT: Implemented = COMMON
+    .with_algorithms(&[id::SHA1, id::SHA512])
+    .with_curves(&[EccCurve::NistP256, EccCurve::NistP384])
+    .with_rsa_bits(KeySizes::of(&[1024, 2048, 3072, 4096]))
+    .with_aes_bits(KeySizes::of(&[128, 192, 256]));
+
 impl Profile {
     /// What shipping PC Client TPMs do: the default.
     #[must_use]
     pub const fn pc_client() -> Self {
         Self {
             name: "pc-client",
+            implemented: PC_CLIENT,
+            generated_rsa_bits: KeySizes::of(&[2048, 3072, 4096]),
             banks: &[HashAlg::Sha1, HashAlg::Sha256, HashAlg::Sha384],
             transient_slots: 3,
             loaded_sessions: 3,
@@ -107,6 +142,11 @@ impl Profile {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::pc_client()].into_iter().find(|profile| profile.name == name)
+    }
+
+    /// The curves of the profile in the order of their identifiers.
+    pub(crate) fn curves(&self) -> impl Iterator<Item = EccCurve> {
+        EccCurve::ALL.into_iter().filter(|curve| self.implemented.curve(curve.id()))
     }
 
     /// Its name, as saved state and listings show it.

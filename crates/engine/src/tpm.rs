@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use minicbor::{Decode, Encode};
 use sigillo_crypto::drbg::Drbg;
-use sigillo_types::{Fmt1, rc};
+use sigillo_types::{Fmt1, Reader, rc};
 
 /// What a TPM needs from the machine it runs on, given with each call.
 pub trait Host {
@@ -134,6 +134,11 @@ pub(crate) struct Call {
 }
 
 impl Tpm {
+    /// A cursor over what a caller sent: it knows no algorithm that the profile does not have.
+    pub(crate) fn reader<'a>(&'a self, bytes: &'a [u8]) -> Reader<'a> {
+        Reader::within(&self.profile.implemented, bytes)
+    }
+
     /// The object at a transient or persistent handle.
     ///
     /// The pipeline has checked that the handle exists. A sequence is not an object: it answers `TYPE`, whatever the slot held before.

@@ -179,13 +179,12 @@ pub(crate) fn command(input: &DeriveInput) -> Result<TokenStream> {
 
             fn from_parts(
                 handles: &[u32],
-                parameters: &[u8],
+                mut parameters: ::sigillo_types::Reader<'_>,
             ) -> ::core::result::Result<Self, ::sigillo_types::Rc> {
                 #(let #handle_names = ::sigillo_types::command::handle_at(handles, #handle_indices)
                     .and_then(|raw| ::sigillo_types::Unmarshal::from_bytes(&raw.to_be_bytes()))
                     .map_err(|code| code.at(::sigillo_types::Position::Handle(#handle_numbers)))?;)*
-                let mut reader = ::sigillo_types::Reader::new(parameters);
-                let r = &mut reader;
+                let r = &mut parameters;
                 #(let #parameter_names = ::sigillo_types::Unmarshal::unmarshal(r)
                     .map_err(|code| code.at(::sigillo_types::Position::Parameter(#parameter_numbers)))?;)*
                 r.finish()?;

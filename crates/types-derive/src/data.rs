@@ -12,6 +12,7 @@ struct Options {
     tag: Option<Expr>,
     error: Option<Ident>,
     null: Option<Expr>,
+    gate: Option<Ident>,
 }
 
 impl Options {
@@ -29,6 +30,8 @@ impl Options {
                     options.error = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("null") {
                     options.null = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("gate") {
+                    options.gate = Some(meta.value()?.parse()?);
                 } else {
                     return Err(meta.error("unknown option"));
                 }
@@ -42,6 +45,16 @@ impl Options {
         let code =
             self.error.as_ref().ok_or_else(|| Error::new_spanned(&input.ident, "needs `error = CODE`"))?;
         Ok(quote!(::sigillo_types::rc::#code))
+    }
+
+    /// Refuses `value` unless the reader's set has it: the gate is the set's method to ask.
+    fn gated(&self, value: &TokenStream, error: &TokenStream) -> Option<TokenStream> {
+        let gate = self.gate.as_ref()?;
+        Some(quote! {
+            if !r.implemented().#gate(#value) {
+                return Err(#error);
+            }
+        })
     }
 }
 
@@ -142,6 +155,7 @@ fn unmarshal_enum(input: &DeriveInput, data: &DataEnum, options: &Options) -> Re
     match (&options.repr, &options.tag) {
         (Some(repr), _) => {
             let idents = data.variants.iter().map(|variant| &variant.ident);
+            let gated = options.gated(&quote!(raw), &error);
             let nullable =
                 options.null.as_ref().map(|null| nullable(name, &quote!(#repr), &quote!((#null as #repr))));
             Ok(quote! {
@@ -149,7 +163,9 @@ fn unmarshal_enum(input: &DeriveInput, data: &DataEnum, options: &Options) -> Re
                     fn unmarshal(
                         r: &mut ::sigillo_types::Reader<'_>,
                     ) -> ::core::result::Result<Self, ::sigillo_types::Fmt1> {
-                        Ok(match <#repr as ::sigillo_types::Unmarshal>::unmarshal(r)? {
+                        let raw = <#repr as ::sigillo_types::Unmarshal>::unmarshal(r)?;
+                        #gated
+                        Ok(match raw {
                             #(raw if raw == Self::#idents as #repr => Self::#idents,)*
                             _ => return Err(#error),
                         })
@@ -159,6 +175,7 @@ fn unmarshal_enum(input: &DeriveInput, data: &DataEnum, options: &Options) -> Re
             })
         }
         (None, Some(tag_type)) => {
+            let gated = options.gated(&quote!(selector), &error);
             let mut arms = Vec::new();
             for variant in &data.variants {
                 let tag = variant_tag(variant)?;
@@ -175,6 +192,7 @@ fn unmarshal_enum(input: &DeriveInput, data: &DataEnum, options: &Options) -> Re
                         r: &mut ::sigillo_types::Reader<'_>,
                     ) -> ::core::result::Result<Self, ::sigillo_types::Fmt1> {
                         let _ = &r;
+                        #gated
                         Ok(match selector {
                             #(#arms)*
                             _ => return Err(#error),

@@ -4,7 +4,8 @@
 //! - on a struct: `sized` puts a 16-bit size in front (TPM2B of a structure);
 //! - on an enum without data: `repr = u16`, `error = HASH` (the code for any other value), `null = 0x0010` (makes it
 //!   nullable);
-//! - on an enum with data: `tag = u16`, `error`, `null`, and `#[tpm(tag = 0x0014)]` on each variant. Such an enum is also a
+//!   `gate = curve` refuses with `error` what the method `curve` of the reader's `Implemented` says no to;
+//! - on an enum with data: `tag = u16`, `error`, `null`, `gate`, and `#[tpm(tag = 0x0014)]` on each variant. Such an enum is also a
 //!   `MarshalUnion`/`UnmarshalUnion`, for structures whose selector stands apart from the union.
 //!
 //! `Command` reads `#[command(code = .., name = "..", clause = "..", response = T, nv, extensive, flushed, no_sessions)]` and

@@ -4,7 +4,7 @@ use crate::derive::{Marshal, Unmarshal};
 
 /// TPMI_ALG_HASH. `Option<HashAlg>` is `TPMI_ALG_HASH+`. Part 2, 9.31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
-#[tpm(repr = u16, error = HASH, null = 0x0010)]
+#[tpm(repr = u16, error = HASH, null = 0x0010, gate = algorithm)]
 pub enum HashAlg {
     /// TPM_ALG_SHA1.
     Sha1 = 0x0004,
@@ -49,7 +49,7 @@ impl HashAlg {
 
 /// TPMI_ECC_CURVE. `Option<EccCurve>` is `TPMI_ECC_CURVE+`. Part 2, 6.4 and 11.2.5.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
-#[tpm(repr = u16, error = CURVE, null = 0x0000)]
+#[tpm(repr = u16, error = CURVE, null = 0x0000, gate = curve)]
 pub enum EccCurve {
     /// TPM_ECC_NIST_P256.
     NistP256 = 0x0003,
@@ -138,7 +138,7 @@ pub mod id {
 
 /// TPMI_ALG_PUBLIC: the type of an object. Part 2, 12.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(repr = u16, error = TYPE)]
+#[tpm(repr = u16, error = TYPE, gate = algorithm)]
 #[repr(u16)]
 pub enum ObjectType {
     /// TPM_ALG_RSA.
@@ -161,7 +161,7 @@ impl ObjectType {
 
 /// TPMI_ALG_SYM_MODE and TPMI_ALG_CIPHER_MODE, which differ in CMAC only. `None` is TPM_ALG_NULL. Part 2, 9.35 and 9.41.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(repr = u16, error = MODE, null = 0x0010)]
+#[tpm(repr = u16, error = MODE, null = 0x0010, gate = algorithm)]
 #[repr(u16)]
 pub enum SymMode {
     /// TPM_ALG_CTR.
@@ -186,7 +186,7 @@ impl SymMode {
 
 /// TPMI_ALG_KDF. `None` is TPM_ALG_NULL. Part 2, 9.36.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(repr = u16, error = KDF, null = 0x0010)]
+#[tpm(repr = u16, error = KDF, null = 0x0010, gate = algorithm)]
 #[repr(u16)]
 pub enum KdfAlg {
     /// TPM_ALG_MGF1.
@@ -199,7 +199,7 @@ pub enum KdfAlg {
 
 /// TPMI_AES_KEY_BITS. Part 2, 11.1.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
-#[tpm(repr = u16, error = VALUE)]
+#[tpm(repr = u16, error = VALUE, gate = aes_bits)]
 pub enum AesKeyBits {
     /// AES-128.
     Aes128 = 128,
@@ -232,7 +232,7 @@ impl AesKeyBits {
 
 /// TPMI_RSA_KEY_BITS. Part 2, 11.2.4.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
-#[tpm(repr = u16, error = VALUE)]
+#[tpm(repr = u16, error = VALUE, gate = rsa_bits)]
 pub enum RsaKeyBits {
     /// RSA-1024: too weak for anything but old data.
     Rsa1024 = 1024,

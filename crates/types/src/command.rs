@@ -1,6 +1,10 @@
 //! What a command's declaration says about it: one descriptor that everything else reads. Part 3, 4 and Part 2, 8.9.
 
-use crate::{Fmt1, Rc, marshal::Bytes, rc};
+use crate::{
+    Fmt1, Rc,
+    marshal::{Bytes, Reader},
+    rc,
+};
 use alloc::vec::Vec;
 
 /// Which authorization a handle needs. Part 1, 17.2 (authorization roles).
@@ -102,11 +106,11 @@ pub trait Command: Sized {
     /// Its table.
     const SPEC: &'static CommandSpec;
 
-    /// Reads the handle and (already decrypted) parameter areas.
+    /// Reads the handle and (already decrypted) parameter areas; the reader of the latter says what is implemented.
     ///
     /// # Errors
     /// The type's response code at its handle or parameter; `SIZE` if bytes are left over. Part 3, 5.7.
-    fn from_parts(handles: &[u32], parameters: &[u8]) -> Result<Self, Rc>;
+    fn from_parts(handles: &[u32], parameters: Reader<'_>) -> Result<Self, Rc>;
 
     /// The handle area.
     fn handles(&self) -> Handles;

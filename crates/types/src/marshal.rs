@@ -1,6 +1,9 @@
 //! The canonical byte form: big-endian, no padding. Part 1, 9.2 and Part 2, 4.
 
-use crate::rc::{self, Fmt1};
+use crate::{
+    Implemented,
+    rc::{self, Fmt1},
+};
 use alloc::vec::Vec;
 
 /// Where canonical bytes are written.
@@ -97,13 +100,26 @@ impl<T: Nullable + Marshal> Marshal for Option<T> {
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+    implemented: &'a Implemented,
 }
 
 impl<'a> Reader<'a> {
-    /// A cursor at the start of `bytes`.
+    /// A cursor at the start of `bytes` that reads everything this crate knows.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self::within(&Implemented::EVERYTHING, bytes)
+    }
+
+    /// A cursor at the start of `bytes` that knows no other algorithms, curves and key sizes than `implemented`.
+    #[must_use]
+    pub const fn within(implemented: &'a Implemented, bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, implemented }
+    }
+
+    /// The algorithms, curves and key sizes that may be read.
+    #[must_use]
+    pub const fn implemented(&self) -> &'a Implemented {
+        self.implemented
     }
 
     /// The bytes not read yet.

@@ -347,16 +347,21 @@ fn a_context_is_of_a_kind_that_can_be_saved() {
 #[test]
 fn a_command_says_which_handle_or_parameter_is_wrong() {
     let in_public = hex(&format!("0004 0000 0000 {}", public("0008", "0099", "00000000", "")));
-    assert_eq!(Create::from_parts(&[0x8000_0000], &in_public).unwrap_err(), rc::HASH.at(Create::IN_PUBLIC));
+    assert_eq!(
+        Create::from_parts(&[0x8000_0000], Reader::new(&in_public)).unwrap_err(),
+        rc::HASH.at(Create::IN_PUBLIC)
+    );
     assert_eq!(rc::HASH.at(Create::IN_PUBLIC).raw(), 0x2C3);
 
-    let refused = NvWrite::from_parts(&[rh::OWNER, rh::OWNER], &[]).unwrap_err();
+    let refused = NvWrite::from_parts(&[rh::OWNER, rh::OWNER], Reader::new(&[])).unwrap_err();
     assert_eq!(refused.raw(), 0x284);
     assert_eq!(refused, rc::VALUE.at(NvWrite::NV_INDEX));
 
-    let refused = NvWrite::from_parts(&[rh::OWNER, 0x0100_0000], &hex("0001 AA 00")).unwrap_err();
+    let refused =
+        NvWrite::from_parts(&[rh::OWNER, 0x0100_0000], Reader::new(&hex("0001 AA 00"))).unwrap_err();
     assert_eq!(refused, rc::INSUFFICIENT.at(NvWrite::OFFSET));
 
-    let refused = NvWrite::from_parts(&[rh::OWNER, 0x0100_0000], &hex("0001 AA 0000 00")).unwrap_err();
+    let refused =
+        NvWrite::from_parts(&[rh::OWNER, 0x0100_0000], Reader::new(&hex("0001 AA 0000 00"))).unwrap_err();
     assert_eq!(refused.raw(), 0x095);
 }

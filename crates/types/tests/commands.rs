@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sigillo_sample::{Sample, Source};
 use sigillo_types::{
-    Fmt1, Position, Rc,
+    Fmt1, Position, Rc, Reader,
     command::{Command, Response},
     commands::*,
     rc,
@@ -32,20 +32,20 @@ fn command_reads_back<C: Command + Sample + PartialEq + Debug>(entropy: &[u8]) {
     let handles = command.handles();
     let mut parameters = Vec::new();
     command.marshal_parameters(&mut parameters);
-    assert_eq!(C::from_parts(&handles, &parameters).as_ref(), Ok(&command));
+    assert_eq!(C::from_parts(&handles, Reader::new(&parameters)).as_ref(), Ok(&command));
     for (handle, spec) in handles.iter().zip(C::SPEC.handles) {
         assert_eq!((spec.check)(*handle), Ok(()), "{}", spec.name);
     }
 
     for end in (0..parameters.len()).filter(|end| *end < 96 || end % 61 == 0) {
-        let refused = C::from_parts(&handles, &parameters[..end]).unwrap_err();
+        let refused = C::from_parts(&handles, Reader::new(&parameters[..end])).unwrap_err();
         assert!(matches!(refused.position(), Some(Position::Parameter(_))), "{refused:?}");
     }
     parameters.push(0);
-    assert_eq!(C::from_parts(&handles, &parameters), Err(Rc::from(rc::SIZE)));
+    assert_eq!(C::from_parts(&handles, Reader::new(&parameters)), Err(Rc::from(rc::SIZE)));
     if let Some((_, fewer)) = handles.split_last() {
         let position = Position::Handle(u8::try_from(handles.len()).unwrap());
-        assert_eq!(C::from_parts(fewer, &parameters), Err(rc::INSUFFICIENT.at(position)));
+        assert_eq!(C::from_parts(fewer, Reader::new(&parameters)), Err(rc::INSUFFICIENT.at(position)));
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::{
     Tpm,
     dispatch::{Entry, entries},
-    selftest::ALGORITHMS,
     tpm::Failure,
 };
 use sigillo_types::{
@@ -41,14 +40,14 @@ pub(crate) fn incremental_self_test(
     tpm: &mut Tpm,
     cmd: IncrementalSelfTest,
 ) -> Result<IncrementalSelfTestResponse, Rc> {
-    if !cmd.to_test.iter().all(|id| ALGORITHMS.iter().any(|algorithm| algorithm.id == *id)) {
+    if !cmd.to_test.iter().all(|id| tpm.algorithms().any(|algorithm| algorithm.id == *id)) {
         return Err(rc::VALUE.at(IncrementalSelfTest::TO_TEST));
     }
     tpm.self_test(false, |id| cmd.to_test.contains(&id));
     if tpm.failure.is_some() {
         return Err(rc::FAILURE);
     }
-    let to_do_list = TpmlAlg::new(tpm.untested()).map_err(|_| rc::FAILURE)?;
+    let to_do_list = TpmlAlg::new(tpm.algorithms_tested(false)).map_err(|_| rc::FAILURE)?;
     Ok(IncrementalSelfTestResponse { to_do_list })
 }
 
@@ -59,7 +58,7 @@ pub(crate) fn get_test_result(tpm: &mut Tpm, _: GetTestResult) -> Result<GetTest
         Some(Failure::Entropy) => (Tpm2bMaxBuffer::from([1]), rc::FAILURE),
         Some(Failure::SelfTest) => (Tpm2bMaxBuffer::from([2]), rc::FAILURE),
         Some(Failure::Internal) => (Tpm2bMaxBuffer::from([3]), rc::FAILURE),
-        None if tpm.untested().is_empty() => (Tpm2bMaxBuffer::default(), rc::SUCCESS),
+        None if tpm.algorithms_tested(false).is_empty() => (Tpm2bMaxBuffer::default(), rc::SUCCESS),
         None => (Tpm2bMaxBuffer::default(), rc::NEEDS_TEST),
     };
     Ok(GetTestResultResponse { out_data, test_result })

@@ -82,7 +82,7 @@ impl Tpm {
         template: TpmtPublic,
         given: &TpmsSensitiveCreate,
     ) -> Result<Created, Refused> {
-        template::creation(&template, template::Origin::Child(parent), !given.data.is_empty())
+        template::creation(&self.profile, &template, template::Origin::Child(parent), !given.data.is_empty())
             .map_err(Refused::Public)?;
         make(template, given, &mut self.rng, |_| Ok(()))
     }
@@ -97,7 +97,7 @@ impl Tpm {
         template: TpmtPublic,
         given: &TpmsSensitiveCreate,
     ) -> Result<Object, Refused> {
-        template::creation(&template, template::Origin::Primary, !given.data.is_empty())
+        template::creation(&self.profile, &template, template::Origin::Primary, !given.data.is_empty())
             .map_err(Refused::Public)?;
         if self.hierarchy(hierarchy).is_some_and(|record| record.derivation_level != LEVEL) {
             return Err(Refused::Failure(rc::NO_RESULT));

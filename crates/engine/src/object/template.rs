@@ -2,7 +2,7 @@
 //!
 //! Everything here answers a code about the public area.
 
-use crate::state::Object;
+use crate::{Profile, state::Object};
 use sigillo_crypto::rsa;
 use sigillo_types::{
     Fmt1, HashAlg,
@@ -40,7 +40,12 @@ impl<'a> Origin<'a> {
 /// - `VALUE`: keys of that size are not made.
 /// - `RANGE`: keys with that exponent are not made.
 /// - as [`attributes`].
-pub(crate) fn creation(public: &TpmtPublic, origin: Origin<'_>, data_given: bool) -> Result<(), Fmt1> {
+pub(crate) fn creation(
+    profile: &Profile,
+    public: &TpmtPublic,
+    origin: Origin<'_>,
+    data_given: bool,
+) -> Result<(), Fmt1> {
     let own = public.object_attributes;
     let tpm_makes_data = own.contains(TpmaObject::SENSITIVE_DATA_ORIGIN);
     let asymmetric = is_asymmetric(public);
@@ -68,13 +73,13 @@ pub(crate) fn creation(public: &TpmtPublic, origin: Origin<'_>, data_given: bool
     }
     attributes(public, origin.parent())?;
     if let PublicParms::Rsa(parms) = &public.parameters {
-        rsa_generation(parms)?;
+        rsa_generation(profile, parms)?;
     }
     Ok(())
 }
 
-fn rsa_generation(parms: &TpmsRsaParms) -> Result<(), Fmt1> {
-    if !rsa::is_generated_key_size(parms.key_bits.bits().into()) {
+fn rsa_generation(profile: &Profile, parms: &TpmsRsaParms) -> Result<(), Fmt1> {
+    if !profile.generated_rsa_bits.contains(parms.key_bits.bits()) {
         return Err(rc::VALUE);
     }
     // An exponent below the default weakens the key, and one that is not prime spoils half of the candidates.

@@ -18,7 +18,7 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use minicbor::{Decode, Encode};
-use sigillo_types::{handles::PcrHandle, structures::PcrSelect};
+use sigillo_types::{alg::AlgId, handles::PcrHandle, structures::PcrSelect};
 use zeroize::Zeroizing;
 
 /// The body of a volatile state.
@@ -71,10 +71,11 @@ struct Running {
     rest: u32,
     #[n(21)]
     buffer_size: u32,
-    #[n(22)]
-    tested: u64,
     #[n(23)]
     failure: Option<Failure>,
+    // 22 was a bit set over a list that grows.
+    #[cbor(n(24), default)]
+    tested: Vec<AlgId>,
 }
 
 fn h_crtm_pcr() -> PcrSelect {
@@ -118,8 +119,8 @@ pub(super) fn encode(tpm: &Tpm) -> Zeroizing<Vec<u8>> {
             rate_ppm: tpm.time.rate_ppm,
             rest: tpm.time.rest,
             buffer_size: tpm.buffer_size,
-            tested: tpm.tests.tested,
             failure: tpm.failure,
+            tested: tpm.algorithms_tested(true),
         },
     )
 }
@@ -168,7 +169,7 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
     tpm.time = time;
     tpm.powered = running.powered;
     tpm.set_buffer_size(running.buffer_size);
-    tpm.tests = SelfTests { tested: running.tested };
+    tpm.tests = SelfTests::with(&tpm.profile, &running.tested);
     tpm.failure = running.failure;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 mod vectors;
 
-use crate::{Tpm, tpm::Failure};
+use crate::{Profile, Tpm, tpm::Failure};
 use alloc::vec::Vec;
 use sigillo_crypto::{
     EccCurve, HashAlg, Rng,
@@ -46,8 +46,8 @@ const SIGNING: TpmaAlgorithm = TpmaAlgorithm::SIGNING;
 const ENCRYPTING: TpmaAlgorithm = TpmaAlgorithm::ENCRYPTING;
 const METHOD: TpmaAlgorithm = TpmaAlgorithm::METHOD;
 
-/// Every implemented algorithm in the order of the identifiers.
-pub(crate) const ALGORITHMS: &[Algorithm] = &[
+/// Every algorithm that a profile can have, in the order of the identifiers.
+const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::RSA, ASYMMETRIC.union(OBJECT), rsassa),
     algorithm(id::SHA1, HASH, |_| Some(*hash(HashAlg::Sha1, &[b"abc"]) == known::SHA1_ABC)),
     algorithm(id::HMAC, HASH.union(SIGNING), hmac_sha256),
@@ -71,13 +71,19 @@ pub(crate) const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::CFB, SYMMETRIC.union(ENCRYPTING), aes_cfb),
 ];
 
-/// The bits of all [`ALGORITHMS`].
-const ALL_TESTED: u64 = (1 << ALGORITHMS.len()) - 1;
-
-/// Which algorithms were tested since _TPM_Init: bit n for the n-th of [`ALGORITHMS`].
+/// Which algorithms wait for their test since _TPM_Init: bit n for the n-th of [`ALGORITHMS`]. Those the profile lacks never do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SelfTests {
-    pub(crate) tested: u64,
+    untested: u64,
+}
+
+impl SelfTests {
+    /// Nothing was tested but `tested`.
+    pub(crate) fn with(profile: &Profile, tested: &[AlgId]) -> Self {
+        let waits = |id: AlgId| profile.implemented.algorithm(id) && !tested.contains(&id);
+        let bits = ALGORITHMS.iter().enumerate().filter(|(_, algorithm)| waits(algorithm.id));
+        Self { untested: bits.fold(0, |untested, (bit, _)| untested | 1 << bit) }
+    }
 }
 
 /// Whether a command's answer may depend on an asymmetric algorithm.
@@ -133,7 +139,7 @@ impl Tpm {
     /// # Errors
     /// `FAILURE` if a test fails; the TPM is then in failure mode.
     pub(crate) fn require_tested(&mut self, code: u32, handles: &[u32]) -> Result<(), Rc> {
-        if self.tests.tested == ALL_TESTED || needs_no_test(code) {
+        if self.tests.untested == 0 || needs_no_test(code) {
             return Ok(());
         }
         let asymmetric = uses_asymmetric(code, handles);
@@ -148,12 +154,13 @@ impl Tpm {
     /// Tests the algorithms for which `wanted` holds, those already tested only if `again`. A wrong answer is failure mode. Part 3, 10.1.
     pub(crate) fn self_test(&mut self, again: bool, wanted: impl Fn(AlgId) -> bool) {
         for (bit, algorithm) in ALGORITHMS.iter().enumerate() {
-            let tested = self.tests.tested & (1 << bit) != 0;
-            if !wanted(algorithm.id) || (tested && !again) {
+            let untested = self.tests.untested & (1 << bit) != 0;
+            let again = again && self.profile.implemented.algorithm(algorithm.id);
+            if !wanted(algorithm.id) || !(untested || again) {
                 continue;
             }
             if (algorithm.test)(&mut self.rng) == Some(true) {
-                self.tests.tested |= 1 << bit;
+                self.tests.untested &= !(1 << bit);
             } else {
                 self.enter_failure(Failure::SelfTest);
                 return;
@@ -161,13 +168,18 @@ impl Tpm {
         }
     }
 
-    /// The algorithms that were not tested yet.
-    pub(crate) fn untested(&self) -> Vec<AlgId> {
-        let algorithms = ALGORITHMS.iter().enumerate();
-        algorithms
-            .filter(|(bit, _)| self.tests.tested & (1 << bit) == 0)
-            .map(|(_, algorithm)| algorithm.id)
-            .collect()
+    /// The algorithms of the profile that were not tested yet, or those that were.
+    pub(crate) fn algorithms_tested(&self, tested: bool) -> Vec<AlgId> {
+        let algorithms = ALGORITHMS.iter().enumerate().filter(|(bit, algorithm)| {
+            let untested = self.tests.untested & (1 << bit) != 0;
+            self.profile.implemented.algorithm(algorithm.id) && untested != tested
+        });
+        algorithms.map(|(_, algorithm)| algorithm.id).collect()
+    }
+
+    /// The algorithms of the profile in the order of their identifiers.
+    pub(crate) fn algorithms(&self) -> impl Iterator<Item = &'static Algorithm> {
+        ALGORITHMS.iter().filter(|algorithm| self.profile.implemented.algorithm(algorithm.id))
     }
 }
 

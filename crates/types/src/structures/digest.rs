@@ -9,7 +9,7 @@ use crate::{
 
 /// TPMT_HA. `None` is TPM_ALG_NULL without a digest. Part 2, 10.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = HASH, null = id::NULL)]
+#[tpm(tag = u16, error = HASH, null = id::NULL, gate = algorithm)]
 pub enum TpmtHa {
     /// A SHA-1 digest.
     #[tpm(tag = id::SHA1)]

@@ -52,7 +52,7 @@ pub struct TpmsEccParms {
 
 /// TPMU_PUBLIC_PARMS; with its selector in front, TPMT_PUBLIC_PARMS. Part 2, 12.2.3.9 and 12.2.3.10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = TYPE)]
+#[tpm(tag = u16, error = TYPE, gate = algorithm)]
 pub enum PublicParms {
     /// Of a keyed hash key or sealed data.
     #[tpm(tag = id::KEYEDHASH)]

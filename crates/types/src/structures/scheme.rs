@@ -9,7 +9,7 @@ use crate::{
 
 /// TPMT_SYM_DEF: how a session encrypts parameters. Part 2, 11.1.6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = SYMMETRIC, null = id::NULL)]
+#[tpm(tag = u16, error = SYMMETRIC, null = id::NULL, gate = algorithm)]
 pub enum SymDef {
     /// AES in a mode.
     #[tpm(tag = id::AES)]
@@ -26,7 +26,7 @@ pub enum SymDef {
 
 /// TPMT_SYM_DEF_OBJECT: the block cipher of an object. Part 2, 11.1.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = SYMMETRIC, null = id::NULL)]
+#[tpm(tag = u16, error = SYMMETRIC, null = id::NULL, gate = algorithm)]
 pub enum SymDefObject {
     /// AES in a mode; `None` leaves it to the command.
     #[tpm(tag = id::AES)]
@@ -58,7 +58,7 @@ impl SymDefObject {
 
 /// TPMT_KEYEDHASH_SCHEME. `None` is sealed data, or a key that leaves its use to the command. Part 2, 11.1.23.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = VALUE, null = id::NULL)]
+#[tpm(tag = u16, error = VALUE, null = id::NULL, gate = algorithm)]
 pub enum KeyedHashScheme {
     /// Signs with HMAC.
     #[tpm(tag = id::HMAC)]
@@ -78,7 +78,7 @@ pub enum KeyedHashScheme {
 
 /// TPMT_SIG_SCHEME: how to sign. Part 2, 11.2.1.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = SCHEME, null = id::NULL)]
+#[tpm(tag = u16, error = SCHEME, null = id::NULL, gate = algorithm)]
 pub enum SigScheme {
     /// RSASSA-PKCS1-v1_5.
     #[tpm(tag = id::RSASSA)]
@@ -121,7 +121,7 @@ impl SigScheme {
 
 /// TPMT_KDF_SCHEME. Part 2, 11.2.3.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = KDF, null = id::NULL)]
+#[tpm(tag = u16, error = KDF, null = id::NULL, gate = algorithm)]
 pub enum KdfScheme {
     /// The mask generation function of PKCS #1.
     #[tpm(tag = id::MGF1)]
@@ -145,7 +145,7 @@ pub enum KdfScheme {
 
 /// TPMT_RSA_SCHEME: what an RSA key is for. `None` leaves it to the command. Part 2, 11.2.4.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = VALUE, null = id::NULL)]
+#[tpm(tag = u16, error = VALUE, null = id::NULL, gate = algorithm)]
 pub enum RsaScheme {
     /// Signs by RSASSA-PKCS1-v1_5.
     #[tpm(tag = id::RSASSA)]
@@ -172,7 +172,7 @@ pub enum RsaScheme {
 
 /// TPMT_RSA_DECRYPT: how RSA_Encrypt and RSA_Decrypt pad. `None` is raw RSA. Part 2, 11.2.4.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = VALUE, null = id::NULL)]
+#[tpm(tag = u16, error = VALUE, null = id::NULL, gate = algorithm)]
 pub enum RsaDecryptScheme {
     /// RSAES-PKCS1-v1_5.
     #[tpm(tag = id::RSAES)]
@@ -187,7 +187,7 @@ pub enum RsaDecryptScheme {
 
 /// TPMT_ECC_SCHEME: what an ECC key is for. `None` leaves it to the command. Part 2, 11.2.5.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = SCHEME, null = id::NULL)]
+#[tpm(tag = u16, error = SCHEME, null = id::NULL, gate = algorithm)]
 pub enum EccScheme {
     /// Signs by ECDSA.
     #[tpm(tag = id::ECDSA)]

@@ -30,7 +30,7 @@ pub struct TpmsSignatureEcc {
 
 /// TPMT_SIGNATURE. `None` is TPM_ALG_NULL, no signature. Part 2, 11.3.6.
 #[derive(Clone, Debug, PartialEq, Eq, Marshal, Unmarshal)]
-#[tpm(tag = u16, error = SCHEME, null = id::NULL)]
+#[tpm(tag = u16, error = SCHEME, null = id::NULL, gate = algorithm)]
 pub enum TpmtSignature {
     /// By RSASSA-PKCS1-v1_5.
     #[tpm(tag = id::RSASSA)]

@@ -3,7 +3,6 @@
 use crate::{Tpm, dispatch, session::CONTEXT_GAP_MAX, state::SessionSlot, ticket::CONTEXT_HASH};
 use alloc::vec::Vec;
 use sigillo_types::{
-    EccCurve,
     alg::id,
     attributes::{NvType, TpmaMemory, TpmaModes, TpmaPermanent, TpmaStartupClear},
     buffers::Tpm2bContextData,
@@ -159,7 +158,7 @@ fn variable(tpm: &Tpm) -> Vec<(u32, u32)> {
         (pt::NV_COUNTERS, number(counters)),
         (pt::NV_COUNTERS_AVAIL, number(counters_available)),
         (pt::ALGORITHM_SET, 0),
-        (pt::LOADED_CURVES, number(EccCurve::ALL.len())),
+        (pt::LOADED_CURVES, number(profile.curves().count())),
         (pt::LOCKOUT_COUNTER, da.failed_tries),
         (pt::MAX_AUTH_FAIL, da.max_tries),
         (pt::LOCKOUT_INTERVAL, da.recovery_time_s),

@@ -14,8 +14,8 @@ use sigillo_types::{
 };
 
 /// The algorithm of a Name, if its digest has the algorithm's size.
-fn name_alg(name: &[u8]) -> Result<HashAlg, sigillo_types::Fmt1> {
-    let mut r = Reader::new(name);
+fn name_alg(tpm: &Tpm, name: &[u8]) -> Result<HashAlg, sigillo_types::Fmt1> {
+    let mut r = tpm.reader(name);
     let alg = HashAlg::unmarshal(&mut r).map_err(|_| rc::HASH)?;
     if r.rest().len() == alg.digest_size() { Ok(alg) } else { Err(rc::SIZE) }
 }
@@ -27,7 +27,7 @@ fn name_alg(name: &[u8]) -> Result<HashAlg, sigillo_types::Fmt1> {
 /// - `VALUE` (approvedPolicy): not the session's policyDigest.
 /// - `POLICY`: the ticket does not say that the key signed this.
 pub(crate) fn policy_authorize(tpm: &mut Tpm, cmd: PolicyAuthorize) -> Result<Done, Rc> {
-    let alg = name_alg(&cmd.key_sign).map_err(|code| code.at(PolicyAuthorize::KEY_SIGN))?;
+    let alg = name_alg(tpm, &cmd.key_sign).map_err(|code| code.at(PolicyAuthorize::KEY_SIGN))?;
     let session = tpm.policy_session(cmd.policy_session)?;
     if !session.is_trial() {
         let current = session.policy().map(|policy| &policy.digest);
