@@ -1,9 +1,9 @@
 //! KVM or TCG. A `/dev/kvm` that opens proves little: nested and paravirtual hosts have one that lacks System Management
 //! Mode or cannot run firmware at all. So QEMU itself is asked, for two seconds, with the firmware a VM would have.
 use crate::{
-    bundle::replace_file,
     config::Accelerator,
     error::{Error, Result},
+    files::replace_file,
     firmware, qemu,
     qmp::Qmp,
     rundir::private_dir,

@@ -2,14 +2,15 @@
 use crate::{
     config::{self, Accelerator, Config, Disk, DiskFormat, Firmware, Guest},
     error::{Error, Result},
+    files::{make_dirs, new_file, require_one_file, sync_dir},
     firmware,
 };
 use rustix::fs::{FlockOperation, RenameFlags};
 use std::{
     ffi::OsStr,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -281,6 +282,9 @@ fn import_disk(source: &Path, bundle: &Path, index: usize) -> Result<Disk> {
     if kind.is_block_device() {
         return Ok(Disk { path: source, format: DiskFormat::Raw });
     }
+    if qcow2 {
+        require_one_file(&source).map_err(|e| Error::io("import", &source, e))?;
+    }
     let name = PathBuf::from(format!("disk{index}.{}", if qcow2 { "qcow2" } else { "img" }));
     copy_sparse(&source, &bundle.join(&name))?;
     Ok(Disk { path: name, format })
@@ -305,38 +309,4 @@ fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
         length += step;
     }
     target.set_len(length).and_then(|()| target.sync_all()).map_err(|e| Error::io("write", to, e))
-}
-
-pub(crate) fn new_file(path: &Path, mode: u32) -> Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .map_err(|e| Error::io("create", path, e))
-}
-
-/// Replaces a file's content, whole or not at all, durably.
-pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let next = path.with_file_name(name);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&next)
-        .map_err(|e| Error::io("create", &next, e))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| Error::io("write", &next, e))?;
-    fs::rename(&next, path).map_err(|e| Error::io("replace", path, e))?;
-    path.parent().map_or(Ok(()), sync_dir)
-}
-
-pub(crate) fn sync_dir(path: &Path) -> Result<()> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(|e| Error::io("sync", path, e))
-}
-
-pub(crate) fn make_dirs(path: &Path, mode: u32) -> Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|e| Error::io("make", path, e))
 }

@@ -20,11 +20,13 @@
 //! store = "tpm.store"               # in the bundle
 //! encrypted = true
 //! ```
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    files::read_plain,
+};
 use serde::{Deserialize, Serialize};
 use std::{
-    fmt, fs,
-    io::Read,
+    fmt,
     path::{Component, Path, PathBuf},
 };
 use uuid::Uuid;
@@ -179,9 +181,7 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] with the line, when it is too long, not UTF-8, not TOML, has unknown keys or values out of range.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = fs::File::open(path).map_err(|source| Error::io("open", path, source))?;
-        let mut bytes = Vec::new();
-        file.take(MAX_CONFIG_BYTES + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
+        let bytes = read_plain(path, MAX_CONFIG_BYTES).map_err(|e| Error::io("read", path, e))?;
         let fail = |what: String| Error::Config { path: path.to_owned(), what };
         if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_CONFIG_BYTES) {
             return Err(fail(format!("the file is longer than {MAX_CONFIG_BYTES} bytes")));
@@ -224,7 +224,7 @@ impl Config {
         let text = format!(
             "# A sigillo virtual machine. Edit only while it is off; `sigillo vm info` checks it.\n{body}"
         );
-        crate::bundle::replace_file(path, text.as_bytes(), 0o644)
+        crate::files::replace_file(path, text.as_bytes(), 0o644)
     }
 
     fn check(&self) -> std::result::Result<(), (&'static str, String)> {
@@ -302,6 +302,7 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fs;
 
     const GOOD: &str = "version = 1\nuuid = \"a6a5e09e-3d1b-4c3c-9f0c-0e0f9a4a0001\"\nname = \"demo\"\nguest = \"windows-11\"\n\
         firmware = \"uefi\"\nsecure_boot = true\nmemory_mib = 512\ncpus = 1\n\n[[disks]]\npath = \"disk0.img\"\nformat = \"raw\"\n\n\

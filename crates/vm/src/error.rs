@@ -204,7 +204,7 @@ pub enum Error {
         seconds: u64,
     },
     /// No directory for sockets.
-    #[error("no private directory short enough for the VM's sockets: {0}. Set XDG_RUNTIME_DIR to one")]
+    #[error("no private directory for the VM's sockets: {0}")]
     RunDirectory(String),
     /// A key file or key set for Secure Boot that cannot be used.
     #[error("Secure Boot keys: {0}")]

@@ -76,7 +76,7 @@ pub(crate) fn code(secure_boot: bool) -> Result<PathBuf> {
 pub(crate) fn plain_vars(to: &Path) -> Result<()> {
     let from = part("OVMF_VARS_4M.fd")?;
     let bytes = fs::read(&from).map_err(|e| Error::io("read", &from, e))?;
-    crate::bundle::replace_file(to, &bytes, 0o600)
+    crate::files::replace_file(to, &bytes, 0o600)
 }
 
 fn part(name: &str) -> Result<PathBuf> {

@@ -15,6 +15,7 @@ mod bundle;
 pub mod config;
 mod error;
 pub mod eventlog;
+mod files;
 mod firmware;
 mod process;
 mod qemu;

@@ -1,41 +1,51 @@
 //! QEMU's monitor protocol: one JSON object a line (QEMU, docs/interop/qmp-spec).
 use crate::error::{Error, Result};
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A longer line is not from the QEMU we started. Bytes.
-const LINE: u64 = 1 << 20;
+const LINE: usize = 1 << 20;
 
-/// A connection past its greeting.
+/// How long a busy QEMU is given until it is asked again whether it takes a connection.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A connection past its greeting. A guest that has broken out into its QEMU is at the other end: nothing it does may hold
+/// up the one who wants to stop it.
 #[derive(Debug)]
 pub(crate) struct Qmp {
     input: BufReader<UnixStream>,
+    limit: Duration,
 }
 
 impl Qmp {
-    /// Connects; every answer has to come within `limit`.
+    /// Connects; this and every answer has to come within `limit`, whatever else comes in between.
     pub(crate) fn connect(path: &Path, limit: Duration) -> Result<Self> {
+        let end = Instant::now() + limit;
         let said = |e: std::io::Error| Error::Qmp(format!("{}: {e}", path.display()));
-        let stream = UnixStream::connect(path).map_err(said)?;
-        stream.set_read_timeout(Some(limit)).map_err(said)?;
+        let stream = connected(path, end).map_err(said)?;
         stream.set_write_timeout(Some(limit)).map_err(said)?;
-        let mut qmp = Self { input: BufReader::new(stream) };
-        qmp.object()?;
+        let mut qmp = Self { input: BufReader::new(stream), limit };
+        qmp.object(end)?;
         qmp.execute("qmp_capabilities")?;
         Ok(qmp)
     }
 
     /// Runs a command without arguments and returns what it returns. Events that come in between are passed over.
     pub(crate) fn execute(&mut self, command: &str) -> Result<Value> {
+        let end = Instant::now() + self.limit;
         let line = format!("{}\n", json!({ "execute": command }));
         self.input.get_mut().write_all(line.as_bytes()).map_err(|e| Error::Qmp(e.to_string()))?;
         loop {
-            let mut answer = self.object()?;
+            let mut answer = self.object(end)?;
             if let Some(value) = answer.get_mut("return") {
                 return Ok(value.take());
             }
@@ -53,21 +63,55 @@ impl Qmp {
         status.map(str::to_owned).ok_or_else(|| Error::Qmp("query-status names no status".to_owned()))
     }
 
-    fn object(&mut self) -> Result<Value> {
+    fn object(&mut self, end: Instant) -> Result<Value> {
+        let said = |e: std::io::Error| Error::Qmp(e.to_string());
         let mut line = Vec::new();
-        let got = Read::by_ref(&mut self.input).take(LINE).read_until(b'\n', &mut line);
-        match got {
-            Ok(0) => Err(Error::Qmp("the connection was closed".to_owned())),
-            Ok(_) => serde_json::from_slice(&line).map_err(|e| Error::Qmp(format!("not JSON: {e}"))),
-            Err(e) => Err(Error::Qmp(e.to_string())),
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Qmp("it did not answer in time".to_owned()));
+            }
+            self.input.get_ref().set_read_timeout(Some(left)).map_err(said)?;
+            let came = self.input.fill_buf().map_err(said)?;
+            if came.is_empty() {
+                return Err(Error::Qmp("the connection was closed".to_owned()));
+            }
+            let end_of_line = came.iter().position(|octet| *octet == b'\n');
+            let used = end_of_line.map_or(came.len(), |at| at + 1);
+            line.extend_from_slice(came.get(..used).unwrap_or_default());
+            self.input.consume(used);
+            if end_of_line.is_some() {
+                return serde_json::from_slice(&line).map_err(|e| Error::Qmp(format!("not JSON: {e}")));
+            }
+            if line.len() > LINE {
+                return Err(Error::Qmp("a line has no end".to_owned()));
+            }
         }
     }
+}
+
+/// A connection, if it is taken before `end`: one that waits in a full queue would wait for ever.
+fn connected(path: &Path, end: Instant) -> std::io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let address = SocketAddrUnix::new(path)?;
+    loop {
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) => break,
+            Err(Errno::AGAIN) if Instant::now() < end => std::thread::sleep(PAUSE),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixListener;
+    use std::{io::Read, os::unix::net::UnixListener};
 
     fn answered(with: &'static [u8]) -> Result<String> {
         let dir = tempfile::tempdir().unwrap();
@@ -97,5 +141,44 @@ mod tests {
         for with in [&b"\xff\xfe\n"[..], b"", b"{\"QMP\": {}}\n{\"error\": {\"desc\": \"no\"}}\n"] {
             assert_eq!(answered(with).unwrap_err().code(), "SIG_ERR_VM_MONITOR");
         }
+    }
+
+    #[test]
+    fn a_monitor_that_talks_without_end_or_drips_is_given_up() {
+        for (greeting, words) in [
+            (&b"{\"QMP\": {}}\n{\"return\": {}}\n"[..], &b"{\"event\": \"RESUME\"}\n"[..]),
+            (b"{\"QMP\": {}", b" "),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("qmp");
+            let listener = UnixListener::bind(&path).unwrap();
+            let server = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.write_all(greeting).unwrap();
+                let began = Instant::now();
+                while stream.write_all(words).is_ok() {
+                    assert!(began.elapsed() < Duration::from_secs(20), "the client still listens");
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+            let limit = Duration::from_millis(100);
+            let status = Qmp::connect(&path, limit).and_then(|mut qmp| qmp.status());
+            assert_eq!(status.unwrap_err().code(), "SIG_ERR_VM_MONITOR");
+            server.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_monitor_that_takes_no_connection_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("qmp");
+        let flags = SocketFlags::CLOEXEC;
+        let listener =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+        rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let _queue = UnixStream::connect(&path).unwrap();
+        let error = Qmp::connect(&path, Duration::from_millis(100)).unwrap_err();
+        assert_eq!(error.code(), "SIG_ERR_VM_MONITOR");
     }
 }

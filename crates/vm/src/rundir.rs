@@ -1,16 +1,17 @@
 //! The directory of a running VM: sockets, logs, and who runs. Unix socket paths have 107 bytes, so a bundle that lies deep
 //! has it elsewhere, in a private directory.
 use crate::{
-    bundle::{Bundle, make_dirs, replace_file},
+    bundle::Bundle,
     error::{Error, Result},
+    files::{is_own_dir, make_dirs, read_plain, remove, replace_file},
     process::Process,
     qmp::Qmp,
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs,
-    io::Read,
-    os::unix::fs::MetadataExt,
+    fs::Permissions,
+    io,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -100,38 +101,48 @@ impl RunDir {
     /// Removes what only means something while the VM runs; logs stay.
     pub(crate) fn clear(&self) -> Result<()> {
         for path in [self.0.join(STATE), self.monitor(), self.tpm_socket(), self.qemu_pid()] {
-            match fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(Error::io("remove", &path, e)),
-            }
+            remove(&path)?;
         }
         Ok(())
     }
 
     fn state(&self) -> Option<RunState> {
-        let mut text = Vec::new();
-        fs::File::open(self.0.join(STATE)).ok()?.take(64 * 1024).read_to_end(&mut text).ok()?;
-        serde_json::from_slice(&text).ok()
+        serde_json::from_slice(&read_plain(&self.0.join(STATE), 64 * 1024).ok()?).ok()
     }
 }
 
 impl Bundle {
-    /// The VM's run directory; made when `make`.
+    /// The VM's run directory; made when `make`. What is in it decides which processes are ended and which files QEMU
+    /// writes, so one that others could have filled is refused.
     pub(crate) fn run_dir(&self, make: bool) -> Result<RunDir> {
         let inside = self.path().join("run");
-        if inside.as_os_str().len() + 1 + LONGEST_NAME <= SOCKET_PATH_BYTES {
-            if make {
-                make_dirs(&inside, 0o700)?;
+        let path = if fits(&inside) {
+            inside
+        } else {
+            let path = private_dir()?.join(self.config().uuid.to_string());
+            if !fits(&path) {
+                return Err(Error::RunDirectory(format!(
+                    "{} is too long as well; set XDG_RUNTIME_DIR to a shorter one",
+                    path.display()
+                )));
             }
-            return Ok(RunDir(inside));
-        }
-        let path = private_dir()?.join(self.config().uuid.to_string());
-        if path.as_os_str().len() + 1 + LONGEST_NAME > SOCKET_PATH_BYTES {
-            return Err(Error::RunDirectory(format!("{} is too long as well", path.display())));
-        }
+            path
+        };
         if make {
             make_dirs(&path, 0o700)?;
+        }
+        match is_own_dir(&path) {
+            Ok(true) => {}
+            Ok(false) => {
+                let why = format!("{} is not a directory of yours that only you can write", path.display());
+                return Err(Error::RunDirectory(why));
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !make => {}
+            Err(e) => return Err(Error::io("look at", &path, e)),
+        }
+        if make {
+            std::fs::set_permissions(&path, Permissions::from_mode(0o700))
+                .map_err(|e| Error::io("protect", &path, e))?;
         }
         Ok(RunDir(path))
     }
@@ -180,19 +191,49 @@ impl Bundle {
     }
 }
 
+/// Whether the sockets of a run directory have a path that can be.
+fn fits(dir: &Path) -> bool {
+    dir.as_os_str().len() + 1 + LONGEST_NAME <= SOCKET_PATH_BYTES
+}
+
 /// A directory nobody else can enter, for this user's sockets. Refuses one that is somebody else's or open to others.
 pub(crate) fn private_dir() -> Result<PathBuf> {
+    private_dir_in(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from))
+}
+
+/// `runtime` is taken where it is this user's own: after `sudo` or `su` it may be another's, who could put what they like
+/// in its place at any time.
+fn private_dir_in(runtime: Option<PathBuf>) -> Result<PathBuf> {
     let uid = rustix::process::geteuid();
-    let base = match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir()) {
-        Some(dir) => PathBuf::from(dir).join("sigillo"),
+    let base = match runtime.filter(|dir| is_own_dir(dir).unwrap_or(false)) {
+        Some(dir) => dir.join("sigillo"),
         None if uid.is_root() => PathBuf::from("/run/sigillo"),
         None => PathBuf::from(format!("/tmp/sigillo-{}", uid.as_raw())),
     };
     make_dirs(&base, 0o700)?;
-    let found = fs::symlink_metadata(&base).map_err(|e| Error::io("look at", &base, e))?;
+    let found = std::fs::symlink_metadata(&base).map_err(|e| Error::io("look at", &base, e))?;
     if found.is_dir() && found.uid() == uid.as_raw() && found.mode().trailing_zeros() >= 6 {
         Ok(base)
     } else {
         Err(Error::RunDirectory(format!("{} is not a directory of yours alone (0700)", base.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_directory_that_others_can_write_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = dir.path().join("runtime");
+        std::fs::create_dir(&runtime).unwrap();
+        std::fs::set_permissions(&runtime, Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(private_dir_in(Some(runtime.clone())).unwrap(), runtime.join("sigillo"));
+        std::fs::set_permissions(&runtime, Permissions::from_mode(0o777)).unwrap();
+        assert!(!private_dir_in(Some(runtime.clone())).unwrap().starts_with(&runtime));
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&runtime, &link).unwrap();
+        assert!(!private_dir_in(Some(link.clone())).unwrap().starts_with(&link));
     }
 }

@@ -1,8 +1,10 @@
 //! Starting a VM: the TPM's process first, then QEMU, then a look that both are well.
 use crate::{
     accel::{self, Choice},
-    bundle::Bundle,
+    bundle::{Bundle, VARS},
+    config::{DiskFormat, Firmware},
     error::{Error, Result},
+    files::{fresh_file, require_one_file, require_plain},
     process::Process,
     qemu::{self, Serial},
     qmp::Qmp,
@@ -12,8 +14,7 @@ use crate::{
 use sigillo_keychain::Keychain;
 use std::{
     ffi::OsString,
-    fs::{self, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
+    fs,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -67,6 +68,7 @@ pub fn start(
     let name = bundle.name();
     let lock = bundle.lock()?;
     bundle.require_off("starting it")?;
+    require_own_files(bundle)?;
     let key = crate::tpm::key_for_start(bundle, keychain)?;
     if !qemu::on_path(qemu::QEMU) {
         let path = PathBuf::from(qemu::QEMU);
@@ -100,6 +102,19 @@ pub fn start(
     result.map(|ended| Started { accel, ended })
 }
 
+/// Requires that what QEMU writes is the bundle's own, and that no image leads it to a file that nobody named.
+fn require_own_files(bundle: &Bundle) -> Result<()> {
+    let config = bundle.config();
+    if config.firmware == Firmware::Uefi {
+        require_plain(&bundle.path().join(VARS))?;
+    }
+    for disk in config.disks.iter().filter(|disk| disk.format == DiskFormat::Qcow2) {
+        let path = bundle.disk_path(disk);
+        require_one_file(&path).map_err(|e| Error::io("use", &path, e))?;
+    }
+    Ok(())
+}
+
 /// Starts QEMU and waits until its monitor says the guest runs. In the foreground the child is returned.
 fn launch(
     bundle: &Bundle,
@@ -113,13 +128,9 @@ fn launch(
     args.push("-pidfile".into());
     args.push(run.qemu_pid().into_os_string());
     let log_path = run.qemu_log();
-    let log = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&log_path)
-        .map_err(|e| Error::io("open", &log_path, e))?;
+    let log = fresh_file(&log_path, 0o600)?;
+    // QEMU follows what it finds under the name, and what it writes there is the guest's.
+    fresh_file(&run.serial_log(), 0o600)?;
     let mut command = Command::new(qemu::QEMU);
     command.args(&args).current_dir("/");
     let words = || qemu::last_words(&fs::read(&log_path).unwrap_or_default());

@@ -1,8 +1,9 @@
 //! Giving a VM its TPM, and finding the password of its store when it starts.
 use crate::{
-    bundle::{self, Bundle, STORE, VARS},
+    bundle::{Bundle, STORE, VARS},
     config::{Firmware, Interface, Tpm},
     error::{Error, Result},
+    files::replace_file,
     firmware::Keys,
 };
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName};
@@ -86,7 +87,7 @@ pub fn add_tpm(vm: &mut Bundle, keychain: &dyn Keychain, options: &AddTpm) -> Re
     undo.store = Some(store.clone());
     let vars = vm.path().join(VARS);
     undo.vars = Some((vars.clone(), fs::read(&vars).map_err(|e| Error::io("read", &vars, e))?));
-    bundle::replace_file(&vars, &variables, 0o600)?;
+    replace_file(&vars, &variables, 0o600)?;
     let mut config = vm.config().clone();
     config.secure_boot = true;
     config.tpm = Some(Tpm { interface: options.interface, store: STORE.to_owned(), encrypted: true });
@@ -111,7 +112,7 @@ impl Drop for Undo<'_> {
         }
         // The first failure is the one to report; an undo that fails as well leaves a file that the next try names.
         if let Some((path, bytes)) = &self.vars {
-            let _ = bundle::replace_file(path, bytes, 0o600);
+            let _ = replace_file(path, bytes, 0o600);
         }
         if let Some(store) = &self.store {
             let _ = fs::remove_file(store);

@@ -3,6 +3,7 @@
 use crate::{
     bundle::Bundle,
     error::{Error, Result},
+    files::log_file,
     process::Process,
     qemu::last_words,
     rundir::RunDir,
@@ -15,9 +16,9 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::Write,
-    os::unix::{fs::OpenOptionsExt, net::UnixListener, process::CommandExt},
+    os::unix::{net::UnixListener, process::CommandExt},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -61,13 +62,8 @@ pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey
     let listener: OwnedFd =
         UnixListener::bind(&socket).map_err(|e| Error::io("listen on", &socket, e))?.into();
     let log_path = run.tpm_log();
-    let log: OwnedFd = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(&log_path)
-        .map_err(|e| Error::io("open", &log_path, e))?
-        .into();
+    let log = log_file(&log_path)?;
+    let errors = log.try_clone().map_err(|e| Error::io("open", &log_path, e))?;
     let (ready, ready_child) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
     let mut inherited = Inherited::default();
     let mut command = Command::new(program);
@@ -82,11 +78,9 @@ pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey
     }
     command.arg("--ctrl-fd").arg(inherited.give(listener).map_err(system)?);
     command.arg("--vm-uuid").arg(bundle.config().uuid.to_string());
-    command.arg("--log-fd").arg(inherited.give(log).map_err(system)?);
+    command.arg("--log-fd").arg(inherited.give(log.into()).map_err(system)?);
     command.arg("--ready-fd").arg(inherited.give(ready_child).map_err(system)?);
     command.arg("--terminate");
-    let errors =
-        OpenOptions::new().append(true).open(&log_path).map_err(|e| Error::io("open", &log_path, e))?;
     command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     // A group of its own: a Ctrl-C meant for the terminal does not end a guest's TPM before the guest.
     let child = command.process_group(0).spawn();

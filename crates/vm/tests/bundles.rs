@@ -1,70 +1,11 @@
 //! Bundles from outside: what is refused, and that a refusal leaves everything as it was. Needs Debian's `ovmf`.
-use sigillo_keychain::{Keychain, MemoryKeychain, Record, RecordName};
+mod common;
+
+use common::{Fixture, files, options};
+use sigillo_keychain::{Keychain, Record, RecordName};
 use sigillo_store::Store;
-use sigillo_vm::{
-    Accelerator, AddTpm, Attach, Bundle, Create, Error, Firmware, Guest, Home, Interface, Keys, Start,
-    Status, add_tpm, start,
-};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
-
-struct Fixture {
-    dir: tempfile::TempDir,
-    home: Home,
-    keychain: MemoryKeychain,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::find(Some(&dir.path().join("vms")));
-        Self { dir, home, keychain: MemoryKeychain::new() }
-    }
-
-    fn create(&self, name: &str, firmware: Firmware) -> Result<Bundle, Error> {
-        self.home.create(&Create {
-            name: name.to_owned(),
-            guest: Guest::Linux,
-            firmware,
-            memory_mib: 256,
-            cpus: 1,
-            accel: Accelerator::Tcg,
-            disks: Vec::new(),
-            new_disk_gib: None,
-        })
-    }
-
-    fn with_tpm(&self) -> Bundle {
-        let mut vm = self.create("vm", Firmware::Uefi).unwrap();
-        add_tpm(&mut vm, &self.keychain, &options()).unwrap();
-        vm
-    }
-
-    fn start(&self, vm: &Bundle) -> Error {
-        let options = Start { attach: Attach::Background, program: PathBuf::from("/bin/false") };
-        start(vm, &self.keychain, &options, &mut |_| {}).unwrap_err()
-    }
-}
-
-fn options() -> AddTpm {
-    AddTpm { interface: Interface::Crb, keys: Keys::Snakeoil }
-}
-
-fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            all.extend(files(&path));
-        } else {
-            all.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    all
-}
+use sigillo_vm::{Accelerator, Create, Firmware, Guest, Home, Interface, Status, add_tpm};
+use std::{fs, path::PathBuf};
 
 #[test]
 fn a_vm_is_found_by_its_name_and_by_its_uuid_with_or_without_braces() {

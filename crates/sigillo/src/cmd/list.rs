@@ -19,16 +19,11 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let mut rows = Vec::new();
     let mut broken = Vec::new();
     for (name, bundle) in home.list()? {
-        let bundle = match bundle {
-            Ok(bundle) => bundle,
-            Err(error) => {
-                broken.push((name, error));
-                continue;
-            }
-        };
-        let status = bundle.status()?;
-        if args.all || !status.is_off() {
-            rows.push((bundle, status));
+        let looked_at = bundle.and_then(|bundle| bundle.status().map(|status| (bundle, status)));
+        match looked_at {
+            Ok((bundle, status)) if args.all || !status.is_off() => rows.push((bundle, status)),
+            Ok(_) => {}
+            Err(error) => broken.push((name, error)),
         }
     }
     if args.json {

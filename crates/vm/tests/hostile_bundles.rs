@@ -1,0 +1,95 @@
+//! Bundles that were prepared to harm whoever starts them: links, pipes, directories of others.
+mod common;
+
+use common::{Fixture, options};
+use sigillo_vm::{Firmware, Home, Status, add_tpm};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    sync::mpsc::channel,
+    time::Duration,
+};
+
+/// A file outside the bundle that no operation may touch.
+fn victim(fixture: &Fixture) -> PathBuf {
+    let path = fixture.dir.path().join("victim");
+    fs::write(&path, "keep").unwrap();
+    path
+}
+
+fn pipe(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// What `run` answers; fails when it waits for somebody to write into a pipe.
+fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, wait) = channel();
+    std::thread::spawn(move || done.send(run()));
+    wait.recv_timeout(Duration::from_secs(20)).expect("it hangs")
+}
+
+#[test]
+fn a_link_in_the_way_of_a_new_file_is_removed_and_not_followed() {
+    let fixture = Fixture::new();
+    let victim = victim(&fixture);
+    let mut vm = fixture.create("vm", Firmware::Uefi).unwrap();
+    for name in ["vm.toml.new", "firmware-vars.fd.new"] {
+        symlink(&victim, vm.path().join(name)).unwrap();
+    }
+    add_tpm(&mut vm, &fixture.keychain, &options()).unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "keep");
+    for name in ["vm.toml", "firmware-vars.fd"] {
+        assert!(fs::symlink_metadata(vm.path().join(name)).unwrap().is_file(), "{name}");
+    }
+    assert!(fixture.home.open("vm").unwrap().config().tpm.is_some());
+}
+
+#[test]
+fn a_run_directory_that_is_a_link_or_open_to_others_is_refused() {
+    let fixture = Fixture::new();
+    let vm = fixture.create("vm", Firmware::Uefi).unwrap();
+    let elsewhere = fixture.dir.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let run = vm.path().join("run");
+    symlink(&elsewhere, &run).unwrap();
+    assert_eq!(vm.status().unwrap_err().code(), "SIG_ERR_VM_RUN_DIRECTORY");
+    assert_eq!(fixture.start(&vm).code(), "SIG_ERR_VM_RUN_DIRECTORY");
+    fs::remove_file(&run).unwrap();
+    fs::create_dir(&run).unwrap();
+    fs::set_permissions(&run, Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(vm.status().unwrap_err().code(), "SIG_ERR_VM_RUN_DIRECTORY");
+    assert_eq!(fixture.start(&vm).code(), "SIG_ERR_VM_RUN_DIRECTORY");
+}
+
+#[test]
+fn a_link_in_place_of_the_firmware_variables_is_not_given_to_qemu() {
+    let fixture = Fixture::new();
+    let victim = victim(&fixture);
+    let vm = fixture.create("vm", Firmware::Uefi).unwrap();
+    let vars = vm.path().join("firmware-vars.fd");
+    fs::remove_file(&vars).unwrap();
+    symlink(&victim, &vars).unwrap();
+    let error = fixture.start(&vm);
+    assert_eq!(error.code(), "SIG_ERR_IO");
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "keep");
+}
+
+#[test]
+fn pipes_in_place_of_files_hold_nobody_up() {
+    let fixture = Fixture::new();
+    let vm = fixture.create("vm", Firmware::Uefi).unwrap();
+    let run = vm.path().join("run");
+    fs::create_dir(&run).unwrap();
+    pipe(&run.join("state.json"));
+    assert_eq!(in_time(move || vm.status().unwrap()), Status::Stopped);
+
+    let bad = fixture.home.path().join("bad.sigillo");
+    fs::create_dir(&bad).unwrap();
+    pipe(&bad.join("vm.toml"));
+    let home: Home = fixture.home.clone();
+    let list = in_time(move || home.list().unwrap());
+    assert_eq!(list[0].1.as_ref().unwrap_err().code(), "SIG_ERR_IO");
+    assert!(list[1].1.is_ok());
+}
