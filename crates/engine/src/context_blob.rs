@@ -4,7 +4,7 @@ use crate::{Tpm, tpm::Failure};
 use alloc::vec::Vec;
 use minicbor::{Decode, Encode};
 use sigillo_crypto::{
-    ct_eq,
+    Rng, ct_eq,
     hash::Digest,
     hmac::Hmac,
     kdf::kdfa,
@@ -21,8 +21,9 @@ use zeroize::Zeroizing;
 
 use crate::ticket::CONTEXT_HASH;
 
-/// Octets of the AES-256 key; those of the IV follow.
-const KEY_SIZE: usize = 32;
+/// Of AES-256.
+const KEY_BITS: u32 = 256;
+/// Octets of the IV, in front of what is encrypted.
 const IV_SIZE: usize = 16;
 
 /// What protects a context, besides the hierarchy's proof.
@@ -59,30 +60,33 @@ impl Tpm {
         mac.finish()
     }
 
-    /// Key and IV: new for each context, since the sequence number is in them. Part 1, 27.3.1.
-    fn context_key(&self, tag: Tag) -> Option<(Zeroizing<Vec<u8>>, [u8; IV_SIZE])> {
+    /// The key. The sequence number in it comes again after a TPM Reset and when a snapshot is gone back to, so what makes an encryption
+    /// new is the IV, which is drawn. Part 1, 27.3.1.
+    fn context_key(&self, tag: Tag) -> Zeroizing<Vec<u8>> {
         let (sequence, handle) = (tag.sequence.to_be_bytes(), tag.saved_handle.raw().to_be_bytes());
-        let bits = u32::try_from((KEY_SIZE + IV_SIZE) * 8).ok()?;
-        let mut key = kdfa(CONTEXT_HASH, self.proof(tag.hierarchy), b"CONTEXT", &sequence, &handle, bits);
-        let iv = key.last_chunk::<IV_SIZE>().copied()?;
-        key.truncate(KEY_SIZE);
-        Some((key, iv))
+        kdfa(CONTEXT_HASH, self.proof(tag.hierarchy), b"CONTEXT", &sequence, &handle, KEY_BITS)
     }
 
     /// Protects a context.
     ///
     /// # Errors
     /// `SIZE` if it would be larger than a context may be.
-    pub(crate) fn protect_context<T: Encode<()>>(&self, tag: Tag, value: &T) -> Result<TpmsContext, Fmt1> {
+    pub(crate) fn protect_context<T: Encode<()>>(
+        &mut self,
+        tag: Tag,
+        value: &T,
+    ) -> Result<TpmsContext, Fmt1> {
         // A buffer that grew would leave copies behind.
         let mut data = Zeroizing::new(Vec::with_capacity(Tpm2bContextData::MAX));
         data.extend_from_slice(&tag.sequence.to_be_bytes());
         minicbor::encode(value, &mut *data).map_err(|_| rc::SIZE)?;
-        let (key, iv) = self.context_key(tag).ok_or(rc::SIZE)?;
-        cfb_encrypt(&key, &iv, &mut data).map_err(|_| rc::SIZE)?;
-        let mut blob = Vec::with_capacity(2 + Tpm2bDigest::MAX + data.len());
-        Tpm2bDigest::new(&self.context_integrity(tag, &data))?.marshal(&mut blob);
-        blob.extend_from_slice(&data);
+        let mut iv = [0; IV_SIZE];
+        self.rng.fill(&mut iv);
+        cfb_encrypt(&self.context_key(tag), &iv, &mut data).map_err(|_| rc::SIZE)?;
+        let encrypted = [&iv[..], &data[..]].concat();
+        let mut blob = Vec::with_capacity(2 + Tpm2bDigest::MAX + encrypted.len());
+        Tpm2bDigest::new(&self.context_integrity(tag, &encrypted))?.marshal(&mut blob);
+        blob.extend_from_slice(&encrypted);
         Ok(TpmsContext {
             sequence: tag.sequence,
             saved_handle: tag.saved_handle,
@@ -111,9 +115,11 @@ impl Tpm {
         if !ct_eq(&integrity, &self.context_integrity(tag, r.rest())) {
             return Err(ContextError::Integrity);
         }
-        let mut data = Zeroizing::new(r.rest().to_vec());
-        let decrypted =
-            self.context_key(tag).is_some_and(|(key, iv)| cfb_decrypt(&key, &iv, &mut data).is_ok());
+        let mut data = Zeroizing::default();
+        let decrypted = r.rest().split_first_chunk::<IV_SIZE>().is_some_and(|(iv, encrypted)| {
+            data = Zeroizing::new(encrypted.to_vec());
+            cfb_decrypt(&self.context_key(tag), iv, &mut data).is_ok()
+        });
         let value = data
             .split_first_chunk()
             .filter(|(sequence, _)| decrypted && u64::from_be_bytes(**sequence) == tag.sequence);

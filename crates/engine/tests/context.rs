@@ -106,6 +106,23 @@ fn no_context_shows_what_is_in_it() {
     assert_ne!(saved.context_blob[66..98], again.context_blob[66..98]);
 }
 
+/// Under the same key and IV two contexts would show where their contents differ, and one that is known would give the other away.
+#[test]
+fn a_sequence_number_that_comes_again_encrypts_anew() {
+    let mut tpm = started();
+    let mut encrypted = || {
+        let key = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+        let saved = save(&mut tpm, key.raw());
+        reset_line(&mut tpm);
+        startup(&mut tpm, StartupType::Clear).expect("TPM Reset");
+        assert_eq!(saved.sequence, 0);
+        saved.context_blob[66..].to_vec()
+    };
+    let (before, after) = (encrypted(), encrypted());
+    assert_eq!(before.len(), after.len());
+    assert!(before.chunks(16).zip(after.chunks(16)).all(|(before, after)| before != after));
+}
+
 #[test]
 fn contexts_survive_restart_and_resume_but_no_reset_and_st_clear_ones_no_restart() {
     let mut tpm = started();
