@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -130,14 +129,7 @@ impl SystemKeychain {
         if let Some(dir) = self.dir_if_there()? {
             return Ok(dir);
         }
-        if let Some(parent) = self.dir.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| self.io(error))?;
-        }
-        match std::fs::DirBuilder::new().mode(0o700).create(&self.dir) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(self.io(error)),
-        }
+        files::make_dirs(&self.dir, 0o700).map_err(|error| self.io(error))?;
         self.dir_if_there()?.ok_or_else(|| self.io(io::Error::from(io::ErrorKind::NotFound)))
     }
 

@@ -182,6 +182,26 @@ impl Dir {
     }
 }
 
+/// Makes a directory, and those it lies in, with this mode; what is there already is left as it is. Durable on return: a
+/// file in a directory whose own name is lost in a power cut is lost with it.
+///
+/// # Errors
+/// The operating system refused.
+pub fn make_dirs(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_dirs(parent, mode)?;
+    match std::fs::DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(error) => return Err(error),
+    }
+    Dir::open(parent)?.sync()
+}
+
 /// A hidden name beside `name` that no other process picks.
 ///
 /// # Errors
@@ -401,6 +421,20 @@ mod tests {
         assert!(matches!(staged.publish_new(OsStr::new("f")), Err(PublishError::Exists)));
         assert_eq!(std::fs::read(dir.path().join("f")).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn directories_are_made_with_their_mode_and_a_file_in_the_way_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b");
+        make_dirs(&deep, 0o700).unwrap();
+        make_dirs(&deep, 0o755).unwrap();
+        for made in [dir.path().join("a"), deep] {
+            assert_eq!(std::fs::metadata(made).unwrap().mode() & 0o777, 0o700);
+        }
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        assert!(make_dirs(&dir.path().join("file"), 0o700).is_err());
+        assert!(make_dirs(&dir.path().join("file/below"), 0o700).is_err());
     }
 
     #[test]

@@ -355,6 +355,12 @@ impl Store {
         &self.notes
     }
 
+    /// A key for what belongs to the store and lies elsewhere, the same in every copy of the store and whatever happens
+    /// to its passwords; `None` if the store is not encrypted. `label` names the use.
+    pub fn outside_key(&self, label: &[u8]) -> Option<Secret> {
+        vault::outside_key(&self.header, self.data_key.as_ref()?, label).ok()
+    }
+
     /// Names the last commit.
     pub fn anchor(&self) -> Anchor {
         self.anchor

@@ -108,6 +108,11 @@ pub(crate) fn is_authentic(header: &Header, data_key: &Secret) -> bool {
         .is_ok()
 }
 
+/// A key for something outside the file that belongs to it. It stays when passwords change.
+pub(crate) fn outside_key(header: &Header, data_key: &Secret, label: &[u8]) -> Result<Secret, SealError> {
+    seal::derive(data_key.expose(), &header.file_uuid, &[b"sigillo-store-1 outside ", label], 32)
+}
+
 fn session_key(header: &Header, data_key: &Secret, salt: &[u8; SALT_LEN]) -> Result<Secret, SealError> {
     seal::derive(
         data_key.expose(),
