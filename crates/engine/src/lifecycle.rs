@@ -211,6 +211,14 @@ impl Tpm {
         }
     }
 
+    /// Enters failure mode as the TPM was last stored: for a host that caught a panic of this crate, which is a bug, and cannot know what
+    /// it left half done. [`Tpm::init`] ends it.
+    pub fn fail(&mut self) {
+        self.back_to_stored();
+        self.call = Call::default();
+        self.enter_failure(Failure::Internal);
+    }
+
     /// Enters failure mode; the first reason stays. Part 1, 10.2.
     pub(crate) fn enter_failure(&mut self, failure: Failure) {
         self.failure.get_or_insert(failure);

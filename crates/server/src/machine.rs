@@ -1,5 +1,7 @@
 //! A TPM with its storage and its run state: what the channels act on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use sigillo_engine::{Pending, Profile, RestoreError, Tpm};
 use zeroize::Zeroizing;
 
@@ -297,10 +299,26 @@ impl Machine {
         response
     }
 
+    /// Lets the TPM act, stores what changed, and gives the response; `None` without a TPM, or when it fell over a bug of
+    /// ours. It is then in failure mode, as it was last stored, until it is reset.
+    fn act(
+        &mut self,
+        act: impl for<'a> FnOnce(&'a mut Tpm, &mut SystemHost) -> Pending<'a>,
+    ) -> Option<Vec<u8>> {
+        let tpm = self.tpm.as_mut()?;
+        let (host, persist, log) = (&mut self.host, self.persist.as_mut(), &self.log);
+        // Whatever the unwinding leaves half done is thrown away below.
+        let outcome = catch_unwind(AssertUnwindSafe(|| settle(act(&mut *tpm, host), persist, log)));
+        if outcome.is_err() {
+            self.log.error(format_args!("a bug of sigillo's: the TPM is in failure mode until it is reset"));
+            tpm.fail();
+        }
+        outcome.ok()
+    }
+
     fn run(&mut self, locality: u8, command: &[u8]) -> Vec<u8> {
-        let Some(tpm) = &mut self.tpm else { return data::FAILURE.to_vec() };
-        let pending = tpm.execute(locality, command, &mut self.host);
-        let mut response = settle(pending, self.persist.as_mut(), &self.log);
+        let outcome = self.act(|tpm, host| tpm.execute(locality, command, host));
+        let mut response = outcome.unwrap_or_else(|| data::FAILURE.to_vec());
         // BAD_TAG comes under TPM_ST_RSP_COMMAND, the tag of a TPM 1.2 (Part 2, 6.9). OVMF probes a TIS with a TPM 1.2
         // command and takes that tag for a TPM 1.2 indeed, after which the guest has no TPM.
         if let Some(tag) = response.first_chunk_mut::<2>()
@@ -328,9 +346,8 @@ impl Machine {
     /// # Errors
     /// `BadOrdinal` if the TPM does not run.
     pub fn hash_start(&mut self) -> Result<(), Fault> {
-        let tpm = running(self.running, &mut self.tpm)?;
-        let pending = tpm.hash_start(&mut self.host);
-        settle(pending, self.persist.as_mut(), &self.log);
+        running(self.running, &mut self.tpm)?;
+        self.act(|tpm, host| tpm.hash_start(host));
         self.may_lose_power = false;
         Ok(())
     }
@@ -340,9 +357,8 @@ impl Machine {
     /// # Errors
     /// `BadOrdinal` if the TPM does not run.
     pub fn hash_data(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let tpm = running(self.running, &mut self.tpm)?;
-        let pending = tpm.hash_data(bytes, &mut self.host);
-        settle(pending, self.persist.as_mut(), &self.log);
+        running(self.running, &mut self.tpm)?;
+        self.act(|tpm, host| tpm.hash_data(bytes, host));
         Ok(())
     }
 
@@ -351,9 +367,8 @@ impl Machine {
     /// # Errors
     /// `BadOrdinal` if the TPM does not run.
     pub fn hash_end(&mut self) -> Result<(), Fault> {
-        let tpm = running(self.running, &mut self.tpm)?;
-        let pending = tpm.hash_end(&mut self.host);
-        settle(pending, self.persist.as_mut(), &self.log);
+        running(self.running, &mut self.tpm)?;
+        self.act(|tpm, host| tpm.hash_end(host));
         self.may_lose_power = false;
         Ok(())
     }

@@ -7,8 +7,9 @@ use sigillo_server::Exit;
 use sigillo_server::blob::BlobKeys;
 use sigillo_server::key::KeyMaterial;
 use sigillo_server::machine::Options;
-use sigillo_server::persist::MemoryPersist;
+use sigillo_server::persist::{MemoryPersist, Persist, PersistError};
 use sigillo_store::Secret;
+use zeroize::Zeroizing;
 
 const NV_UNAVAILABLE: u32 = 0x923;
 
@@ -148,6 +149,53 @@ fn a_change_that_cannot_be_stored_is_undone_and_says_so() {
     process.memory.state().broken = false;
     assert_eq!(data.code(CLEAR_CONTROL), 0);
     assert_ne!(data.run(PERMANENT_FLAGS), flags);
+}
+
+/// Storage with a bug: where another says that it is broken, this one panics.
+struct Panicking(MemoryPersist);
+
+impl Persist for Panicking {
+    fn take(&mut self) -> Zeroizing<Vec<u8>> {
+        self.0.take()
+    }
+
+    fn commit(&mut self, permanent: &[u8]) -> Result<(), PersistError> {
+        let broken = self.0.state().broken;
+        assert!(!broken, "a bug");
+        self.0.commit(permanent)
+    }
+
+    fn volatile(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, PersistError> {
+        self.0.volatile()
+    }
+
+    fn keep_volatile(&mut self, volatile: &[u8]) -> Result<(), PersistError> {
+        self.0.keep_volatile(volatile)
+    }
+
+    fn forget_volatile(&mut self) -> Result<(), PersistError> {
+        self.0.forget_volatile()
+    }
+}
+
+#[test]
+fn a_bug_of_ours_is_failure_mode_until_the_tpm_is_reset() {
+    let memory = MemoryPersist::default();
+    let persist: Box<dyn Persist> = Box::new(Panicking(memory.clone()));
+    let process = Process::with(Wanted { persist: Some(persist), memory, ..Wanted::default() });
+    let mut control = process.control();
+    let (mut data, _) = control.set_data_fd();
+    control.reset();
+    data.expect(STARTUP_CLEAR, SUCCESS);
+    let flags = data.run(PERMANENT_FLAGS);
+    process.memory.state().broken = true;
+    assert_eq!(data.code(CLEAR_CONTROL), 0x101);
+    process.memory.state().broken = false;
+    assert_eq!(data.code(GET_RANDOM_4), 0x101);
+    control.reset();
+    data.expect(STARTUP_CLEAR, SUCCESS);
+    assert_eq!(data.run(PERMANENT_FLAGS), flags, "the command was undone");
+    assert_eq!(data.code(CLEAR_CONTROL), 0);
 }
 
 #[test]
