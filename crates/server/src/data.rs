@@ -5,6 +5,8 @@
 //!
 //! The TCG's prefix (u32 8, u8 locality, u32 size) is understood, as capability bit 15 announces.
 
+use zeroize::Zeroizing;
+
 use crate::bytes::{Reader, len_from_u32};
 
 /// Bytes of a command or response header: tag, size, code.
@@ -87,8 +89,8 @@ fn prefixed(bytes: &[u8], limit: u32) -> Parsed<'_> {
 }
 
 /// The frame around the response to a command that came with the prefix: u32 size, response, u32 0.
-pub fn framed(response: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(response.len().saturating_add(8));
+pub fn framed(response: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(response.len().saturating_add(8)));
     out.extend_from_slice(&crate::bytes::len_to_u32(response.len()).to_be_bytes());
     out.extend_from_slice(response);
     out.extend_from_slice(&[0; 4]);
@@ -148,6 +150,6 @@ mod tests {
         let mut expected = vec![0, 0, 0, 0x10];
         expected.extend_from_slice(&response);
         expected.extend_from_slice(&[0; 4]);
-        assert_eq!(framed(&response), expected);
+        assert_eq!(*framed(&response), expected);
     }
 }

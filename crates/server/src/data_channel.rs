@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::control::Fault;
 use crate::data::{self, MAX_DRAIN, Parsed};
@@ -52,7 +52,10 @@ pub(crate) fn serve(socket: &Socket, shared: &Arc<Shared>, peer: Peer) -> io::Re
                     return Ok(());
                 }
                 buffer.copy_within(used..len, 0);
+                let gone = len;
                 len = len.saturating_sub(used);
+                // Passwords do not wait for the next command to be written over.
+                buffer.get_mut(len..gone).unwrap_or_default().zeroize();
             }
             Parsed::BadSize { prefixed } => {
                 if socket.discard(MAX_DRAIN, PAUSE)? >= MAX_DRAIN {

@@ -3,13 +3,14 @@
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown, SocketType};
 
@@ -179,10 +180,16 @@ impl Listener {
     /// else in its place is not.
     ///
     /// # Errors
-    /// The operating system refused, or something other than a socket has the path.
+    /// The operating system refused, somebody listens there, or something other than a socket has the path.
     pub fn unix(path: &Path, mode: u32) -> io::Result<Listener> {
         match std::fs::symlink_metadata(path) {
-            Ok(meta) if meta.file_type().is_socket() => std::fs::remove_file(path)?,
+            Ok(meta) if meta.file_type().is_socket() => {
+                if is_alive(path)? {
+                    let text = format!("somebody listens on {}", path.display());
+                    return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+                }
+                std::fs::remove_file(path)?;
+            }
             Ok(_) => {
                 let text = format!("{} is there and is no socket", path.display());
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
@@ -194,9 +201,32 @@ impl Listener {
         let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o777));
         let bound = UnixListener::bind(path);
         rustix::process::umask(before);
-        let listener = bound?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-        Ok(Listener { fd: listener.into(), path: Some(path.to_owned()) })
+        let listener = Listener { fd: bound?.into(), path: Some(path.to_owned()) };
+        let (_fd, inode) = listener.inode()?;
+        std::fs::set_permissions(inode, std::fs::Permissions::from_mode(mode))?;
+        Ok(listener)
+    }
+
+    /// Gives the Unix socket made here to another user or group.
+    ///
+    /// # Errors
+    /// The operating system refused, or the path leads to something else by now.
+    pub fn give_to(&self, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+        let (_fd, inode) = self.inode()?;
+        std::os::unix::fs::chown(inode, uid, gid)
+    }
+
+    /// The inode under the path, which must be a socket, and a path that leads nowhere else: between two looks at a name
+    /// somebody may put a link there.
+    fn inode(&self) -> io::Result<(OwnedFd, PathBuf)> {
+        let path = self.path.as_deref().ok_or(io::ErrorKind::Unsupported)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty())?;
+        if FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) != FileType::Socket {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "another file took the socket's name"));
+        }
+        let inode = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        Ok((fd, inode))
     }
 
     /// Listens on a TCP address.
@@ -224,13 +254,27 @@ impl Listener {
     /// The socket is broken, or the process has no descriptor left.
     pub fn accept(&self) -> io::Result<Socket> {
         loop {
-            wait(self.fd.as_fd(), PollFlags::IN, None)?;
+            if let Some(socket) = self.accept_within(None)? {
+                return Ok(socket);
+            }
+        }
+    }
+
+    /// Waits so long for the next client, or for ever; `None` if none came.
+    ///
+    /// # Errors
+    /// The socket is broken, or the process has no descriptor left.
+    pub fn accept_within(&self, timeout: Option<Duration>) -> io::Result<Option<Socket>> {
+        loop {
+            if !wait(self.fd.as_fd(), PollFlags::IN, timeout)? {
+                return Ok(None);
+            }
             let flags = rustix::net::SocketFlags::CLOEXEC;
             match rustix::net::accept_with(&self.fd, flags) {
                 Ok(fd) => {
                     // Small answers must not wait for more; a Unix socket has no such option.
                     let _ = rustix::net::sockopt::set_tcp_nodelay(&fd, true);
-                    return Ok(Socket(fd));
+                    return Ok(Some(Socket(fd)));
                 }
                 Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => {}
                 Err(errno) => return Err(errno.into()),
@@ -248,6 +292,59 @@ impl Listener {
         let address = rustix::net::getsockname(&self.fd).ok()?;
         SocketAddr::try_from(address).ok().map(|address| address.port())
     }
+}
+
+/// Whether somebody listens on a Unix socket. A connection of its own type would be a client to them, so one of
+/// another type asks: a living socket refuses the type, a dead one everything.
+fn is_alive(path: &Path) -> io::Result<bool> {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, socket_with};
+    let probe = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    match rustix::net::connect(&probe, &SocketAddrUnix::new(path)?) {
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(false),
+        // Of another type; or of this one, which is none of ours.
+        Err(Errno::PROTOTYPE) | Ok(()) => Ok(true),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// A file made here, to be removed at the end if it is still the same one.
+#[derive(Debug)]
+pub struct Leftover {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl Leftover {
+    /// What has this name now.
+    pub fn at(path: PathBuf) -> Leftover {
+        let identity = identity(&path);
+        Leftover { path, identity }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it; what took its name since stays.
+    ///
+    /// # Errors
+    /// The operating system refused, or another file has the name.
+    pub fn remove(&self) -> io::Result<()> {
+        if self.identity.is_none() || identity(&self.path) != self.identity {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "another file took its name, or none is there",
+            ));
+        }
+        std::fs::remove_file(&self.path)
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 #[cfg(test)]
@@ -286,5 +383,37 @@ mod tests {
         std::fs::write(&file, "keep").unwrap();
         assert!(Listener::unix(&file, 0o600).is_err());
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "keep");
+    }
+
+    #[test]
+    fn a_socket_somebody_listens_on_is_not_taken_from_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let listener = Listener::unix(&path, 0o600).unwrap();
+        let error = Listener::unix(&path, 0o600).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        // They saw no client.
+        assert!(listener.accept_within(Some(Duration::ZERO)).unwrap().is_none());
+        let _client = UnixStream::connect(&path).unwrap();
+        assert!(listener.accept_within(Some(Duration::ZERO)).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_link_that_took_a_sockets_name_is_neither_given_away_nor_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, victim) = (dir.path().join("s"), dir.path().join("victim"));
+        std::fs::write(&victim, "keep").unwrap();
+        let listener = Listener::unix(&path, 0o600).unwrap();
+        let leftover = Leftover::at(path.clone());
+        listener.give_to(None, Some(rustix::process::getgid().as_raw())).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        assert!(listener.give_to(None, Some(12345)).is_err());
+        assert!(leftover.remove().is_err());
+        assert!(std::fs::symlink_metadata(&path).unwrap().is_symlink());
+        let leftover = Leftover::at(path.clone());
+        leftover.remove().unwrap();
+        assert!(std::fs::symlink_metadata(&path).is_err());
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "keep");
     }
 }

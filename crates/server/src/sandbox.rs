@@ -58,13 +58,10 @@ impl Sandbox<'_> {
                 log.error(format_args!("sandbox: {what}: {error}"));
             }
         };
-        // No core file and no debugger: both would hold keys.
+        // No core file: it would hold keys.
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         told("core files stay possible", rustix::process::setrlimit(Resource::Core, none));
-        told(
-            "the process stays dumpable",
-            rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable),
-        );
+        told("the process stays dumpable", forbid_dumps());
         lock_memory(log);
         told("capabilities were not dropped", drop_capabilities());
         told("new privileges stay possible", rustix::thread::set_no_new_privs(true));
@@ -114,6 +111,15 @@ impl Sandbox<'_> {
         let program: seccompiler::BpfProgram = filter.try_into().map_err(|error| failed(&error))?;
         seccompiler::apply_filter(&program).map_err(|error| failed(&error))
     }
+}
+
+/// No core file of this process and no debugger of its user's: both would show keys. What it starts is free again. Call it
+/// before the first key is read.
+///
+/// # Errors
+/// The operating system refused.
+pub fn forbid_dumps() -> rustix::io::Result<()> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 /// Keeps keys out of swap. With a limit on locked memory a later allocation would fail instead, so it is all or
@@ -219,3 +225,18 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit,
     libc::SYS_exit_group,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_forbids_dumps_is_not_dumpable() {
+        forbid_dumps().unwrap();
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        // Descriptors of its own it reaches all the same.
+        let file = std::fs::File::open("/dev/null").unwrap();
+        crate::fds::inherited(std::os::fd::AsRawFd::as_raw_fd(&file)).unwrap();
+        std::fs::read_dir("/proc/self/fd").unwrap();
+    }
+}

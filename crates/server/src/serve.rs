@@ -12,7 +12,7 @@ use crate::host::SystemHost;
 use crate::info::Attributes;
 use crate::log::Log;
 use crate::machine::{Machine, Options, Su};
-use crate::net::{Listener, Socket};
+use crate::net::{Leftover, Listener, Socket};
 use crate::persist::Persist;
 use crate::shared::{Behaviour, Exit, Shared};
 use crate::{control_channel, data_channel, mssim};
@@ -93,7 +93,7 @@ pub struct Server {
     exits: std::sync::mpsc::Receiver<Exit>,
     endpoints: Endpoints,
     signals: EndSignals,
-    cleanup: Vec<PathBuf>,
+    cleanup: Vec<Leftover>,
 }
 
 /// What a process is made of besides its sockets.
@@ -141,6 +141,7 @@ impl Server {
         let mut cleanup = setup.cleanup;
         cleanup
             .extend([&endpoints.control, &endpoints.data].into_iter().flatten().filter_map(Endpoint::path));
+        let cleanup = cleanup.into_iter().map(Leftover::at).collect();
         Ok(Server { shared, exits, endpoints, signals: setup.signals, cleanup })
     }
 
@@ -179,11 +180,13 @@ impl Server {
         let reason = exits.recv().unwrap_or(Exit::Broken);
         // Held to the end of the process: no command runs after the TPM was shut down.
         let mut machine = shared.machine();
-        machine.stop();
+        if reason != Exit::Broken {
+            machine.stop();
+        }
         shared.log.info(format_args!("the TPM process ends: {reason:?}"));
-        for path in cleanup {
-            if let Err(error) = std::fs::remove_file(&path) {
-                shared.log.debug(format_args!("{} stays: {error}", path.display()));
+        for leftover in cleanup {
+            if let Err(error) = leftover.remove() {
+                shared.log.debug(format_args!("{} stays: {error}", leftover.path().display()));
             }
         }
         drop(machine);
@@ -197,6 +200,21 @@ fn spawn(
     serve: impl FnOnce(&Arc<Shared>) + Send + 'static,
 ) -> Result<(), ServeError> {
     let shared = Arc::clone(shared);
-    std::thread::Builder::new().name(name.into()).spawn(move || serve(&shared))?;
+    std::thread::Builder::new().name(name.into()).spawn(move || {
+        let _fall = Fall(Arc::clone(&shared));
+        serve(&shared);
+    })?;
     Ok(())
+}
+
+/// Ends the process when a thread of it falls over a bug of ours: without that thread it would stay and serve nobody.
+/// What is on the disk is whole, so nothing more is written.
+struct Fall(Arc<Shared>);
+
+impl Drop for Fall {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.exit(Exit::Broken);
+        }
+    }
 }

@@ -6,6 +6,8 @@ mod cmd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Every command may come to hold a password. One that cannot be protected is told by the sandbox of those that stay.
+    let _ = sigillo_server::sandbox::forbid_dumps();
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     // These two take other programs' options, word for word, so clap does not see them.
     match args.split_first() {

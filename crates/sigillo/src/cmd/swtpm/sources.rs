@@ -167,7 +167,7 @@ fn endpoint(words: &mut Words, port_variable: &str) -> Result<Endpoint, String> 
             let named = |error: io::Error| format!("{}: {error}", path.display());
             let listener = Listener::unix(&path, mode).map_err(named)?;
             if uid.is_some() || gid.is_some() {
-                std::os::unix::fs::chown(&path, uid, gid).map_err(named)?;
+                listener.give_to(uid, gid).map_err(named)?;
             }
             Ok(Endpoint::Listener(listener))
         }
