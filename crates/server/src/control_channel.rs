@@ -177,12 +177,19 @@ fn set_data_fd(fds: &mut Vec<OwnedFd>, shared: &Arc<Shared>) -> Result<(), Fault
 
 /// Serves client after client. Ends when the process should.
 pub(crate) fn serve_all(listener: &crate::net::Listener, shared: &Arc<Shared>) {
+    let mut patience = shared.options.first_client_within;
     loop {
-        match listener.accept() {
-            Ok(socket) => {
+        match listener.accept_within(patience) {
+            Ok(Some(socket)) => {
+                patience = None;
                 if serve_one(&socket, shared) {
                     return;
                 }
+            }
+            Ok(None) => {
+                shared.log.error(format_args!("no control client came"));
+                shared.exit(Exit::Terminate);
+                return;
             }
             Err(error) => {
                 shared.log.error(format_args!("the control socket takes no connection: {error}"));

@@ -234,6 +234,13 @@ struct Worker {
 }
 
 fn worker(dir: &std::path::Path, uuid: &str, password: Option<&[u8]>) -> Worker {
+    let mut worker = worker_alone(dir, uuid, password, &[]);
+    worker.control = UnixStream::connect(dir.join("sock")).ok();
+    worker
+}
+
+/// Without a client.
+fn worker_alone(dir: &std::path::Path, uuid: &str, password: Option<&[u8]>, more: &[&str]) -> Worker {
     let socket = dir.join("sock");
     let _ = std::fs::remove_file(&socket);
     let listener: OwnedFd = UnixListener::bind(&socket).unwrap().into();
@@ -248,12 +255,12 @@ fn worker(dir: &std::path::Path, uuid: &str, password: Option<&[u8]>) -> Worker 
     if let Some(key) = &key {
         command.args(["--key-fd", &give(key)]);
     }
-    let child = command.env_clear().current_dir("/").stderr(Stdio::null()).spawn().unwrap();
+    let child = command.args(more).env_clear().current_dir("/").stderr(Stdio::null()).spawn().unwrap();
     drop((ready_child, listener));
     let mut said = vec![0; 4096];
     let len = std::fs::File::from(ready).read(&mut said).unwrap();
     said.truncate(len);
-    Worker { child, said: text(&said), control: UnixStream::connect(&socket).ok() }
+    Worker { child, said: text(&said), control: None }
 }
 
 #[test]
@@ -282,6 +289,79 @@ fn a_worker_makes_its_tpm_in_an_empty_store_and_ends_with_its_client() {
     }
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     assert!(!log.contains("NOT encrypted"));
+}
+
+#[test]
+fn a_worker_gives_no_open_state_away_and_takes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let uuid = uuid::Uuid::parse_str(UUID).unwrap();
+    let password = Secret::random_text().unwrap();
+    let options =
+        CreateOptions::new(*uuid.as_bytes(), Key::Password(password.clone()), KeyId::random().unwrap());
+    drop(Store::create(&dir.path().join("tpm.store"), &options).unwrap());
+    let open = tempfile::tempdir().unwrap();
+    let other = Tpm::start(open.path(), &[]);
+    let mut other = other.control();
+    drop(other.power_on());
+    let (_, open_blob) = other.blob(1);
+
+    let mut first = worker(dir.path(), UUID, Some(password.expose()));
+    let mut control = Control(first.control.take().unwrap());
+    let data = control.power_on();
+    let (flags, blob) = control.blob(1);
+    assert_eq!(flags, 2, "encrypted");
+    assert!(blob.len() > 256);
+    let state = b"SIGILLO\0";
+    assert!(open_blob.windows(8).any(|window| window == state));
+    assert!(!blob.windows(8).any(|window| window == state));
+    let (volatile_flags, volatile) = control.blob(2);
+    drop((data, control));
+    assert!(wait(&mut first.child).success());
+
+    // The same store in another process, after its password was changed: a snapshot from before still opens.
+    let second_password = Secret::random_text().unwrap();
+    let mut store = Store::open(&dir.path().join("tpm.store"), &Key::Password(password)).unwrap();
+    store.change_password(&second_password, KeyId::random().unwrap()).unwrap();
+    drop(store);
+    let mut second = worker(dir.path(), UUID, Some(second_password.expose()));
+    let mut control = Control(second.control.take().unwrap());
+    assert_eq!(control.set_blob(1, 0, &open_blob), 0x21);
+    assert_eq!(control.set_blob(1, flags, &blob), 0);
+    assert_eq!(control.set_blob(2, volatile_flags, &volatile), 0);
+    control.expect("00000002 00000001", "00000000");
+    assert_eq!(control.data().code(&hex(GET_RANDOM_4)), 0);
+}
+
+#[test]
+fn a_worker_whose_starter_is_gone_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let uuid = uuid::Uuid::parse_str(UUID).unwrap();
+    let options = CreateOptions::new(*uuid.as_bytes(), Key::None, KeyId::random().unwrap());
+    drop(Store::create(&dir.path().join("tpm.store"), &options).unwrap());
+    let mut worker = worker_alone(dir.path(), UUID, None, &["--client-within", "1"]);
+    assert_eq!(worker.said, "ready\n");
+    assert!(wait(&mut worker.child).success());
+}
+
+#[test]
+fn a_second_process_does_not_take_the_socket_of_the_first() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let tpm = Tpm::start(dir.path(), &[]);
+    let mut control = tpm.control();
+    control.expect("00000001", "00000000 0001ffff");
+    let output = swtpm(&[
+        "socket",
+        "--tpm2",
+        "--tpmstate",
+        &format!("dir={}", other.path().display()),
+        "--ctrl",
+        &format!("type=unixio,path={}", tpm.socket.display()),
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("somebody listens"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 0, "nothing was made");
+    drop(control.power_on());
+    assert!(tpm.socket.exists());
 }
 
 #[test]

@@ -3,12 +3,18 @@
 //! ```text
 //! sigillo worker --store-dir-fd N --store-name NAME [--key-fd N] --ctrl-fd N --vm-uuid UUID
 //!                [--log-fd N] [--log-level N] [--ready-fd N] [--seccomp kill|log|none] [--terminate]
+//!                [--client-within SECONDS]
 //! ```
 //! - `--key-fd`: the store's password, read to its end. Without it the store must be unencrypted.
 //! - `--ctrl-fd`: a listening stream socket for the control channel; the data channel comes by SET_DATAFD.
 //! - `--vm-uuid`: the store must have been made for this VM. An empty store gets a new TPM at the first INIT.
 //! - `--ready-fd`: gets `ready\n` once clients are served, or one line that says why not.
 //! - `--terminate`: the process ends when the control client leaves.
+//! - `--client-within`: it ends when none comes so long, which is when its starter was killed before it started QEMU.
+//!
+//! State blobs leave sealed, and only sealed ones are taken, under a key of the store's: a snapshot or a migration
+//! stream holds no more of the TPM than the store does, and QEMU cannot put another TPM in its place. The blobs of an
+//! unencrypted store are open.
 //!
 //! The descriptors are duplicated, never taken over, so their numbers stay open until the process ends.
 
@@ -16,6 +22,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use sigillo_server::key::KeyMaterial;
@@ -63,6 +70,9 @@ struct Args {
     /// End when the control client leaves
     #[arg(long)]
     terminate: bool,
+    /// End when no control client comes within so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    client_within: u64,
 }
 
 /// What a forbidden system call does.
@@ -149,9 +159,14 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
     sandbox.enter(&log).map_err(|e| e.to_string())?;
     let mut options = machine::Options::default();
     options.keys.state = key;
+    options.keys.migration = persist.store().outside_key(b"state blob").map(KeyMaterial::Random);
     let setup = Setup {
         options,
-        behaviour: Behaviour { terminate_with_control: args.terminate, ..Behaviour::default() },
+        behaviour: Behaviour {
+            terminate_with_control: args.terminate,
+            first_client_within: Some(Duration::from_secs(args.client_within)),
+            ..Behaviour::default()
+        },
         attributes: info::ATTRIBUTES_OF_THIS_TPM,
         start: Start::Wait,
         cleanup: Vec::new(),

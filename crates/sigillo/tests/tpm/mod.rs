@@ -155,6 +155,28 @@ impl Control {
         Data(ours)
     }
 
+    /// GET_STATEBLOB with DECRYPTED, as QEMU asks: the flags of the blob, and the blob.
+    pub fn blob(&mut self, kind: u32) -> (u32, Vec<u8>) {
+        self.0.write_all(&[12, 1, kind, 0].map(u32::to_be_bytes).concat()).unwrap();
+        let mut head = [0; 16];
+        self.0.read_exact(&mut head).unwrap();
+        let word = |at: usize| u32::from_be_bytes(head[at..at + 4].try_into().unwrap());
+        assert_eq!(word(0), 0);
+        let mut blob = vec![0; usize::try_from(word(12)).unwrap()];
+        self.0.read_exact(&mut blob).unwrap();
+        (word(4), blob)
+    }
+
+    /// SET_STATEBLOB; the result.
+    pub fn set_blob(&mut self, kind: u32, flags: u32, blob: &[u8]) -> u32 {
+        let len = u32::try_from(blob.len()).unwrap();
+        self.0.write_all(&[13, flags, kind, len].map(u32::to_be_bytes).concat()).unwrap();
+        self.0.write_all(blob).unwrap();
+        let mut result = [0; 4];
+        self.0.read_exact(&mut result).unwrap();
+        u32::from_be_bytes(result)
+    }
+
     /// STOP, INIT and TPM2_Startup(CLEAR).
     pub fn power_on(&mut self) -> Data {
         self.expect("00000002 00000000", "00000000");
