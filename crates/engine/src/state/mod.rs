@@ -142,7 +142,7 @@ pub(crate) struct ResetData {
     /// TPM Restarts since the last TPM Reset; tags the contexts of stClear objects.
     #[n(2)]
     pub(crate) clear_count: u32,
-    /// Makes the key and IV of every saved object context unique.
+    /// Numbers the saved object contexts, and is in the key of each.
     #[n(3)]
     pub(crate) object_context_id: u64,
     /// The version number of the next saved session context.
