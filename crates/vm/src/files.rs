@@ -64,13 +64,19 @@ fn plain(error: FileError) -> io::Error {
     }
 }
 
-/// Reads a regular file, at most one byte more than `limit`. Nothing else is waited for.
-pub(crate) fn read_plain(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+/// Opens a regular file for reading. Nothing else is waited for.
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
+    Ok(file)
+}
+
+/// Reads a regular file, at most one byte more than `limit`.
+pub(crate) fn read_plain(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open_plain(path)?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -3,10 +3,11 @@
 use crate::{
     bundle::Bundle,
     error::{Error, Result},
-    files::{is_own_dir, make_dirs, read_plain, remove, replace_file},
+    files::{is_own_dir, make_dirs, open_plain, read_plain, remove, replace_file},
     process::Process,
     qmp::Qmp,
 };
+use rustix::process::{Flock, FlockOffsetType, FlockType};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::Permissions,
@@ -106,6 +107,26 @@ impl RunDir {
         Ok(())
     }
 
+    /// QEMU without a state file: whoever started it was killed before it could write one. QEMU holds a lock on its pid file
+    /// as long as it lives.
+    fn unregistered(&self) -> Option<RunState> {
+        let file = open_plain(&self.qemu_pid()).ok()?;
+        let wanted = Flock {
+            start: 0,
+            length: 0,
+            pid: None,
+            typ: FlockType::WriteLock,
+            offset_type: FlockOffsetType::Set,
+        };
+        let holder = rustix::process::fcntl_getlk(&file, &wanted).ok()??.pid?;
+        Some(RunState {
+            qemu: Process::of(holder.as_raw_pid())?,
+            worker: None,
+            accel: "unknown".to_owned(),
+            accel_reason: "whoever started it was ended before it could say".to_owned(),
+        })
+    }
+
     fn state(&self) -> Option<RunState> {
         serde_json::from_slice(&read_plain(&self.0.join(STATE), 64 * 1024).ok()?).ok()
     }
@@ -152,7 +173,8 @@ impl Bundle {
     /// # Errors
     /// When there is no place for a run directory.
     pub fn run_state(&self) -> Result<Option<RunState>> {
-        Ok(self.run_dir(false)?.state().filter(|state| state.qemu.is_alive()))
+        let run = self.run_dir(false)?;
+        Ok(run.state().filter(|state| state.qemu.is_alive()).or_else(|| run.unregistered()))
     }
 
     /// What the VM is doing: by its processes and, when they live, by what QEMU says.

@@ -93,3 +93,34 @@ fn pipes_in_place_of_files_hold_nobody_up() {
     assert_eq!(list[0].1.as_ref().unwrap_err().code(), "SIG_ERR_IO");
     assert!(list[1].1.is_ok());
 }
+
+/// A program that locks a file as QEMU locks its pid file.
+const LOCKED: &str = r#"use Fcntl; open(F, "+>", $ARGV[0]) || die;
+my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
+fcntl(F, F_SETLK, $lock) || die; $| = 1; print "locked\n"; sleep 60"#;
+
+/// Whoever starts a VM may be killed between QEMU's start and the note of it.
+#[test]
+fn a_qemu_that_nobody_noted_is_running_all_the_same() {
+    use std::{io::Read, process::Stdio};
+    let fixture = Fixture::new();
+    let vm = fixture.create("vm", Firmware::Uefi).unwrap();
+    let run = vm.path().join("run");
+    fs::create_dir(&run).unwrap();
+    let pid_file = run.join("qemu.pid");
+    let mut qemu = std::process::Command::new("perl")
+        .args(["-e", LOCKED])
+        .arg(&pid_file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 7];
+    qemu.stdout.take().unwrap().read_exact(&mut said).unwrap();
+    let state = vm.run_state().unwrap();
+    let code = fixture.start(&vm).code();
+    qemu.kill().unwrap();
+    qemu.wait().unwrap();
+    assert_eq!(state.unwrap().qemu.pid, i32::try_from(qemu.id()).unwrap());
+    assert_eq!(code, "SIG_ERR_VM_RUNNING");
+    assert_eq!(vm.status().unwrap(), Status::Stopped);
+}
