@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod fuzz;
 mod guest;
+mod machine;
 mod report;
 mod scenario;
 mod sh;

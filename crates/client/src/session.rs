@@ -50,8 +50,8 @@ impl<'a> Auth<'a> {
     }
 }
 
-/// A session started on a TPM.
-#[derive(Debug)]
+/// A session started on a TPM. A copy is what a snapshot of the caller would have.
+#[derive(Clone, Debug)]
 pub struct Session {
     /// Its handle.
     pub handle: u32,

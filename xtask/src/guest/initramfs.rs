@@ -8,12 +8,15 @@ use std::{
     process::Stdio,
 };
 
-const INIT: &str = include_str!("init.sh");
+/// Process 1 of the guest that the demo boots.
+pub(crate) const INIT: &str = include_str!("init.sh");
+/// Process 1 of the guest that hands the host's commands to its TPM.
+pub(crate) const RELAY: &str = include_str!("relay.sh");
 const MODULES: &[&str] =
     &["virtio_pci", "virtio_blk", "vfat", "nls_ascii", "nls_cp437", "efivarfs", "button", "evdev"];
 
-/// Writes the compressed archive to `out`.
-pub(crate) fn build(out: &Path, kernel: &Kernel) -> Result<()> {
+/// Writes the compressed archive to `out`; `init` is its process 1.
+pub(crate) fn build(out: &Path, kernel: &Kernel, init: &str) -> Result<()> {
     let mut files = BTreeMap::new();
     let tpm2 = PathBuf::from("/usr/bin/tpm2");
     let tcti = find_library("libtss2-tcti-device.so.0")?;
@@ -34,7 +37,7 @@ pub(crate) fn build(out: &Path, kernel: &Kernel) -> Result<()> {
         order.push('\n');
         files.insert(format!("mods/{name}"), sh::read_file(path)?);
     }
-    let archive = archive(&files, &order).map_err(|e| format!("initramfs: {e}"))?;
+    let archive = archive(&files, &order, init).map_err(|e| format!("initramfs: {e}"))?;
     let file = std::fs::File::create(out).map_err(|e| format!("{}: {e}", out.display()))?;
     let mut gzip = cmd("gzip", ["-6", "-n", "-c"])
         .stdin(Stdio::piped())
@@ -47,7 +50,7 @@ pub(crate) fn build(out: &Path, kernel: &Kernel) -> Result<()> {
     if status.success() { Ok(()) } else { Err(format!("gzip ended with {status}")) }
 }
 
-fn archive(files: &BTreeMap<String, Vec<u8>>, order: &str) -> std::io::Result<Vec<u8>> {
+fn archive(files: &BTreeMap<String, Vec<u8>>, order: &str, init: &str) -> std::io::Result<Vec<u8>> {
     let mut archive = Archive::new(Vec::new());
     let mut directories: BTreeSet<String> = [
         "bin",
@@ -77,7 +80,7 @@ fn archive(files: &BTreeMap<String, Vec<u8>>, order: &str) -> std::io::Result<Ve
     archive.symlink("lib", "usr/lib")?;
     archive.symlink("lib64", "usr/lib64")?;
     archive.program("bin/busybox", &std::fs::read("/bin/busybox")?)?;
-    archive.program("init", INIT.as_bytes())?;
+    archive.program("init", init.as_bytes())?;
     for (name, bytes) in files {
         archive.program(name, bytes)?;
     }

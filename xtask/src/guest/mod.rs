@@ -30,7 +30,7 @@ pub(crate) fn build(dir: &Path) -> Result<Guest> {
     sh::mkdir(dir)?;
     let kernel = kernel::fetch(&dir.join("kernel"))?;
     let initrd = dir.join("initrd.gz");
-    initramfs::build(&initrd, &kernel)?;
+    initramfs::build(&initrd, &kernel, initramfs::INIT)?;
     let guest = Guest {
         boot: dir.join("boot.img"),
         boot_changed: dir.join("boot-changed.img"),
@@ -46,4 +46,21 @@ pub(crate) fn build(dir: &Path) -> Result<Guest> {
     uki::sign(&plain, &signed)?;
     disk::esp(&guest.boot_changed, &signed)?;
     Ok(guest)
+}
+
+/// The guest that hands the host's commands to its TPM: a kernel that is booted without firmware of its own.
+pub(crate) struct Relay {
+    /// The kernel image.
+    pub(crate) kernel: PathBuf,
+    /// Its initramfs.
+    pub(crate) initrd: PathBuf,
+}
+
+/// Builds that guest into `dir`, with the kernel that [`build`] leaves there.
+pub(crate) fn build_relay(dir: &Path) -> Result<Relay> {
+    sh::mkdir(dir)?;
+    let kernel = kernel::fetch(&dir.join("kernel"))?;
+    let initrd = dir.join("relay.gz");
+    initramfs::build(&initrd, &kernel, initramfs::RELAY)?;
+    Ok(Relay { kernel: kernel.image(), initrd })
 }
