@@ -130,11 +130,21 @@ pub(crate) fn key_for_start(vm: &Bundle, keychain: &dyn Keychain) -> Result<Opti
     if !info.is_for_vm(vm.config().uuid.as_bytes()) {
         return Err(refused(format!("{} belongs to another VM; it was not touched", path.display())));
     }
-    if info.is_unencrypted() {
-        return Ok(Some(StoreKey::Unencrypted));
-    }
     let record = RecordName::for_vm(vm.config().uuid.as_bytes());
-    let found = keychain.get(&record).map_err(|e| match e {
+    let found = keychain.get(&record);
+    let encrypted = vm.config().tpm.as_ref().is_some_and(|tpm| tpm.encrypted);
+    if info.is_unencrypted() {
+        return match found {
+            Err(KeychainError::NotFound { .. }) if !encrypted => Ok(Some(StoreKey::Unencrypted)),
+            // Another TPM would otherwise take the place of the one that the guest's keys are in.
+            _ => Err(refused(format!(
+                "{} is not encrypted, and the VM's store was; it is another one and was not touched; put the VM's own \
+                 store back",
+                path.display()
+            ))),
+        };
+    }
+    let found = found.map_err(|e| match e {
         KeychainError::NotFound { .. } => {
             Error::KeychainRecordMissing { name: name.clone(), record: record.to_string() }
         }

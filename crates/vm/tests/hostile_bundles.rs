@@ -94,6 +94,27 @@ fn pipes_in_place_of_files_hold_nobody_up() {
     assert!(list[1].1.is_ok());
 }
 
+#[test]
+fn an_open_store_does_not_take_the_place_of_an_encrypted_one() {
+    use sigillo_store::{CreateOptions, Key, KeyId, Store};
+    let fixture = Fixture::new();
+    let vm = fixture.with_tpm();
+    let path = vm.store_path().unwrap();
+    fs::remove_file(&path).unwrap();
+    let options = CreateOptions::new(*vm.config().uuid.as_bytes(), Key::None, KeyId::random().unwrap());
+    drop(Store::create(&path, &options).unwrap());
+    let open = fs::read(&path).unwrap();
+    let config = vm.path().join("vm.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    for text in [text.clone(), text.replace("encrypted = true", "encrypted = false")] {
+        fs::write(&config, text).unwrap();
+        let error = fixture.start(&fixture.home.open("vm").unwrap());
+        assert_eq!(error.code(), "SIG_ERR_TPM_STORE");
+        assert!(error.to_string().contains("not encrypted"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), open);
+    }
+}
+
 /// A program that locks a file as QEMU locks its pid file.
 const LOCKED: &str = r#"use Fcntl; open(F, "+>", $ARGV[0]) || die;
 my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
