@@ -104,11 +104,14 @@ pub(crate) fn is_hash_check(tpm: &Tpm, ticket: &TpmtTkHashcheck, hashed: &[u8]) 
     ct_eq(&ticket.digest, &digest(tpm, ticket.hierarchy, TpmtTkHashcheck::TAG, &[hashed]))
 }
 
-/// Whether the TPM may vouch for data whose first octets are these: there are four, and they are not TPM_GENERATED_VALUE. Part 3, 17.7.
+/// Whether the TPM may vouch for data whose first piece is this: there are four octets, and they are not TPM_GENERATED_VALUE. Part 3, 17.7.
 pub(crate) fn is_safe_to_sign(first: &[u8]) -> bool {
-    first
-        .first_chunk::<4>()
-        .is_some_and(|octets| u32::from_be_bytes(*octets) != sigillo_types::constants::TPM_GENERATED_VALUE)
+    first.len() >= 4 && !is_generated(first)
+}
+
+/// Whether data begins as what only the TPM makes does. Part 3, 15.4.
+pub(crate) fn is_generated(data: &[u8]) -> bool {
+    data.starts_with(&sigillo_types::constants::TPM_GENERATED_VALUE.to_be_bytes())
 }
 
 #[cfg(test)]

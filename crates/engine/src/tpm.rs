@@ -153,11 +153,12 @@ impl Tpm {
         }
     }
 
-    /// The sequence at a transient handle; an object answers `MODE`.
+    /// The sequence at a transient handle; an object, which may be persistent, answers `MODE`.
     pub(crate) fn sequence(&self, handle: u32) -> Result<&Arc<Sequence>, Fmt1> {
         match self.slot(handle) {
             Some(Slot::Sequence(sequence)) => Ok(sequence),
             Some(Slot::Object(_)) => Err(rc::MODE),
+            None if self.state.nv.evict.contains_key(&handle) => Err(rc::MODE),
             None => Err(rc::HANDLE),
         }
     }

@@ -56,6 +56,14 @@ fn property(tpm: &mut TestTpm, number: u32) -> u32 {
 }
 
 #[test]
+fn the_pcr_allocation_has_no_properties() {
+    let mut tpm = started();
+    let asked = GetCapability { capability: Capability::Pcrs, property: 1, property_count: 1 };
+    assert_eq!(refused(&mut tpm, &asked), rc::VALUE.at(GetCapability::PROPERTY));
+    get(&mut tpm, Capability::Pcrs, 0, 1);
+}
+
+#[test]
 fn properties_come_in_pages_within_their_group() {
     let mut tpm = started();
     let (more, fixed) = properties(&mut tpm, 0, 127);

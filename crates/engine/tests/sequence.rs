@@ -11,10 +11,10 @@ use sigillo_types::{
     attributes::TpmaObject,
     buffers::{Tpm2bAuth, Tpm2bMaxBuffer, Tpm2bSensitiveData},
     commands::{
-        EventSequenceComplete, GetRandom, Hash, HashSequenceStart, Hmac, HmacStart, PcrRead,
+        EventSequenceComplete, EvictControl, GetRandom, Hash, HashSequenceStart, Hmac, HmacStart, PcrRead,
         SequenceComplete, SequenceUpdate, StirRandom,
     },
-    handles::{Hierarchy, ObjectHandle, PcrHandle},
+    handles::{Hierarchy, ObjectHandle, PcrHandle, PersistentHandle, ProvisionHandle},
     rc,
     structures::{
         KeyedHashScheme, PcrSelect, PublicParms, TpmlPcrSelection, TpmsPcrSelection, TpmtTkHashcheck,
@@ -180,6 +180,11 @@ fn each_kind_of_sequence_has_its_own_end() {
     assert_eq!(refused(&mut tpm, &complete(events, b"")), rc::MODE.at(SequenceComplete::SEQUENCE_HANDLE));
     let key = primary(&mut tpm, Hierarchy::Owner, template::hmac_key(HashAlg::Sha256));
     assert_eq!(refused(&mut tpm, &complete(key, b"")), rc::MODE.at(SequenceComplete::SEQUENCE_HANDLE));
+    let persistent_handle = PersistentHandle::new(0x8100_0000).expect("persistent");
+    let auth = ProvisionHandle::Owner;
+    tpm.call(&EvictControl { auth, object_handle: key, persistent_handle }).expect("it persists");
+    let persistent = handle(0x8100_0000);
+    assert_eq!(refused(&mut tpm, &complete(persistent, b"")), rc::MODE.at(SequenceComplete::SEQUENCE_HANDLE));
     let command = SequenceUpdate { sequence_handle: key, buffer: buffer(b"") };
     assert_eq!(refused(&mut tpm, &command), rc::MODE.at(SequenceUpdate::SEQUENCE_HANDLE));
     let fourth = HashSequenceStart { auth: Tpm2bAuth::default(), hash_alg: None };

@@ -13,6 +13,7 @@ use sigillo_crypto::{
 };
 use sigillo_types::{
     EccCurve, HashAlg, Unmarshal,
+    alg::{AesKeyBits, ObjectType, SymMode},
     attributes::TpmaObject,
     buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer},
     commands::{
@@ -22,8 +23,9 @@ use sigillo_types::{
     handles::{EndorsementHandle, Hierarchy, ObjectHandle},
     rc,
     structures::{
-        Attested, EccScheme, PcrSelect, PublicId, SigScheme, TkVerifiedMeta, TpmlPcrSelection, TpmsAttest,
-        TpmsPcrSelection, TpmtPublic, TpmtSignature, TpmtTkHashcheck,
+        Attested, EccScheme, PcrSelect, PublicId, PublicParms, SigScheme, SymDefObject, TkVerifiedMeta,
+        TpmlPcrSelection, TpmsAttest, TpmsPcrSelection, TpmsSymcipherParms, TpmtPublic, TpmtSignature,
+        TpmtTkHashcheck,
     },
 };
 use support::{create_primary, external, flush, handle, primary, primary_response, sensitive};
@@ -178,16 +180,41 @@ fn a_restricted_key_signs_only_what_the_tpm_has_hashed() {
     let mut elsewhere = signed;
     elsewhere.validation.hierarchy = Hierarchy::Owner;
     assert_eq!(refused(&mut tpm, &elsewhere), ticket);
-    for (data, hierarchy) in [
-        (&[0xFF, 0x54, 0x43, 0x47, 1][..], Hierarchy::Owner),
-        (b"abc", Hierarchy::Owner),
-        (b"abcd", Hierarchy::Null),
-    ] {
+    for (data, hierarchy) in
+        [(&[0xFF, 0x54, 0x43, 0x47, 1][..], Hierarchy::Owner), (b"abcd", Hierarchy::Null)]
+    {
         let hashed = tpm.call(&hash_command(data, hierarchy)).expect("hashed");
         assert_eq!(hashed.validation, TpmtTkHashcheck::null());
         let signed = Sign { validation: hashed.validation, ..sign(key, &hashed.out_hash, None) };
         assert_eq!(refused(&mut tpm, &signed), ticket);
     }
+}
+
+#[test]
+fn short_data_hashed_at_once_is_safe_to_sign() {
+    let mut tpm = started();
+    let key = attestation_key(&mut tpm, Hierarchy::Owner);
+    for data in [&b""[..], b"abc"] {
+        let hashed = tpm.call(&hash_command(data, Hierarchy::Owner)).expect("hashed");
+        let signed = Sign { validation: hashed.validation, ..sign(key, &hashed.out_hash, None) };
+        tpm.call(&signed).expect("nothing can follow that would make it a structure of the TPM's");
+    }
+}
+
+#[test]
+fn a_symmetric_key_signs_nothing_though_it_has_the_attribute() {
+    let mut tpm = started();
+    let symmetric = TpmtPublic {
+        object_attributes: TpmaObject::USER_WITH_AUTH | TpmaObject::SENSITIVE_DATA_ORIGIN | TpmaObject::SIGN,
+        parameters: PublicParms::SymCipher(TpmsSymcipherParms {
+            sym: SymDefObject::Aes { key_bits: AesKeyBits::Aes128, mode: Some(SymMode::Cfb) },
+        }),
+        unique: PublicId::empty(ObjectType::SymCipher),
+        ..template::ecc_signing(EccCurve::NistP256, None, false)
+    };
+    let key = primary(&mut tpm, Hierarchy::Owner, symmetric);
+    assert_eq!(refused(&mut tpm, &sign(key, &[7; 32], None)), rc::KEY.at(Sign::KEY_HANDLE));
+    assert_eq!(refused(&mut tpm, &quote(Some(key), None)), rc::KEY.at(Quote::SIGN_HANDLE));
 }
 
 #[test]

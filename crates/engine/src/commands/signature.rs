@@ -27,7 +27,7 @@ pub(crate) const COMMANDS: &[Entry] = entries![VerifySignature => verify_signatu
 /// - `SIGNATURE` (signature): it does not verify.
 pub(crate) fn verify_signature(tpm: &mut Tpm, cmd: VerifySignature) -> Result<VerifySignatureResponse, Rc> {
     let key = tpm.object(cmd.key_handle.raw()).map_err(|code| code.at(VerifySignature::KEY_HANDLE))?;
-    if !key.is_signing() {
+    if !key.attributes().contains(TpmaObject::SIGN) {
         return Err(rc::ATTRIBUTES.at(VerifySignature::KEY_HANDLE));
     }
     tpm.verify_signature(key, &cmd.digest, &cmd.signature)

@@ -20,10 +20,11 @@ use sigillo_types::{
 
 pub(crate) const COMMANDS: &[Entry] = entries![Hash => hash, Hmac => hmac];
 
-/// TPM2_Hash. Part 3, 15.4. Data of less than four octets could yet become the beginning of a structure of the TPM's own: no ticket.
+/// TPM2_Hash. Part 3, 15.4. This is all of the data, so that less than four octets are as safe to sign as any that begin otherwise than a
+/// structure of the TPM's own; a sequence must think of what could follow.
 pub(crate) fn hash(tpm: &mut Tpm, cmd: Hash) -> Result<HashResponse, Rc> {
     let out_hash = sized(&digest(cmd.hash_alg, &[&cmd.data]));
-    let safe = ticket::is_safe_to_sign(&cmd.data);
+    let safe = !ticket::is_generated(&cmd.data);
     let validation = ticket::hash_check(tpm, cmd.hierarchy, &out_hash, safe);
     Ok(HashResponse { out_hash, validation })
 }

@@ -88,9 +88,10 @@ impl Object {
             && !self.attributes().contains(TpmaObject::SIGN)
     }
 
-    /// Whether it may sign.
+    /// Whether it may sign; in a symmetric cipher key the same attribute means that it encrypts. Part 2, 8.3.3.14.
     pub(crate) fn is_signing(&self) -> bool {
         self.attributes().contains(TpmaObject::SIGN)
+            && !matches!(self.public.parameters, PublicParms::SymCipher(_))
     }
 }
 

@@ -34,7 +34,7 @@ const PERMANENT: [u32; 7] =
 /// # Response codes
 /// - `VALUE` (capability): unknown.
 /// - `HANDLE` (property): handles of a type that does not exist.
-/// - `VALUE` (property): not a permanent handle where one is asked for.
+/// - `VALUE` (property): not a permanent handle where one is asked for, or not zero for the PCR allocation.
 pub(crate) fn get_capability(tpm: &mut Tpm, cmd: GetCapability) -> Result<GetCapabilityResponse, Rc> {
     let page = Page { from: cmd.property, count: usize::try_from(cmd.property_count).unwrap_or(usize::MAX) };
     if tpm.failure.is_some() {
@@ -63,6 +63,7 @@ pub(crate) fn get_capability(tpm: &mut Tpm, cmd: GetCapability) -> Result<GetCap
             let all = tpm.state.persistent.audit_commands.iter().copied();
             page.of(all.map(|code| (code, code)))?.map(CapabilityData::AuditCommands)
         }
+        Capability::Pcrs if cmd.property != 0 => return Err(rc::VALUE.at(GetCapability::PROPERTY)),
         Capability::Pcrs => (false, CapabilityData::AssignedPcr(assigned_pcr(tpm)?)),
         Capability::TpmProperties => {
             let page = Page { from: page.from.max(sigillo_types::pt::FIXED), ..page };
