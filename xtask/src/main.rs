@@ -5,6 +5,7 @@ mod apt;
 mod bench;
 mod coverage;
 mod demo;
+mod differential;
 mod fuzz;
 mod guest;
 mod machine;
@@ -38,6 +39,8 @@ enum Command {
     Bench(bench::Args),
     /// Writes docs/coverage.md: every command of Part 3 and whether it is there.
     Coverage(coverage::Args),
+    /// The same random commands to sigillo and to Debian's swtpm: the answers must be the same.
+    Differential(differential::Args),
     /// The declarations in crates/types against the tables of Parts 2 and 3.
     Spec,
     /// Every fuzz target for a bounded time, on the stable toolchain.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test(args) | Command::Ci(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Coverage(args) => coverage::run(&args),
+        Command::Differential(args) => differential::run(&args),
         Command::Spec => spec::run(),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),

@@ -35,6 +35,16 @@ impl Random {
         from[self.below(from.len())]
     }
 
+    /// One of some values; `None` if there are none.
+    pub fn pick_any<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        from.get(self.below(from.len())).copied()
+    }
+
+    /// True in `percent` of a hundred cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
     /// An octet.
     pub fn octet(&mut self) -> u8 {
         self.next_u64().to_be_bytes()[0]

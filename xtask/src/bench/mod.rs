@@ -3,7 +3,7 @@
 //! Absolute times on a shared machine say little; the ratio of two medians taken turn by turn says something. Nothing here passes or
 //! fails.
 
-mod peer;
+pub(crate) mod peer;
 mod workload;
 
 use crate::{

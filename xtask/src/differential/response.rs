@@ -1,0 +1,380 @@
+//! A reply taken apart, and what of it must be the same from both TPMs.
+
+use super::{
+    request::Request,
+    values::name_of,
+    world::{Both, Entity, Kind, Record, World, digest_size, long, sized_at, word},
+};
+use crate::spec::CommandRow;
+use sigillo_types::{
+    Unmarshal,
+    attributes::TpmaNv,
+    handles::{hc, rh},
+    structures::{Attested, TpmsAttest, TpmsCreationData},
+};
+use std::collections::BTreeMap;
+
+/// A successful reply.
+pub(crate) struct Reply {
+    pub(crate) handle: Option<u32>,
+    pub(crate) fields: Vec<Vec<u8>>,
+}
+
+/// The response code; `None` if the reply has no header.
+pub(crate) fn code(reply: &[u8]) -> Option<u32> {
+    long(reply, 6)
+}
+
+/// Splits the parameters by the types of the table; `None` if they do not fit.
+pub(crate) fn parse(row: &CommandRow, reply: &[u8]) -> Option<Reply> {
+    let mut rest = reply.get(10..)?;
+    let handle = if row.response_handles.is_empty() {
+        None
+    } else {
+        let handle = long(rest, 0)?;
+        rest = rest.get(4..)?;
+        Some(handle)
+    };
+    if word(reply, 0)? == 0x8002 {
+        let size = usize::try_from(long(rest, 0)?).ok()?;
+        rest = rest.get(4..4 + size)?;
+    }
+    let mut fields = Vec::new();
+    for (index, field) in row.response_parameters.iter().enumerate() {
+        let size =
+            if index + 1 == row.response_parameters.len() { rest.len() } else { length(field.kind, rest)? };
+        fields.push(rest.get(..size)?.to_vec());
+        rest = rest.get(size..)?;
+    }
+    rest.is_empty().then_some(Reply { handle, fields })
+}
+
+fn length(kind: &str, bytes: &[u8]) -> Option<usize> {
+    Some(match kind {
+        "TPMI_YES_NO" => 1,
+        "UINT16" => 2,
+        "UINT32" => 4,
+        "TPMT_TK_CREATION" | "TPMT_TK_HASHCHECK" | "TPMT_TK_VERIFIED" | "TPMT_TK_AUTH" => {
+            6 + 2 + usize::from(word(bytes, 6)?)
+        }
+        "TPML_PCR_SELECTION" => {
+            let mut at = 4;
+            for _ in 0..long(bytes, 0)? {
+                at += 3 + usize::from(*bytes.get(at + 2)?);
+            }
+            at
+        }
+        _ => 2 + usize::from(word(bytes, 0)?),
+    })
+}
+
+/// What differs between two successful replies that must not.
+pub(crate) fn difference(request: &Request, world: &World, replies: &[Reply; 2]) -> Option<String> {
+    let [ours, theirs] = replies;
+    if ours.handle != theirs.handle {
+        return Some(format!("handle {:x?} here, {:x?} there", ours.handle, theirs.handle));
+    }
+    let equal = request.is_same() && world.same(&request.handles);
+    let fields = request.row.response_parameters.iter().zip(ours.fields.iter().zip(&theirs.fields));
+    for (field, (mine, other)) in fields {
+        if !agree(request, field.name, field.kind, equal, mine, other) {
+            return Some(format!("{} ({})", field.name, field.kind));
+        }
+    }
+    None
+}
+
+fn agree(request: &Request, name: &str, kind: &str, equal: bool, mine: &[u8], other: &[u8]) -> bool {
+    let command = request.row.name;
+    let lengths = mine.len() == other.len();
+    let head = |octets: usize| mine.get(..octets) == other.get(..octets);
+    match (command, name) {
+        // Random, or of a form of the TPM's own.
+        ("TPM2_GetRandom" | "TPM2_StartAuthSession" | "TPM2_MakeCredential", _) | (_, "outSymSeed") => {
+            return lengths;
+        }
+        ("TPM2_RSA_Encrypt" | "TPM2_ContextSave", _) => {
+            return kind != "TPMS_CONTEXT" || mine.get(8..16) == other.get(8..16);
+        }
+        (
+            _,
+            "outPrivate" | "duplicate" | "outDuplicate" | "encryptionKeyOut" | "zPoint" | "pubPoint"
+            | "toDoList",
+        ) => return true,
+        ("TPM2_GetTestResult", "outData") => return true,
+        // Decrypted or unsealed again: equal whatever the key.
+        ("TPM2_RSA_Decrypt" | "TPM2_Unseal" | "TPM2_ActivateCredential", _) => return mine == other,
+        ("TPM2_ReadClock", _) => return mine.get(16..24) == other.get(16..24),
+        (_, "creationHash" | "timeout") => return lengths,
+        ("TPM2_GetCapability", "capabilityData") => return capability(mine, other),
+        _ => {}
+    }
+    match kind {
+        "TPMT_TK_CREATION" | "TPMT_TK_HASHCHECK" | "TPMT_TK_VERIFIED" | "TPMT_TK_AUTH" => lengths && head(6),
+        "TPMT_SIGNATURE" => {
+            let repeats = matches!(word(mine, 0), Some(0x0014 | 0x0005));
+            if equal && repeats && command == "TPM2_Sign" { mine == other } else { head(4) }
+        }
+        "TPM2B_ATTEST" => attest(mine, other),
+        "TPM2B_CREATION_DATA" => creation(mine, other),
+        "TPM2B_PUBLIC" if !equal || command != "TPM2_ReadPublic" => public(mine, other),
+        "TPM2B_NAME" if !equal || command != "TPM2_LoadExternal" => lengths && head(4),
+        "TPM2B_ECC_POINT" if !equal => true,
+        _ if !equal => lengths,
+        _ => mine == other,
+    }
+}
+
+/// Everything but `unique`.
+fn public(mine: &[u8], other: &[u8]) -> bool {
+    let parse = |bytes| {
+        sigillo_types::structures::Tpm2bPublicPlus::from_bytes(bytes).map(|public| public.public_area)
+    };
+    match (parse(mine), parse(other)) {
+        (Ok(mine), Ok(other)) => {
+            mine.name_alg == other.name_alg
+                && mine.object_attributes == other.object_attributes
+                && mine.auth_policy == other.auth_policy
+                && mine.parameters == other.parameters
+        }
+        _ => mine == other,
+    }
+}
+
+fn creation(mine: &[u8], other: &[u8]) -> bool {
+    let parse = |bytes: &[u8]| TpmsCreationData::from_bytes(bytes.get(2..).unwrap_or_default());
+    match (parse(mine), parse(other)) {
+        (Ok(mine), Ok(other)) => {
+            mine.pcr_select == other.pcr_select
+                && mine.pcr_digest == other.pcr_digest
+                && mine.locality == other.locality
+                && mine.parent_name_alg == other.parent_name_alg
+                && mine.parent_name.len() == other.parent_name.len()
+                && mine.parent_qualified_name.len() == other.parent_qualified_name.len()
+                && mine.outside_info == other.outside_info
+        }
+        _ => mine == other,
+    }
+}
+
+fn attest(mine: &[u8], other: &[u8]) -> bool {
+    let parse = |bytes: &[u8]| TpmsAttest::from_bytes(bytes.get(2..).unwrap_or_default());
+    let (Ok(mine), Ok(other)) = (parse(mine), parse(other)) else { return false };
+    let attested = match (&mine.attested, &other.attested) {
+        (Attested::Quote(mine), Attested::Quote(other)) => mine == other,
+        (Attested::Nv(mine), Attested::Nv(other)) => mine == other,
+        (Attested::NvDigest(mine), Attested::NvDigest(other)) => mine == other,
+        (mine, other) => std::mem::discriminant(mine) == std::mem::discriminant(other),
+    };
+    attested
+        && mine.extra_data == other.extra_data
+        && mine.qualified_signer.len() == other.qualified_signer.len()
+}
+
+/// Properties that say who made the TPM or what time it is.
+const OWN_PROPERTIES: &[u32] = &[
+    0x101, 0x102, 0x103, 0x104, 0x105, 0x106, 0x107, 0x108, 0x109, 0x10A, 0x10B, 0x10C, 0x11F, 0x121, 0x122,
+    0x207, 0x209, 0x20B,
+];
+
+fn capability(mine: &[u8], other: &[u8]) -> bool {
+    let entries = |bytes: &[u8]| -> BTreeMap<u32, u32> {
+        let pairs = bytes.get(8..).unwrap_or_default().as_chunks::<8>().0;
+        pairs.iter().filter_map(|pair| Some((long(pair, 0)?, long(pair, 4)?))).collect()
+    };
+    match (long(mine, 0), long(other, 0)) {
+        (Some(6), Some(6)) => {
+            let (mine, other) = (entries(mine), entries(other));
+            mine.iter()
+                .filter(|(property, _)| !OWN_PROPERTIES.contains(property))
+                .all(|(property, value)| other.get(property).is_none_or(|theirs| theirs == value))
+        }
+        // What is implemented is the profile's matter.
+        (Some(0 | 2 | 8), Some(0 | 2 | 8)) => true,
+        _ => mine == other,
+    }
+}
+
+/// What a successful command has changed.
+pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) {
+    let row = request.row;
+    let mut fields: BTreeMap<&'static str, Both> = BTreeMap::new();
+    for (field, both) in row.parameters.iter().zip(&request.parameters) {
+        fields.insert(field.name, both.clone());
+    }
+    for (index, field) in row.response_parameters.iter().enumerate() {
+        let both = [0, 1].map(|side| {
+            replies.get(side).and_then(|reply: &Reply| reply.fields.get(index)).cloned().unwrap_or_default()
+        });
+        fields.insert(field.name, both);
+    }
+    let mut handles = request.handles.clone();
+    handles.extend(replies[0].handle);
+    let given = |name: &str| fields.get(name).and_then(|both| sized_at(&both[0], 0)).map(<[u8]>::to_vec);
+    let contents = |name: &str| {
+        fields
+            .get(name)
+            .map(|both| both.clone().map(|bytes| sized_at(&bytes, 0).unwrap_or_default().to_vec()))
+    };
+    let equal = request.is_same() && world.same(&request.handles);
+    let first = request.handles.first().copied().unwrap_or(rh::NULL);
+    let auth = match row.name {
+        "TPM2_Create" | "TPM2_CreatePrimary" | "TPM2_CreateLoaded" => given("inSensitive")
+            .and_then(|sensitive| sized_at(&sensitive, 0).map(<[u8]>::to_vec))
+            .unwrap_or_default(),
+        "TPM2_LoadExternal" => given("inPrivate")
+            .and_then(|private| sized_at(&private, 2).map(<[u8]>::to_vec))
+            .unwrap_or_default(),
+        "TPM2_Load" | "TPM2_Import" => {
+            request.donated.as_ref().map(|record| record.auth.clone()).unwrap_or_default()
+        }
+        "TPM2_ObjectChangeAuth" => given("newAuth").unwrap_or_default(),
+        "TPM2_Duplicate" => world.entities.get(&first).map(|entity| entity.auth.clone()).unwrap_or_default(),
+        _ => given("auth").unwrap_or_default(),
+    };
+    let public = match row.name {
+        "TPM2_Load" | "TPM2_LoadExternal" => contents("inPublic"),
+        "TPM2_CreatePrimary" | "TPM2_CreateLoaded" => contents("outPublic"),
+        _ => world.entities.get(&first).map(|entity| entity.public.clone()),
+    }
+    .unwrap_or_default();
+
+    for entry in
+        request.authorizations.iter().filter(|entry| entry.attributes & 1 == 0 && entry.session != rh::PW)
+    {
+        world.entities.remove(&entry.session);
+    }
+    if !equal && row.name.starts_with("TPM2_Policy") {
+        for handle in &request.handles {
+            if let Some(entity) = world.entities.get_mut(handle)
+                && matches!(entity.kind, Kind::Session { .. })
+            {
+                entity.same = false;
+            }
+        }
+    }
+    match (row.name, replies[0].handle) {
+        ("TPM2_CreatePrimary" | "TPM2_CreateLoaded" | "TPM2_Load" | "TPM2_LoadExternal", Some(made)) => {
+            let same = row.name == "TPM2_LoadExternal";
+            let mut entity = Entity::object(public.clone(), auth.clone(), same);
+            if let Kind::Object { public_only, .. } = &mut entity.kind {
+                *public_only = same && given("inPrivate").is_none_or(|private| private.is_empty());
+            }
+            world.entities.insert(made, entity);
+        }
+        ("TPM2_HashSequenceStart" | "TPM2_HMAC_Start", Some(made)) => {
+            let same = world.same(&request.handles);
+            world.entities.insert(made, Entity { auth: auth.clone(), same, ..Entity::new(Kind::Sequence) });
+        }
+        ("TPM2_StartAuthSession", Some(made)) => {
+            let octet = |name: &str| fields.get(name).and_then(|both| both[0].last().copied()).unwrap_or(0);
+            let hash = fields.get("authHash").and_then(|both| word(&both[0], 0)).unwrap_or(0);
+            let kind =
+                Kind::Session { hmac: octet("sessionType") == 0, trial: octet("sessionType") == 3, hash };
+            world.entities.insert(made, Entity::new(kind));
+        }
+        ("TPM2_ContextLoad", Some(made)) => {
+            // What was saved is still known if it was an object whose handle is in the record.
+            if let Some(entity) = request
+                .donated
+                .as_ref()
+                .and_then(|record| record.handles.first())
+                .and_then(|saved| world.entities.get(saved))
+                .cloned()
+            {
+                world.entities.insert(made, Entity { same: entity.same, ..entity });
+            }
+        }
+        ("TPM2_FlushContext", _) => {
+            if let Some(handle) = fields.get("flushHandle").and_then(|both| long(&both[0], 0)) {
+                world.entities.remove(&handle);
+            }
+        }
+        ("TPM2_SequenceComplete", _) => {
+            world.entities.remove(&first);
+        }
+        ("TPM2_EventSequenceComplete", _) => {
+            if let Some(sequence) = request.handles.get(1) {
+                world.entities.remove(sequence);
+            }
+        }
+        ("TPM2_EvictControl", _) => {
+            let persistent = fields.get("persistentHandle").and_then(|both| long(&both[0], 0)).unwrap_or(0);
+            let object = request.handles.get(1).and_then(|handle| world.entities.get(handle)).cloned();
+            if request.handles.get(1).is_some_and(|handle| *handle >= hc::PERSISTENT) {
+                world.entities.remove(&persistent);
+            } else if let Some(object) = object {
+                world.entities.insert(persistent, object);
+            }
+        }
+        ("TPM2_NV_DefineSpace", _) => {
+            if let Some([area, _]) = contents("publicInfo")
+                && let (Some(index), Some(bits)) = (long(&area, 0), long(&area, 6))
+            {
+                let size = word(&area, area.len().saturating_sub(2)).unwrap_or(0);
+                let kind = Kind::Nv { attributes: TpmaNv::from_bits_truncate(bits), size };
+                world.entities.insert(index, Entity { auth: auth.clone(), ..Entity::new(kind) });
+            }
+        }
+        ("TPM2_NV_UndefineSpace", _) => {
+            if let Some(index) = request.handles.get(1) {
+                world.entities.remove(index);
+            }
+        }
+        ("TPM2_NV_UndefineSpaceSpecial", _) => {
+            world.entities.remove(&first);
+        }
+        ("TPM2_HierarchyChangeAuth" | "TPM2_NV_ChangeAuth", _) => {
+            let changed = given("newAuth").unwrap_or_default();
+            if let Some(entity) = world.entities.get_mut(&first) {
+                entity.auth = changed;
+            }
+        }
+        ("TPM2_Clear", _) => {
+            for handle in [rh::OWNER, rh::ENDORSEMENT, rh::LOCKOUT] {
+                if let Some(entity) = world.entities.get_mut(&handle) {
+                    entity.auth.clear();
+                }
+            }
+        }
+        ("TPM2_ChangeEPS", _) => {
+            if let Some(entity) = world.entities.get_mut(&rh::ENDORSEMENT) {
+                entity.auth.clear();
+            }
+        }
+        ("TPM2_Startup", _) => world.started = true,
+        _ => {}
+    }
+    world.record(Record { command: row.name, handles, fields, auth, public });
+}
+
+/// For the report: a Name is more telling than a handle.
+pub(crate) fn describe(world: &World, handle: u32) -> String {
+    match world.entities.get(&handle) {
+        Some(entity) => match entity.kind {
+            Kind::Object { algorithm, attributes, .. } => {
+                let name = name_of(&entity.public[0]);
+                format!(
+                    "{handle:#010x} (object {algorithm:#06x} {attributes:?}, Name of {} octets)",
+                    name.len()
+                )
+            }
+            Kind::Nv { attributes, size } => {
+                format!("{handle:#010x} (index of {size} octets, {attributes:?})")
+            }
+            Kind::Session { hmac, trial, hash } => {
+                let kind = if hmac {
+                    "HMAC"
+                } else if trial {
+                    "trial"
+                } else {
+                    "policy"
+                };
+                format!("{handle:#010x} ({kind} session, digests of {} octets)", digest_size(hash))
+            }
+            Kind::Sequence => format!("{handle:#010x} (sequence)"),
+            Kind::Permanent => format!("{handle:#010x}"),
+        },
+        None => format!("{handle:#010x} (nothing)"),
+    }
+}
