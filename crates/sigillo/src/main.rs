@@ -3,12 +3,18 @@
 
 mod cmd;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 fn main() -> ExitCode {
     // Every command may come to hold a password. One that cannot be protected is told by the sandbox of those that stay.
     let _ = sigillo_server::sandbox::forbid_dumps();
-    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    let mut args = std::env::args_os();
+    let name = args.next();
+    let args: Vec<_> = args.collect();
+    // A link named swtpm stands in for it where a program starts swtpm by that name alone.
+    if name.as_deref().is_some_and(|name| Path::new(name).file_name().is_some_and(|file| file == "swtpm")) {
+        return cmd::swtpm::run(&args);
+    }
     // These two take other programs' options, word for word, so clap does not see them.
     match args.split_first() {
         Some((word, rest)) if word == "swtpm" => cmd::swtpm::run(rest),

@@ -226,6 +226,37 @@ fn connected_descriptors_serve_as_channels() {
     assert!(wait(&mut child).success());
 }
 
+#[test]
+fn a_link_named_swtpm_is_started_as_test_suites_start_swtpm() {
+    let dir = tempfile::tempdir().unwrap();
+    let link = dir.path().join("swtpm");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sigillo"), &link).unwrap();
+    // The kernel gives a free port; nobody asks for the one below it at the same moment.
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let mut child = std::process::Command::new(&link)
+        .args(["socket", "--tpm2", "--seccomp", "action=none", "--flags", "not-need-init"])
+        .args(["--server", &format!("port={port}")])
+        .args(["--ctrl", &format!("type=tcp,port={}", port - 1)])
+        .args(["--tpmstate", &format!("dir={}", dir.path().display())])
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let mut stream = loop {
+        match std::net::TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => break stream,
+            Err(_) => assert!(start.elapsed() < PATIENCE),
+        }
+    };
+    assert_eq!(status(child.id(), "Name"), "swtpm");
+    stream.write_all(&hex(STARTUP_CLEAR)).unwrap();
+    let mut response = [0; 10];
+    stream.read_exact(&mut response).unwrap();
+    assert_eq!(code(&response), 0);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM)
+        .unwrap();
+    assert!(wait(&mut child).success());
+}
+
 /// What `vm start` gives a worker.
 struct Worker {
     child: std::process::Child,

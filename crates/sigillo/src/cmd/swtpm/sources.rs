@@ -121,7 +121,7 @@ pub(super) fn sockets(args: &Args) -> Result<Sockets, String> {
     if let Some(text) = &args.server {
         let mut words = Words::new("server", text);
         sockets.disconnect = words.flag("disconnect");
-        sockets.endpoints.data = Some(endpoint(&mut words, "TPM_PORT")?);
+        sockets.endpoints.data = Some(endpoint(&mut words, Some("tcp"), "TPM_PORT")?);
         words.end()?;
     } else if let Some(port) = args.port {
         sockets.endpoints.data = Some(Endpoint::Listener(listen(local(port))?));
@@ -136,7 +136,7 @@ pub(super) fn sockets(args: &Args) -> Result<Sockets, String> {
                 words.value("type")?;
                 from_fd(fd)?
             }
-            None => endpoint(&mut words, "")?,
+            None => endpoint(&mut words, None, "")?,
         });
         words.end()?;
     }
@@ -152,12 +152,14 @@ fn from_fd(fd: i32) -> Result<Endpoint, String> {
     }
 }
 
-fn endpoint(words: &mut Words, port_variable: &str) -> Result<Endpoint, String> {
+/// Where one channel listens; `default` is its type where the option names none, which swtpm allows for data alone.
+fn endpoint(words: &mut Words, default: Option<&str>, port_variable: &str) -> Result<Endpoint, String> {
     let kind = words.value("type")?;
+    let kind = kind.as_deref().or(default);
     if let Some(fd) = words.number::<i32>("fd", 10)? {
         return from_fd(fd);
     }
-    match kind.as_deref() {
+    match kind {
         Some("unixio") => {
             let path = words.path("path")?.ok_or_else(|| words.error("a Unix socket needs path= or fd="))?;
             let mode = words.number("mode", 8)?.unwrap_or(0o600);
