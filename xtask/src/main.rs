@@ -3,6 +3,7 @@
 
 mod apt;
 mod bench;
+mod conformance;
 mod coverage;
 mod demo;
 mod differential;
@@ -43,6 +44,8 @@ enum Command {
     Differential(differential::Args),
     /// The declarations in crates/types against the tables of Parts 2 and 3.
     Spec,
+    /// The suites of the TPM world against sigillo and Debian's swtpm, with a table.
+    Conformance(conformance::Args),
     /// Every fuzz target for a bounded time, on the stable toolchain.
     Fuzz(fuzz::Args),
     /// The rules of the house that no compiler checks.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Coverage(args) => coverage::run(&args),
         Command::Differential(args) => differential::run(&args),
         Command::Spec => spec::run(),
+        Command::Conformance(args) => conformance::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };

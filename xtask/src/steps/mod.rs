@@ -9,7 +9,7 @@ mod migrate;
 mod tpm2_tools;
 
 use crate::{
-    demo,
+    conformance, demo,
     guest::{self, Guest},
     report::Report,
     sh::{self, Result},
@@ -37,6 +37,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },
     Step { name: "fuzz", about: "every fuzz target for a minute", run: fuzz::run },
     Step { name: "tpm2-tools", about: "a scripted tpm2-tools session", run: tpm2_tools::run },
+    Step { name: "conformance", about: "the quick suites of others against sigillo", run: conformance::step },
     Step { name: "kill", about: "kill -9 of the TPM in the middle of writes", run: kill::run },
     Step { name: "e2e-crb", about: "a real guest under Secure Boot, TPM on CRB", run: end_to_end::crb },
     Step { name: "e2e-tis", about: "the same with the TPM on TIS", run: end_to_end::tis },

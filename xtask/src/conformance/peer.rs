@@ -1,0 +1,149 @@
+//! The two programs under test. Suites start `swtpm` and find the first of that name on PATH, so each has a directory of
+//! its own with that name in it.
+use crate::{
+    sh::{self, Result, cmd},
+    steps::work_dir,
+};
+use std::{
+    ffi::OsString,
+    fs::File,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const SWTPM: &str = "/usr/bin/swtpm";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct Peer {
+    /// `sigillo` or `swtpm`.
+    pub(super) name: &'static str,
+    /// For the table's head.
+    pub(super) version: String,
+    bin: PathBuf,
+}
+
+impl Peer {
+    pub(super) fn sigillo(program: &Path, bins: &Path) -> Result<Self> {
+        let commit = sh::read(cmd("git", ["rev-parse", "--short", "HEAD"]).current_dir(sh::root()))?;
+        let version = format!("sigillo {}", commit.trim());
+        Ok(Self { name: "sigillo", version, bin: link(bins, "sigillo", program)? })
+    }
+
+    pub(super) fn swtpm(bins: &Path) -> Result<Self> {
+        let version = |package| sh::read(&mut cmd("dpkg-query", ["-W", "-f", "${Version}", package]));
+        let version = format!("swtpm {}, libtpms {}", version("swtpm")?, version("libtpms0")?);
+        Ok(Self { name: "swtpm", version, bin: link(bins, "swtpm", Path::new(SWTPM))? })
+    }
+
+    /// PATH with this one's `swtpm` first.
+    pub(super) fn path(&self) -> OsString {
+        let mut path = self.bin.clone().into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into()));
+        path
+    }
+
+    /// A TPM with fresh state in `dir` on two TCP ports, already started up.
+    pub(super) fn start(&self, dir: &Path) -> Result<Running> {
+        let state = dir.join("state");
+        sh::mkdir(&state)?;
+        let port = free_ports()?;
+        let log = File::create(dir.join("tpm.log")).map_err(|e| e.to_string())?;
+        let child =
+            cmd(self.bin.join("swtpm"), ["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
+                .arg("--server")
+                .arg(format!("type=tcp,port={port}"))
+                .arg("--ctrl")
+                .arg(format!("type=tcp,port={}", port + 1))
+                .arg("--tpmstate")
+                .arg(format!("dir={}", state.display()))
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .map_err(|e| format!("cannot start {}: {e}", self.name))?;
+        let mut running = Running { child, port };
+        let end = Instant::now() + PATIENCE;
+        // The control channel opens last; a connection to the data channel would take its one place.
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port + 1)).is_err() {
+            let ended = running.child.try_wait().map_err(|e| e.to_string())?;
+            if ended.is_some() || Instant::now() > end {
+                return Err(format!("{} does not listen; see {}/tpm.log", self.name, dir.display()));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(running)
+    }
+}
+
+/// A TPM process, ended when dropped.
+pub(super) struct Running {
+    child: Child,
+    /// Of the data channel; the control channel is on the next one.
+    port: u16,
+}
+
+impl Running {
+    /// For tpm2-tss and everything above it.
+    pub(super) fn tcti(&self) -> String {
+        format!("swtpm:host=127.0.0.1,port={}", self.port)
+    }
+
+    /// A port for a server of the suite's own, apart from the two of the TPM.
+    pub(super) fn third_port(&self) -> Result<u16> {
+        (self.port + 2..u16::MAX)
+            .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+            .ok_or_else(|| "no free TCP port".to_owned())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has already ended has nothing left to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn link(bins: &Path, name: &str, program: &Path) -> Result<PathBuf> {
+    let bin = bins.join(name);
+    sh::mkdir(&bin)?;
+    let link = bin.join("swtpm");
+    if link.symlink_metadata().is_ok() {
+        std::fs::remove_file(&link).map_err(|e| format!("{}: {e}", link.display()))?;
+    }
+    symlink(program, &link).map_err(|e| format!("{}: {e}", link.display()))?;
+    Ok(bin)
+}
+
+/// Two free ports in a row, both below the range that the kernel hands out to clients.
+fn free_ports() -> Result<u16> {
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let offset = u16::try_from(std::process::id() % 5000).unwrap_or_default() * 4;
+    (10_000 + offset..32_000)
+        .step_by(2)
+        .find(|port| free(*port) && free(*port + 1))
+        .ok_or_else(|| "no two free TCP ports in a row".to_owned())
+}
+
+/// Runs a suite's program to its end with everything it prints in one file of `results`; returns that text.
+pub(super) fn recorded(command: &mut Command, results: &Path, limit: Duration) -> Result<String> {
+    let path = results.join("output.txt");
+    let file = File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let copy = file.try_clone().map_err(|e| e.to_string())?;
+    let mut child = command
+        .env("TMPDIR", work_dir("conformance/tmp")?)
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(copy)
+        .spawn()
+        .map_err(|e| format!("cannot run {}: {e}", command.get_program().to_string_lossy()))?;
+    match sh::wait_within(&mut child, limit)? {
+        Some(_) => Ok(String::from_utf8_lossy(&sh::read_file(&path)?).into_owned()),
+        None => Err(format!("still running after {} s; see {}", limit.as_secs(), path.display())),
+    }
+}

@@ -1,0 +1,84 @@
+//! Programs of Debian's on top of a TPM, driven by scripts of ours in `scripts/`. A script prints one line a check.
+use super::{
+    Place, Suite,
+    outcome::{Outcomes, Verdict},
+    peer::{Peer, recorded},
+};
+use crate::sh::{self, Result, cmd};
+use std::time::Duration;
+
+const PRELUDE: &str = include_str!("scripts/prelude.sh");
+const LIMIT: Duration = Duration::from_secs(900);
+
+pub(super) const OPENSSL: Suite = Suite {
+    name: "tpm2-openssl",
+    about: "OpenSSL with keys in the TPM: signing, deriving, TLS, digests, ciphers",
+    packages: &[
+        "tpm2-openssl",
+        "tpm2-abrmd",
+        "tpm2-tools",
+        "libtss2-tcti-tabrmd0",
+        "libtss2-tcti-swtpm0",
+        "dbus-daemon",
+    ],
+    quick: true,
+    run: |place, peer| run(place, peer, include_str!("scripts/openssl.sh")),
+};
+
+pub(super) const PKCS11: Suite = Suite {
+    name: "tpm2-pkcs11",
+    about: "OpenSC over the PKCS#11 module, through the resource manager",
+    packages: &[
+        "libtpm2-pkcs11-1",
+        "libtpm2-pkcs11-tools",
+        "opensc",
+        "tpm2-abrmd",
+        "tpm2-tools",
+        "libtss2-tcti-tabrmd0",
+        "libtss2-tcti-swtpm0",
+        "dbus-daemon",
+    ],
+    quick: true,
+    run: |place, peer| run(place, peer, include_str!("scripts/pkcs11.sh")),
+};
+
+pub(super) const CLEVIS: Suite = Suite {
+    name: "clevis-tpm2",
+    about: "clevis secrets bound to the TPM and its PCRs",
+    packages: &[
+        "clevis-tpm2",
+        "tpm2-abrmd",
+        "libtss2-tcti-tabrmd0",
+        "libtss2-tcti-swtpm0",
+        "dbus-daemon",
+        "openssl",
+    ],
+    quick: true,
+    run: |place, peer| run(place, peer, include_str!("scripts/clevis.sh")),
+};
+
+fn run(place: &Place, peer: &Peer, script: &str) -> Result<Outcomes> {
+    let tpm = peer.start(&place.results)?;
+    let dir = place.results.join("work");
+    sh::mkdir(&dir)?;
+    let path = place.results.join("script.sh");
+    sh::write(&path, format!("{PRELUDE}\n{script}"))?;
+    let mut bash = cmd("dbus-run-session", ["--", "bash"]);
+    bash.arg(&path).current_dir(&dir).env("TCTI", tpm.tcti()).env("TLS_PORT", tpm.third_port()?.to_string());
+    Ok(parse(&recorded(&mut bash, &place.results, LIMIT)?))
+}
+
+/// `T: name ok` or `T: name FAIL`.
+pub(super) fn parse(text: &str) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        if words.next() != Some("T:") {
+            continue;
+        }
+        if let (Some(name), Some(word)) = (words.next(), words.next()) {
+            outcomes.add(name, if word == "ok" { Verdict::Passed } else { Verdict::Failed });
+        }
+    }
+    outcomes
+}
