@@ -1,4 +1,5 @@
-//! Hash algorithms, at once and in pieces whose state can be saved. Part 1, 8.4.3; FIPS 180-4.
+//! Hash algorithms, at once and in pieces whose state can be saved. Part 1, 8.4.3; FIPS 180-4, FIPS 202
+//! and GB/T 32905.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -17,6 +18,10 @@ const MAX_TOTAL: u64 = u64::MAX / 8;
 
 /// The longest digest, in octets.
 pub const MAX_DIGEST: usize = 64;
+/// The longest block, in octets: the rate of SHA3-256.
+pub(crate) const MAX_BLOCK: usize = 136;
+/// Octets in the longest chaining words: the lanes of SHA-3.
+const MAX_WORDS: usize = 200;
 
 /// A digest, without a heap. It dereferences to its octets and is zeroised when dropped, since digests
 /// also serve as keys.
@@ -74,8 +79,9 @@ pub fn hash(alg: HashAlg, data: &[&[u8]]) -> Digest {
 /// importing it is what checks it.
 ///
 /// The form of a hash is ours and versioned: one octet of version (1), the TPM_ALG_ID in two, the number
-/// of octets hashed so far in eight, the chaining words (five or eight, of four or eight octets each),
-/// then the octets that wait for their block to fill. All numbers are big-endian.
+/// of octets hashed so far in eight, the chaining words (five or eight, of four or eight octets each; of
+/// SHA-3 the 25 lanes), then the octets that wait for their block to fill. All numbers are big-endian, but
+/// for the lanes, which lie in the octet order of FIPS 202.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct HashState(Vec<u8>);
 
@@ -109,6 +115,8 @@ enum Words {
     Sha1([u32; 5]),
     Sha256([u32; 8]),
     Sha512([u64; 8]),
+    Sm3([u32; 8]),
+    Sha3([u64; 25]),
 }
 
 /// A digest in progress, zeroised when dropped.
@@ -117,7 +125,7 @@ pub struct Hasher {
     alg: HashAlg,
     words: Words,
     total: u64,
-    buffer: [u8; 128],
+    buffer: [u8; MAX_BLOCK],
 }
 
 impl Drop for Hasher {
@@ -134,7 +142,7 @@ impl fmt::Debug for Hasher {
 }
 
 impl Hasher {
-    /// Starts a digest. The initial words are those of FIPS 180-4, 5.3.
+    /// Starts a digest. The initial words are those of FIPS 180-4, 5.3, and of GB/T 32905, 4.1.
     #[must_use]
     pub fn new(alg: HashAlg) -> Self {
         let words = match alg {
@@ -169,8 +177,19 @@ impl Hasher {
                 0x1F83_D9AB_FB41_BD6B,
                 0x5BE0_CD19_137E_2179,
             ]),
+            HashAlg::Sm3_256 => Words::Sm3([
+                0x7380_166F,
+                0x4914_B2B9,
+                0x1724_42D7,
+                0xDA8A_0600,
+                0xA96F_30BC,
+                0x1631_38AA,
+                0xE38D_EE4D,
+                0xB0FB_0E4E,
+            ]),
+            HashAlg::Sha3_256 | HashAlg::Sha3_384 | HashAlg::Sha3_512 => Words::Sha3([0; 25]),
         };
-        Self { alg, words, total: 0, buffer: [0; 128] }
+        Self { alg, words, total: 0, buffer: [0; MAX_BLOCK] }
     }
 
     /// The hash algorithm.
@@ -187,7 +206,7 @@ impl Hasher {
 
     /// Octets waiting in the buffer.
     fn buffered(&self) -> usize {
-        // The remainder is below 128.
+        // The remainder is below the size of a block.
         usize::try_from(self.total % self.alg.block_size() as u64).unwrap_or(0)
     }
 
@@ -217,22 +236,40 @@ impl Hasher {
             Words::Sha1(words) => backend::hash::compress_sha1(words, blocks.as_chunks().0),
             Words::Sha256(words) => backend::hash::compress_sha256(words, blocks.as_chunks().0),
             Words::Sha512(words) => backend::hash::compress_sha512(words, blocks.as_chunks().0),
+            Words::Sm3(words) => backend::hash::compress_sm3(words, blocks.as_chunks().0),
+            Words::Sha3(lanes) => {
+                for block in blocks.chunks_exact(self.alg.block_size()) {
+                    backend::hash::absorb_sha3(lanes, block.as_chunks().0);
+                }
+            }
         }
     }
 
-    /// Ends the message and gives its digest. FIPS 180-4, 5.1.
+    /// Ends the message and gives its digest. FIPS 180-4, 5.1; FIPS 202, 5.1 and 6.1.
     #[must_use]
     pub fn finish(mut self) -> Digest {
         let size = self.alg.block_size();
         let bits = self.total.wrapping_mul(8).to_be_bytes();
         let held = self.buffered();
-        // One or two blocks: what waits, a one bit, zeros, the length (8 octets, or 16 of which the
-        // upper 8 are zero).
         let mut last = Zeroizing::new([0u8; 256]);
         last[..held].copy_from_slice(&self.buffer[..held]);
-        last[held] = 0x80;
-        let end = if held + 1 + size / 8 <= size { size } else { 2 * size };
-        last[end - 8..end].copy_from_slice(&bits);
+        let end = match self.words {
+            // One or two blocks: what waits, a one bit, zeros, the length (8 octets, or 16 of which the
+            // upper 8 are zero).
+            Words::Sha1(_) | Words::Sha256(_) | Words::Sha512(_) | Words::Sm3(_) => {
+                last[held] = 0x80;
+                let end = if held + 1 + size / 8 <= size { size } else { 2 * size };
+                last[end - 8..end].copy_from_slice(&bits);
+                end
+            }
+            // One block: what waits, the bits 0 and 1 that make it a hash, a one bit, zeros, a one bit. The
+            // lowest bit of an octet comes first.
+            Words::Sha3(_) => {
+                last[held] = 0x06;
+                last[size - 1] |= 0x80;
+                size
+            }
+        };
         self.compress(&last[..end]);
         let mut out = Digest::zeroed(self.alg.digest_size());
         self.words.write(&mut out.bytes);
@@ -244,8 +281,8 @@ impl Hasher {
     #[must_use]
     pub fn export(&self) -> HashState {
         let held = self.buffered();
-        let mut words = Zeroizing::new([0u8; MAX_DIGEST]);
-        let size = self.words.write(&mut words);
+        let mut words = Zeroizing::new([0u8; MAX_WORDS]);
+        let size = self.words.write(&mut *words);
         let mut out = Vec::with_capacity(STATE_HEADER + size + held);
         out.push(STATE_VERSION);
         out.extend_from_slice(&self.alg.id().to_be_bytes());
@@ -277,8 +314,8 @@ impl Hasher {
 }
 
 impl Words {
-    /// Writes the words, big-endian, and says how many octets they take.
-    fn write(&self, out: &mut [u8; MAX_DIGEST]) -> usize {
+    /// Writes the words in their octet order, as far as they fit, and says how many octets that is.
+    fn write(&self, out: &mut [u8]) -> usize {
         fn put<const N: usize>(out: &mut [u8], words: impl Iterator<Item = [u8; N]>) -> usize {
             let mut size = 0;
             for (chunk, word) in out.chunks_exact_mut(N).zip(words) {
@@ -289,8 +326,9 @@ impl Words {
         }
         match self {
             Self::Sha1(words) => put(out, words.iter().map(|word| word.to_be_bytes())),
-            Self::Sha256(words) => put(out, words.iter().map(|word| word.to_be_bytes())),
+            Self::Sha256(words) | Self::Sm3(words) => put(out, words.iter().map(|word| word.to_be_bytes())),
             Self::Sha512(words) => put(out, words.iter().map(|word| word.to_be_bytes())),
+            Self::Sha3(lanes) => put(out, lanes.iter().map(|lane| lane.to_le_bytes())),
         }
     }
 
@@ -309,8 +347,9 @@ impl Words {
         }
         match self {
             Self::Sha1(words) => take(words, bytes, u32::from_be_bytes),
-            Self::Sha256(words) => take(words, bytes, u32::from_be_bytes),
+            Self::Sha256(words) | Self::Sm3(words) => take(words, bytes, u32::from_be_bytes),
             Self::Sha512(words) => take(words, bytes, u64::from_be_bytes),
+            Self::Sha3(lanes) => take(lanes, bytes, u64::from_le_bytes),
         }
     }
 }

@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::hash::{Digest, HashState, Hasher};
 use crate::{Error, HashAlg};
 
-const MAX_BLOCK: usize = 128;
+const MAX_BLOCK: usize = crate::hash::MAX_BLOCK;
 
 /// HMAC with `alg` over the concatenation of `data`.
 #[must_use]
@@ -84,7 +84,7 @@ impl Hmac {
         let mut inner = self.inner.export().into_bytes();
         let mut outer = self.outer.export().into_bytes();
         let mut out = Vec::with_capacity(2 + inner.len() + outer.len());
-        // A hash state has at most 206 octets.
+        // A hash state has at most 346 octets.
         out.extend_from_slice(&u16::try_from(inner.len()).unwrap_or(0).to_be_bytes());
         out.extend_from_slice(&inner);
         out.extend_from_slice(&outer);

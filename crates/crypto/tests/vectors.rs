@@ -4,14 +4,15 @@ mod support;
 
 use sigillo_crypto::drbg::Drbg;
 use sigillo_crypto::hash::{Hasher, hash};
+use sigillo_crypto::hmac::hmac;
 use sigillo_crypto::kdf::{kdfa, kdfe};
-use sigillo_crypto::rsa::RsaPublic;
+use sigillo_crypto::rsa::{RsaPublic, pkcs1_verify};
 use sigillo_crypto::{Error, HashAlg, derive, sym};
 use support::{hex, records};
 
-/// FIPS 180-4's example message, and a digest over the digests of the messages of 0 to 300 octets 0, 1, 2, ...
+/// The digest of the example message of FIPS 180-4, FIPS 202's examples and GB/T 32905, A.1, and a digest over the digests of the messages of 0 to 300 octets 0, 1, 2, ...
 /// (modulo 251), computed with Python's hashlib.
-const HASHES: [(HashAlg, &str, &str); 4] = [
+const HASHES: [(HashAlg, &str, &str); 8] = [
     (HashAlg::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d", "6804e4ea9a6a8d4892d67a40ced19afe1455116c"),
     (
         HashAlg::Sha256,
@@ -27,6 +28,26 @@ const HASHES: [(HashAlg, &str, &str); 4] = [
         HashAlg::Sha512,
         "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
         "da20b3b598f77f25e2e2d1941e345bfe16543f32378fbc8447fbb64f038964cea0808c9d450e5e83ac095f5656c102b2ff15a8e0501c7553a7afe1e0256b5e09",
+    ),
+    (
+        HashAlg::Sm3_256,
+        "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+        "31420de15010565f06aced98cfd897c8bb0172bde45097d8fbfedb307c9ca43f",
+    ),
+    (
+        HashAlg::Sha3_256,
+        "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532",
+        "d4daa4ebbd2c645f86ba95b6e1826396ad89974ff4cd6581c57e362b4464286a",
+    ),
+    (
+        HashAlg::Sha3_384,
+        "ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b298d88cea927ac7f539f1edf228376d25",
+        "2e835ab5ddc0a40a779470230f52afb340416421486f769485c81ccd8c5a19f00af020ec059f49908b4e9a99a3fcb3e6",
+    ),
+    (
+        HashAlg::Sha3_512,
+        "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0",
+        "896d0b00d5f8e862c70225dbf04329a0d67baa7b25fe8640a3fba8d0d20e964add60f2c33a2ecb2f8d02a124bb2afea240797c6590bc0957fac40058ef947100",
     ),
 ];
 
@@ -51,6 +72,33 @@ fn a_million_octets_hash_as_in_fips_180() {
         hash(HashAlg::Sha256, &[&message]).to_vec(),
         hex("cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
     );
+}
+
+#[test]
+fn sm3_and_sha3_serve_hmac_kdfa_and_signatures() {
+    let mut seen = [0; 3];
+    for record in records(include_str!("vectors/hashes.txt")) {
+        let (alg, message, out) = (record.hash(), record.hex("message"), record.hex("out"));
+        match record.text("kind") {
+            "hmac" => {
+                assert_eq!(hmac(alg, &record.hex("key"), &[&message]).to_vec(), out, "{alg:?}");
+                seen[0] += 1;
+            }
+            "kdfa" => {
+                let (key, u, v) = (record.hex("key"), record.hex("u"), record.hex("v"));
+                let bits = u32::try_from(out.len() * 8).unwrap();
+                assert_eq!(kdfa(alg, &key, record.text("label").as_bytes(), &u, &v, bits).to_vec(), out);
+                seen[1] += 1;
+            }
+            _ => {
+                let key = RsaPublic::new(&record.hex("n"), 65537).unwrap();
+                let digest = hash(alg, &[&message]);
+                assert_eq!(pkcs1_verify(&key, Some(alg), &digest, &out), Ok(()), "{alg:?}");
+                seen[2] += 1;
+            }
+        }
+    }
+    assert_eq!(seen, [24, 8, 4]);
 }
 
 #[test]

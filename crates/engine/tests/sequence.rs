@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, migrate, refused, started};
 use sigillo_client::template;
 use sigillo_crypto::{hash::hash, hmac::hmac};
 use sigillo_types::{
@@ -102,6 +102,29 @@ fn an_hmac_is_the_same_in_one_piece_and_in_many() {
     let done = tpm.call(&complete(sequence, b"for nothing?")).expect("it ends");
     assert_eq!(done.result.to_vec(), expected.to_vec());
     assert_eq!(done.validation, TpmtTkHashcheck::null());
+}
+
+#[test]
+fn sequences_with_every_hash_go_on_after_a_migration() {
+    let mut tpm = started();
+    for hash_alg in HashAlg::ALL {
+        let key = hmac_key(&mut tpm, Some(KeyedHashScheme::Hmac { hash_alg }), TpmaObject::empty());
+        let begin = HmacStart { handle: key, auth: Tpm2bAuth::default(), hash_alg: None };
+        let keyed = handle(tpm.call(&begin).expect("it starts").sequence_handle);
+        flush(&mut tpm, key);
+        let plain = start(&mut tpm, Some(hash_alg));
+        let message: Vec<u8> = (0..700u32).map(|n| (n % 251) as u8).collect();
+        for piece in message[..500].chunks(171) {
+            for sequence in [keyed, plain] {
+                update(&mut tpm, sequence, piece);
+            }
+            migrate(&mut tpm, 0);
+        }
+        let mut end =
+            |sequence| tpm.call(&complete(sequence, &message[500..])).expect("it ends").result.to_vec();
+        assert_eq!(end(keyed), hmac(hash_alg, b"key", &[&message]).to_vec());
+        assert_eq!(end(plain), hash(hash_alg, &[&message]).to_vec());
+    }
 }
 
 #[test]

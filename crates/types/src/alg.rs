@@ -14,11 +14,28 @@ pub enum HashAlg {
     Sha384 = 0x000C,
     /// TPM_ALG_SHA512.
     Sha512 = 0x000D,
+    /// TPM_ALG_SM3_256.
+    Sm3_256 = 0x0012,
+    /// TPM_ALG_SHA3_256.
+    Sha3_256 = 0x0027,
+    /// TPM_ALG_SHA3_384.
+    Sha3_384 = 0x0028,
+    /// TPM_ALG_SHA3_512.
+    Sha3_512 = 0x0029,
 }
 
 impl HashAlg {
     /// Every hash algorithm this crate knows, in the order of their identifiers.
-    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+    pub const ALL: [Self; 8] = [
+        Self::Sha1,
+        Self::Sha256,
+        Self::Sha384,
+        Self::Sha512,
+        Self::Sm3_256,
+        Self::Sha3_256,
+        Self::Sha3_384,
+        Self::Sha3_512,
+    ];
 
     /// The TPM_ALG_ID.
     #[must_use]
@@ -31,18 +48,21 @@ impl HashAlg {
     pub const fn digest_size(self) -> usize {
         match self {
             Self::Sha1 => 20,
-            Self::Sha256 => 32,
-            Self::Sha384 => 48,
-            Self::Sha512 => 64,
+            Self::Sha256 | Self::Sm3_256 | Self::Sha3_256 => 32,
+            Self::Sha384 | Self::Sha3_384 => 48,
+            Self::Sha512 | Self::Sha3_512 => 64,
         }
     }
 
-    /// Bytes in an input block.
+    /// Bytes in an input block; of SHA-3 the rate.
     #[must_use]
     pub const fn block_size(self) -> usize {
         match self {
-            Self::Sha1 | Self::Sha256 => 64,
+            Self::Sha1 | Self::Sha256 | Self::Sm3_256 => 64,
             Self::Sha384 | Self::Sha512 => 128,
+            Self::Sha3_256 => 136,
+            Self::Sha3_384 => 104,
+            Self::Sha3_512 => 72,
         }
     }
 }
@@ -102,6 +122,8 @@ pub mod id {
     pub const SHA384: u16 = 0x000C;
     /// SHA-512.
     pub const SHA512: u16 = 0x000D;
+    /// SM3 with 256 bits.
+    pub const SM3_256: u16 = 0x0012;
     /// No algorithm.
     pub const NULL: u16 = 0x0010;
     /// RSASSA-PKCS1-v1_5.
@@ -124,6 +146,12 @@ pub mod id {
     pub const ECC: u16 = 0x0023;
     /// An object that is a symmetric cipher key.
     pub const SYMCIPHER: u16 = 0x0025;
+    /// SHA3-256.
+    pub const SHA3_256: u16 = 0x0027;
+    /// SHA3-384.
+    pub const SHA3_384: u16 = 0x0028;
+    /// SHA3-512.
+    pub const SHA3_512: u16 = 0x0029;
     /// Counter mode.
     pub const CTR: u16 = 0x0040;
     /// Output feedback.

@@ -29,7 +29,7 @@ fn a_yes_or_no_is_zero_or_one() {
 /// Algorithms that Part 2 knows and this TPM does not, and numbers that are no algorithm.
 #[test]
 fn an_unknown_algorithm_gets_the_code_of_its_use() {
-    for octets in ["0000", "0012", "0027", "0044", "FFFF"] {
+    for octets in ["0000", "0013", "002A", "0044", "FFFF"] {
         refuses::<HashAlg>(octets, rc::HASH);
         refuses::<Option<HashAlg>>(octets, rc::HASH);
     }
@@ -212,8 +212,8 @@ fn a_list_with_too_many_or_too_few_is_size() {
     refuses::<TpmlDigestMin2>("00000001 0000", rc::SIZE);
     refuses::<TpmlDigestMin2>("00000009", rc::SIZE);
     refuses::<TpmlDigest>("00000009", rc::SIZE);
-    refuses::<TpmlDigestValues>("00000005", rc::SIZE);
-    refuses::<TpmlPcrSelection>("00000005", rc::SIZE);
+    refuses::<TpmlDigestValues>("00000009", rc::SIZE);
+    refuses::<TpmlPcrSelection>("00000009", rc::SIZE);
     refuses::<TpmlPcrSelection>("FFFFFFFF", rc::SIZE);
     refuses::<TpmlCc>("00000001 000001", rc::INSUFFICIENT);
 }
@@ -231,7 +231,7 @@ fn a_pcr_selection_has_three_octets() {
 #[test]
 fn a_tagged_digest_has_the_size_of_its_algorithm() {
     refuses::<TpmtHa>("0010", rc::HASH);
-    refuses::<TpmtHa>("0012", rc::HASH);
+    refuses::<TpmtHa>("0013", rc::HASH);
     refuses::<TpmtHa>(&format!("000B {}", "00".repeat(31)), rc::INSUFFICIENT);
     refuses::<TpmlDigestValues>("00000001 0010", rc::HASH);
 }

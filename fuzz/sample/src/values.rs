@@ -159,7 +159,7 @@ units!(
     Operation: Eq Neq SignedGt UnsignedGt SignedLt UnsignedLt SignedGe UnsignedGe SignedLe UnsignedLe BitSet BitClear,
     ClockAdjust: CoarseSlower MediumSlower FineSlower NoChange FineFaster MediumFaster CoarseFaster,
     Capability: Algs Handles Commands PpCommands AuditCommands Pcrs TpmProperties PcrProperties EccCurves AuthPolicies Act,
-    HashAlg: Sha1 Sha256 Sha384 Sha512,
+    HashAlg: Sha1 Sha256 Sha384 Sha512 Sm3_256 Sha3_256 Sha3_384 Sha3_512,
     EccCurve: NistP256 NistP384,
     ObjectType: Rsa KeyedHash Ecc SymCipher,
     SymMode: Ctr Ofb Cbc Cfb Ecb,

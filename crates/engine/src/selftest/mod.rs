@@ -58,6 +58,7 @@ const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::SHA256, HASH, |_| Some(*hash(HashAlg::Sha256, &[b"abc"]) == known::SHA256_ABC)),
     algorithm(id::SHA384, HASH, |_| Some(*hash(HashAlg::Sha384, &[b"abc"]) == known::SHA384_ABC)),
     algorithm(id::SHA512, HASH, |_| Some(*hash(HashAlg::Sha512, &[b"abc"]) == known::SHA512_ABC)),
+    algorithm(id::SM3_256, HASH, |_| Some(*hash(HashAlg::Sm3_256, &[b"abc"]) == known::SM3_ABC)),
     algorithm(id::RSASSA, ASYMMETRIC.union(SIGNING), rsassa),
     algorithm(id::RSAES, ASYMMETRIC.union(ENCRYPTING), rsaes),
     algorithm(id::RSAPSS, ASYMMETRIC.union(SIGNING), rsapss),
@@ -68,6 +69,9 @@ const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::KDF1_SP800_108, HASH.union(METHOD), kdfa),
     algorithm(id::ECC, ASYMMETRIC.union(OBJECT), ecdh),
     algorithm(id::SYMCIPHER, SYMMETRIC.union(OBJECT), aes_cfb),
+    algorithm(id::SHA3_256, HASH, |_| Some(*hash(HashAlg::Sha3_256, &[b"abc"]) == known::SHA3_256_ABC)),
+    algorithm(id::SHA3_384, HASH, |_| Some(*hash(HashAlg::Sha3_384, &[b"abc"]) == known::SHA3_384_ABC)),
+    algorithm(id::SHA3_512, HASH, |_| Some(*hash(HashAlg::Sha3_512, &[b"abc"]) == known::SHA3_512_ABC)),
     algorithm(id::CFB, SYMMETRIC.union(ENCRYPTING), aes_cfb),
 ];
 

@@ -23,6 +23,18 @@ pub enum TpmtHa {
     /// A SHA-512 digest.
     #[tpm(tag = id::SHA512)]
     Sha512([u8; 64]),
+    /// An SM3 digest.
+    #[tpm(tag = id::SM3_256)]
+    Sm3_256([u8; 32]),
+    /// A SHA3-256 digest.
+    #[tpm(tag = id::SHA3_256)]
+    Sha3_256([u8; 32]),
+    /// A SHA3-384 digest.
+    #[tpm(tag = id::SHA3_384)]
+    Sha3_384([u8; 48]),
+    /// A SHA3-512 digest.
+    #[tpm(tag = id::SHA3_512)]
+    Sha3_512([u8; 64]),
 }
 
 impl TpmtHa {
@@ -36,6 +48,10 @@ impl TpmtHa {
             HashAlg::Sha256 => digest.try_into().map(Self::Sha256),
             HashAlg::Sha384 => digest.try_into().map(Self::Sha384),
             HashAlg::Sha512 => digest.try_into().map(Self::Sha512),
+            HashAlg::Sm3_256 => digest.try_into().map(Self::Sm3_256),
+            HashAlg::Sha3_256 => digest.try_into().map(Self::Sha3_256),
+            HashAlg::Sha3_384 => digest.try_into().map(Self::Sha3_384),
+            HashAlg::Sha3_512 => digest.try_into().map(Self::Sha3_512),
         }
         .map_err(|_| rc::SIZE)
     }
@@ -48,6 +64,10 @@ impl TpmtHa {
             Self::Sha256(_) => HashAlg::Sha256,
             Self::Sha384(_) => HashAlg::Sha384,
             Self::Sha512(_) => HashAlg::Sha512,
+            Self::Sm3_256(_) => HashAlg::Sm3_256,
+            Self::Sha3_256(_) => HashAlg::Sha3_256,
+            Self::Sha3_384(_) => HashAlg::Sha3_384,
+            Self::Sha3_512(_) => HashAlg::Sha3_512,
         }
     }
 
@@ -56,9 +76,9 @@ impl TpmtHa {
     pub const fn digest(&self) -> &[u8] {
         match self {
             Self::Sha1(digest) => digest,
-            Self::Sha256(digest) => digest,
-            Self::Sha384(digest) => digest,
-            Self::Sha512(digest) => digest,
+            Self::Sha256(digest) | Self::Sm3_256(digest) | Self::Sha3_256(digest) => digest,
+            Self::Sha384(digest) | Self::Sha3_384(digest) => digest,
+            Self::Sha512(digest) | Self::Sha3_512(digest) => digest,
         }
     }
 }
