@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, migrate, refused, started};
+use common::{TestTpm, migrate, refused, started, started_with_everything};
 use sigillo_client::template;
 use sigillo_crypto::{hash::hash, hmac::hmac};
 use sigillo_types::{
@@ -52,7 +52,7 @@ fn event(pcr_handle: Option<PcrHandle>, sequence_handle: ObjectHandle, data: &[u
 
 #[test]
 fn a_hash_is_the_same_in_one_piece_and_in_many() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let message: Vec<u8> = (0..3000u32).map(|n| (n % 251) as u8).collect();
     for hash_alg in HashAlg::ALL {
         let sequence = start(&mut tpm, Some(hash_alg));
@@ -106,7 +106,7 @@ fn an_hmac_is_the_same_in_one_piece_and_in_many() {
 
 #[test]
 fn sequences_with_every_hash_go_on_after_a_migration() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     for hash_alg in HashAlg::ALL {
         let key = hmac_key(&mut tpm, Some(KeyedHashScheme::Hmac { hash_alg }), TpmaObject::empty());
         let begin = HmacStart { handle: key, auth: Tpm2bAuth::default(), hash_alg: None };

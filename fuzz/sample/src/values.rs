@@ -184,6 +184,10 @@ one_of! {
         Self::Sha256(Sample::sample(s)),
         Self::Sha384(Sample::sample(s)),
         Self::Sha512(Sample::sample(s)),
+        Self::Sm3_256(Sample::sample(s)),
+        Self::Sha3_256(Sample::sample(s)),
+        Self::Sha3_384(Sample::sample(s)),
+        Self::Sha3_512(Sample::sample(s)),
     ];
     SymDefObject: s => [Self::Aes { key_bits: Sample::sample(s), mode: Sample::sample(s) }];
     SigScheme: s => [
