@@ -187,6 +187,7 @@ fn the_parameters_of_a_curve_hold_its_generator() {
         let curve = tpm.call(&EccParameters { curve_id }).expect("known").parameters;
         assert!(EcPoint::new(curve_id, &curve.g_x, &curve.g_y).is_ok());
         assert_eq!(curve.p.len(), curve_id.coordinate_size());
+        assert_eq!((curve.key_size, curve.curve_id), (curve_id.bits(), curve_id));
         assert_eq!((curve.h.to_vec(), curve.sign), (vec![1], None));
     }
 }

@@ -51,15 +51,33 @@ impl HashAlg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
 #[tpm(repr = u16, error = CURVE, null = 0x0000, gate = curve)]
 pub enum EccCurve {
+    /// TPM_ECC_NIST_P192: too weak for anything but old data.
+    NistP192 = 0x0001,
+    /// TPM_ECC_NIST_P224.
+    NistP224 = 0x0002,
     /// TPM_ECC_NIST_P256.
     NistP256 = 0x0003,
     /// TPM_ECC_NIST_P384.
     NistP384 = 0x0004,
+    /// TPM_ECC_NIST_P521.
+    NistP521 = 0x0005,
+    /// TPM_ECC_BN_P256: the pairing-friendly curve of ECDAA.
+    BnP256 = 0x0010,
+    /// TPM_ECC_SM2_P256.
+    Sm2P256 = 0x0020,
 }
 
 impl EccCurve {
     /// Every curve this crate knows, in the order of their identifiers.
-    pub const ALL: [Self; 2] = [Self::NistP256, Self::NistP384];
+    pub const ALL: [Self; 7] = [
+        Self::NistP192,
+        Self::NistP224,
+        Self::NistP256,
+        Self::NistP384,
+        Self::NistP521,
+        Self::BnP256,
+        Self::Sm2P256,
+    ];
 
     /// The TPM_ECC_CURVE.
     #[must_use]
@@ -67,13 +85,22 @@ impl EccCurve {
         self as u16
     }
 
+    /// Bits in a coordinate, in the order of the generator and so in a private key: the same for all of these curves.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        match self {
+            Self::NistP192 => 192,
+            Self::NistP224 => 224,
+            Self::NistP256 | Self::BnP256 | Self::Sm2P256 => 256,
+            Self::NistP384 => 384,
+            Self::NistP521 => 521,
+        }
+    }
+
     /// Bytes in one coordinate.
     #[must_use]
     pub const fn coordinate_size(self) -> usize {
-        match self {
-            Self::NistP256 => 32,
-            Self::NistP384 => 48,
-        }
+        self.bits().div_ceil(8) as usize
     }
 }
 

@@ -41,8 +41,9 @@ fn an_unknown_algorithm_gets_the_code_of_its_use() {
     refuses::<KdfAlg>("0010", rc::KDF);
     refuses::<Option<KdfAlg>>("0021", rc::KDF);
     refuses::<EccCurve>("0000", rc::CURVE);
-    refuses::<EccCurve>("0020", rc::CURVE);
-    refuses::<Option<EccCurve>>("0005", rc::CURVE);
+    refuses::<EccCurve>("0006", rc::CURVE);
+    refuses::<EccCurve>("0011", rc::CURVE);
+    refuses::<Option<EccCurve>>("0030", rc::CURVE);
     refuses::<AesKeyBits>("0081", rc::VALUE);
     refuses::<AesKeyBits>("0000", rc::VALUE);
     refuses::<RsaKeyBits>("0801", rc::VALUE);

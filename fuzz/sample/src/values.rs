@@ -160,7 +160,7 @@ units!(
     ClockAdjust: CoarseSlower MediumSlower FineSlower NoChange FineFaster MediumFaster CoarseFaster,
     Capability: Algs Handles Commands PpCommands AuditCommands Pcrs TpmProperties PcrProperties EccCurves AuthPolicies Act,
     HashAlg: Sha1 Sha256 Sha384 Sha512,
-    EccCurve: NistP256 NistP384,
+    EccCurve: NistP192 NistP224 NistP256 NistP384 NistP521 BnP256 Sm2P256,
     ObjectType: Rsa KeyedHash Ecc SymCipher,
     SymMode: Ctr Ofb Cbc Cfb Ecb,
     KdfAlg: Mgf1 Kdf1Sp80056a Kdf1Sp800108,

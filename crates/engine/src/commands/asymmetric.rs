@@ -192,14 +192,16 @@ pub(crate) fn ecdh_z_gen(tpm: &mut Tpm, cmd: EcdhZGen) -> Result<EcdhZGenRespons
 pub(crate) fn ecc_parameters(_: &mut Tpm, cmd: EccParameters) -> Result<EccParametersResponse, Rc> {
     let curve = ecc::parameters(cmd.curve_id);
     // The registry's default key derivation of each curve.
-    let (key_size, hash_alg) = match cmd.curve_id {
-        EccCurve::NistP256 => (256, HashAlg::Sha256),
-        EccCurve::NistP384 => (384, HashAlg::Sha384),
+    let hash_alg = match cmd.curve_id {
+        EccCurve::NistP192 | EccCurve::NistP224 | EccCurve::NistP256 => Some(HashAlg::Sha256),
+        EccCurve::NistP384 => Some(HashAlg::Sha384),
+        EccCurve::NistP521 => Some(HashAlg::Sha512),
+        EccCurve::BnP256 | EccCurve::Sm2P256 => None,
     };
     let parameters = TpmsAlgorithmDetailEcc {
         curve_id: cmd.curve_id,
-        key_size,
-        kdf: Some(KdfScheme::Kdf1Sp80056a { hash_alg }),
+        key_size: cmd.curve_id.bits(),
+        kdf: hash_alg.map(|hash_alg| KdfScheme::Kdf1Sp80056a { hash_alg }),
         sign: None,
         p: curve.p.try_into()?,
         a: curve.a.try_into()?,
