@@ -143,8 +143,18 @@ pub mod id {
     pub const ECDSA: u16 = 0x0018;
     /// Elliptic-curve Diffie-Hellman.
     pub const ECDH: u16 = 0x0019;
+    /// Elliptic-curve direct anonymous attestation.
+    pub const ECDAA: u16 = 0x001A;
+    /// SM2: signing, or agreement on keys.
+    pub const SM2: u16 = 0x001B;
+    /// Elliptic-curve Schnorr.
+    pub const ECSCHNORR: u16 = 0x001C;
+    /// Elliptic-curve Menezes-Qu-Vanstone.
+    pub const ECMQV: u16 = 0x001D;
     /// The concatenation KDF of SP 800-56A.
     pub const KDF1_SP800_56A: u16 = 0x0020;
+    /// The KDF of IEEE 1363a.
+    pub const KDF2: u16 = 0x0021;
     /// The counter-mode KDF of SP 800-108.
     pub const KDF1_SP800_108: u16 = 0x0022;
     /// Elliptic curves.
@@ -220,8 +230,23 @@ pub enum KdfAlg {
     Mgf1 = id::MGF1,
     /// TPM_ALG_KDF1_SP800_56A.
     Kdf1Sp80056a = id::KDF1_SP800_56A,
+    /// TPM_ALG_KDF2.
+    Kdf2 = id::KDF2,
     /// TPM_ALG_KDF1_SP800_108.
     Kdf1Sp800108 = id::KDF1_SP800_108,
+}
+
+/// TPMI_ECC_KEY_EXCHANGE: how two sides with two keys each agree. Part 2, 9.38.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = SCHEME, null = 0x0010)]
+#[repr(u16)]
+pub enum EccKeyExchange {
+    /// TPM_ALG_ECDH: the full unified model.
+    Ecdh = id::ECDH,
+    /// TPM_ALG_SM2: the key exchange of SM2.
+    Sm2 = id::SM2,
+    /// TPM_ALG_ECMQV: full MQV.
+    Ecmqv = id::ECMQV,
 }
 
 /// TPMI_AES_KEY_BITS. Part 2, 11.1.2.

@@ -1,6 +1,9 @@
 //! The curves for which there is no crate of a stable release: P-192, P-224, BN-P256 and SM2-P256, as parameters
 //! of RustCrypto's generic field and group arithmetic.
-#![allow(deprecated, reason = "the macros of primefield 0.14 call a method that crypto-bigint 0.7.11 renamed")]
+#![allow(
+    deprecated,
+    reason = "the macros of primefield 0.14 call a method that crypto-bigint 0.7.11 renamed"
+)]
 
 /// A curve `y^2 = x^3 + ax + b` of prime order over a prime field. Each modulus comes with a small quadratic
 /// non-residue: the generic field wants one for square roots, which nothing here takes.

@@ -17,7 +17,7 @@ mod signature;
 
 pub use agreement::{KeyPair, mqv, sm2_exchange};
 pub use parameters::{CurveParameters, parameters};
-pub use signature::{EcSignature, verify, verify_schnorr, verify_sm2};
+pub use signature::{EcSignature, verify, verify_ecdaa, verify_schnorr, verify_sm2};
 
 /// `value` in exactly the curve's width.
 ///
@@ -197,10 +197,7 @@ impl EcPrivate {
 }
 
 /// A scalar in 1..n from one draw of eight octets more than n has. FIPS 186-5, A.2.1.
-pub(crate) fn scalar_with_extra_bits(
-    curve: EccCurve,
-    rng: &mut dyn Rng,
-) -> Result<Zeroizing<Number>, Error> {
+pub(crate) fn scalar_with_extra_bits(curve: EccCurve, rng: &mut dyn Rng) -> Result<Zeroizing<Number>, Error> {
     let mut wide = Zeroizing::new([0; MAX_WIDTH + 8]);
     let wide = &mut wide[..curve.coordinate_size() + 8];
     rng.fill(wide);

@@ -82,12 +82,7 @@ impl EcPrivate {
     ///
     /// # Errors
     /// None for a key that [`EcPrivate::new`] accepted.
-    pub fn sign_schnorr(
-        &self,
-        alg: HashAlg,
-        digest: &[u8],
-        rng: &mut dyn Rng,
-    ) -> Result<EcSignature, Error> {
+    pub fn sign_schnorr(&self, alg: HashAlg, digest: &[u8], rng: &mut dyn Rng) -> Result<EcSignature, Error> {
         let (curve, width) = (self.curve(), self.curve().coordinate_size());
         self.sign_with(&mut self.nonces(b"ECSCHNORR", digest, rng), |k| {
             let [x, _] = backend::base_mul(curve, k)?;
@@ -185,6 +180,30 @@ pub fn verify_schnorr(
             backend::linear_combination(curve, &s[..width], &minus_e[..width], public.coordinates())?;
         // A signer never gives r = 0: it would tell nothing of the key.
         Ok(!is_zero(&e[..]) && schnorr_r(curve, alg, &x[..width], digest)? == r)
+    })
+}
+
+/// Verifies what the TPM contributes to an ECDAA signature: (k, s) over the value `p`, with the point that
+/// TPM2_Commit made of the generator. Part 1, 44.3.3.3.
+///
+/// # Errors
+/// [`Error::BadSignature`] if it does not verify, whatever the reason.
+pub fn verify_ecdaa(
+    public: &EcPoint,
+    committed: &EcPoint,
+    alg: HashAlg,
+    p: &[u8],
+    k: &[u8],
+    s: &[u8],
+) -> Result<(), Error> {
+    let curve = public.curve();
+    let width = curve.coordinate_size();
+    verified(|| {
+        let (k, s) = (in_range(curve, k)?, in_range(curve, s)?);
+        let t = backend::reduce(&hash(alg, &[&k[..width], p]), parameters(curve).n)?;
+        let minus_t = backend::negate(curve, &t[..width])?;
+        let pair = backend::linear_combination(curve, &s[..width], &minus_t[..width], public.coordinates())?;
+        Ok(EcPoint { curve, coordinates: pair } == *committed)
     })
 }
 

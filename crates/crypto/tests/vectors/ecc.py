@@ -112,6 +112,10 @@ def main():
                 d, hashed = curve.scalar(), digest(alg, b"%d" % next(COUNTER))
                 r, s = scheme(curve, alg, d, hashed)
                 show(scheme.__name__, curve, hash=alg, public=curve.mul(d), digest=hashed, r=r, s=s)
+        d, k, committed, value = curve.scalar(), curve.scalar(), curve.scalar(), digest("Sha256", b"%d" % next(COUNTER))
+        t = int.from_bytes(digest("Sha256", curve.octets(k), value), "big")
+        signed = dict(digest=value, committed=curve.mul(committed), r=k, s=(committed + t * d) % curve.n)
+        show("ecdaa", curve, hash="Sha256", public=curve.mul(d), **signed)
         ds, de, es, ee = (curve.scalar() for _ in range(4))
         half = (curve.bits + 1) // 2
         keys = dict(static=ds, ephemeral=de, other_static=curve.mul(es), other_ephemeral=curve.mul(ee))

@@ -7,8 +7,7 @@ use crate::{
 };
 use alloc::sync::Arc;
 use sigillo_crypto::{
-    derive,
-    ecc::{self, EcPoint},
+    derive, ecc,
     rsa::{oaep_decrypt, oaep_encrypt, pkcs1_decrypt, pkcs1_encrypt},
 };
 use sigillo_types::{
@@ -21,8 +20,7 @@ use sigillo_types::{
     },
     rc,
     structures::{
-        EccScheme, KdfScheme, PublicParms, RsaDecryptScheme, RsaScheme, Tpm2bEccPoint,
-        TpmsAlgorithmDetailEcc, TpmsRsaParms,
+        EccScheme, KdfScheme, PublicParms, RsaDecryptScheme, RsaScheme, TpmsAlgorithmDetailEcc, TpmsRsaParms,
     },
 };
 use zeroize::Zeroizing;
@@ -150,11 +148,7 @@ pub(crate) fn ecdh_key_gen(tpm: &mut Tpm, cmd: EcdhKeyGen) -> Result<EcdhKeyGenR
     let ephemeral = derive::ecc(&mut tpm.rng, receiver.curve()).map_err(failed)?;
     let z = ephemeral.ecdh(&receiver).map_err(failed)?;
     let public = ephemeral.public().map_err(failed)?;
-    Ok(EcdhKeyGenResponse { z_point: sized_point(&z)?, pub_point: sized_point(&public)? })
-}
-
-fn sized_point(point: &EcPoint) -> Result<Tpm2bEccPoint, Fmt1> {
-    Ok(Tpm2bEccPoint { point: key::tpms_point(point)? })
+    Ok(EcdhKeyGenResponse { z_point: key::sized_point(&z)?, pub_point: key::sized_point(&public)? })
 }
 
 /// TPM2_ECDH_ZGen. Part 3, 14.5.
@@ -174,18 +168,16 @@ pub(crate) fn ecdh_z_gen(tpm: &mut Tpm, cmd: EcdhZGen) -> Result<EcdhZGenRespons
     if attributes.contains(TpmaObject::RESTRICTED) || !attributes.contains(TpmaObject::DECRYPT) {
         return Err(rc::ATTRIBUTES.at(EcdhZGen::KEY_HANDLE));
     }
-    if matches!(parms.scheme, Some(EccScheme::Ecdsa { .. })) {
+    if !matches!(parms.scheme, None | Some(EccScheme::Ecdh { .. })) {
         return Err(rc::SCHEME.at(EcdhZGen::KEY_HANDLE));
     }
     let private = key.private();
     let Some(PrivateKey::Ecc(private)) = private.as_deref() else {
         return Err(rc::KEY.at(EcdhZGen::KEY_HANDLE));
     };
-    let given = &cmd.in_point.point;
-    let point =
-        EcPoint::new(parms.curve_id, &given.x, &given.y).map_err(|_| rc::ECC_POINT.at(EcdhZGen::IN_POINT))?;
+    let point = key::point(parms.curve_id, &cmd.in_point).map_err(|code| code.at(EcdhZGen::IN_POINT))?;
     let z = private.ecdh(&point).map_err(|_| rc::NO_RESULT)?;
-    Ok(EcdhZGenResponse { out_point: sized_point(&z)? })
+    Ok(EcdhZGenResponse { out_point: key::sized_point(&z)? })
 }
 
 /// TPM2_ECC_Parameters. Part 3, 14.6.
