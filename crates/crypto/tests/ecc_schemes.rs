@@ -170,7 +170,7 @@ fn two_phase_agreements_are_those_of_another_implementation() {
         };
         let own = KeyPair { static_key: &static_key, ephemeral: &ephemeral };
         let other = KeyPair { static_key: &other_static, ephemeral: &other_ephemeral };
-        assert_eq!(agree(own, other).unwrap(), point(&record, "z"), "{:?}", record.curve());
+        assert_eq!(agree(&own, &other).unwrap(), point(&record, "z"), "{:?}", record.curve());
         seen += 1;
     }
     assert_eq!(seen, 7 * 2 + 2);
@@ -184,12 +184,12 @@ fn both_sides_of_a_two_phase_agreement_agree() {
         let points = keys.each_ref().map(|key| key.public().unwrap());
         for agree in [ecc::mqv, ecc::sm2_exchange] {
             let a = agree(
-                KeyPair { static_key: &keys[0], ephemeral: &keys[1] },
-                KeyPair { static_key: &points[2], ephemeral: &points[3] },
+                &KeyPair { static_key: &keys[0], ephemeral: &keys[1] },
+                &KeyPair { static_key: &points[2], ephemeral: &points[3] },
             );
             let b = agree(
-                KeyPair { static_key: &keys[2], ephemeral: &keys[3] },
-                KeyPair { static_key: &points[0], ephemeral: &points[1] },
+                &KeyPair { static_key: &keys[2], ephemeral: &keys[3] },
+                &KeyPair { static_key: &points[0], ephemeral: &points[1] },
             );
             assert_eq!(a.unwrap(), b.unwrap());
         }
@@ -197,8 +197,8 @@ fn both_sides_of_a_two_phase_agreement_agree() {
     let own = [EccCurve::NistP256, EccCurve::Sm2P256].map(|curve| derive::ecc(&mut rng, curve).unwrap());
     let other = own[0].public().unwrap();
     let mixed = ecc::mqv(
-        KeyPair { static_key: &own[0], ephemeral: &own[1] },
-        KeyPair { static_key: &other, ephemeral: &other },
+        &KeyPair { static_key: &own[0], ephemeral: &own[1] },
+        &KeyPair { static_key: &other, ephemeral: &other },
     );
     assert_eq!(mixed.unwrap_err(), Error::BadValue);
 }

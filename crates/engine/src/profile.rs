@@ -110,8 +110,8 @@ const COMMON: Implemented = Implemented::NOTHING.with_algorithms(&[
 ]);
 
 const PC_CLIENT: Implemented = COMMON
-    .with_algorithms(&[id::SHA1, id::SHA512])
-    .with_curves(&[EccCurve::NistP256, EccCurve::NistP384])
+    .with_algorithms(&[id::SHA1, id::SHA512, id::ECDAA, id::ECSCHNORR, id::KDF2])
+    .with_curves(&[EccCurve::NistP256, EccCurve::NistP384, EccCurve::NistP521])
     .with_rsa_bits(KeySizes::of(&[1024, 2048, 3072, 4096]))
     .with_aes_bits(KeySizes::of(&[128, 192, 256]));
 
@@ -138,10 +138,16 @@ impl Profile {
         }
     }
 
+    /// Every algorithm, curve and key size of this version: what the tests of the algorithms run on.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self { name: "everything", implemented: Implemented::EVERYTHING, ..Self::pc_client() }
+    }
+
     /// The profile of a name; `None` if this version has no such profile.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::pc_client()].into_iter().find(|profile| profile.name == name)
+        [Self::pc_client(), Self::everything()].into_iter().find(|profile| profile.name == name)
     }
 
     /// The curves of the profile in the order of their identifiers.

@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, refused, started, started_with_everything};
 use sigillo_client::template;
 use sigillo_crypto::ecc::EcPoint;
 use sigillo_types::{
@@ -138,7 +138,7 @@ fn only_unrestricted_decryption_keys_of_the_type_decrypt() {
 
 #[test]
 fn both_sides_of_ecdh_agree() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     for curve in EccCurve::ALL {
         let key_handle = primary(&mut tpm, Hierarchy::Owner, template::ecc_decryption(curve));
         let made = tpm.call(&EcdhKeyGen { key_handle }).expect("an ephemeral key");
@@ -182,7 +182,7 @@ fn only_unrestricted_keys_for_ecdh_multiply_points() {
 
 #[test]
 fn the_parameters_of_a_curve_hold_its_generator() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     for curve_id in EccCurve::ALL {
         let curve = tpm.call(&EccParameters { curve_id }).expect("known").parameters;
         assert!(EcPoint::new(curve_id, &curve.g_x, &curve.g_y).is_ok());

@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, migrate, power_cycle, refused, shutdown, started, startup};
+use common::{TestTpm, migrate, power_cycle, refused, shutdown, started_with_everything, startup};
 use p256::elliptic_curve::{
     PrimeField as _, group::CurveAffine as _, ops::Reduce as _, point::AffineCoordinates as _,
 };
@@ -88,7 +88,7 @@ fn ecdaa_signature(signature: TpmtSignature) -> TpmsSignatureEcc {
 
 #[test]
 fn what_is_committed_to_the_generator_verifies_as_a_signature() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     for curve in EccCurve::ALL {
         let key = ecdaa_key(&mut tpm, curve);
         let public = public_point(&mut tpm, key, curve);
@@ -115,7 +115,7 @@ fn what_is_committed_to_the_generator_verifies_as_a_signature() {
 /// With the base name's point B: K = dB, and sB = L + TK, as the verifier of a pseudonymous signature checks with arithmetic of its own.
 #[test]
 fn a_base_name_ties_the_signature_to_a_pseudonym() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let curve = EccCurve::NistP256;
     let key = ecdaa_key(&mut tpm, curve);
     let generator = ecc::base_mul(curve, &[1]).expect("the generator");
@@ -144,7 +144,7 @@ fn a_base_name_ties_the_signature_to_a_pseudonym() {
 
 #[test]
 fn a_commitment_signs_once_and_only_while_it_is_one_of_the_last() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let key = ecdaa_key(&mut tpm, EccCurve::NistP256);
     let (used, range) = (rc::VALUE.at(Sign::IN_SCHEME), rc::RANGE.at(Sign::IN_SCHEME));
     assert_eq!(refused(&mut tpm, &sign(key, 0)), range, "none was made");
@@ -169,7 +169,7 @@ fn a_commitment_signs_once_and_only_while_it_is_one_of_the_last() {
 
 #[test]
 fn a_commitment_belongs_to_its_key() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let key = ecdaa_key(&mut tpm, EccCurve::NistP256);
     let mut other = template::ecc_signing(
         EccCurve::NistP256,
@@ -189,7 +189,7 @@ fn a_commitment_belongs_to_its_key() {
 
 #[test]
 fn an_anonymous_quote_names_neither_signer_nor_caller() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let scheme = EccScheme::Ecdaa { hash_alg: SHA256, count: 0 };
     let key =
         primary(&mut tpm, Hierarchy::Owner, template::ecc_signing(EccCurve::BnP256, Some(scheme), true));
@@ -217,7 +217,7 @@ fn an_anonymous_quote_names_neither_signer_nor_caller() {
 
 #[test]
 fn an_ecdaa_key_signs_by_that_scheme_and_a_count() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let key = ecdaa_key(&mut tpm, EccCurve::NistP256);
     let count = tpm.call(&commit(key)).expect("a commitment").counter;
     let scheme = rc::SCHEME.at(Sign::IN_SCHEME);
@@ -235,7 +235,7 @@ fn an_ecdaa_key_signs_by_that_scheme_and_a_count() {
 
 #[test]
 fn commit_wants_an_ecdaa_key_with_its_private_part() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let rsa = primary(&mut tpm, Hierarchy::Owner, template::rsa_signing(None, false));
     assert_eq!(refused(&mut tpm, &commit(rsa)), rc::KEY.at(Commit::SIGN_HANDLE));
     flush(&mut tpm, rsa);
@@ -264,7 +264,7 @@ fn commit_wants_an_ecdaa_key_with_its_private_part() {
 
 #[test]
 fn commit_refuses_what_is_no_point() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let key = ecdaa_key(&mut tpm, EccCurve::NistP256);
     let whole = commit_to_base_name(key);
     let half = Commit { y2: Tpm2bEccParameter::default(), ..whole.clone() };
@@ -281,7 +281,7 @@ fn commit_refuses_what_is_no_point() {
 
 #[test]
 fn a_commitment_lives_until_tpm_reset() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let key = ecdaa_key(&mut tpm, EccCurve::NistP256);
     let counters: [u16; 4] = core::array::from_fn(|_| tpm.call(&commit(key)).expect("a commitment").counter);
     migrate(&mut tpm, 5000);
@@ -304,7 +304,7 @@ fn a_commitment_lives_until_tpm_reset() {
 
 #[test]
 fn ephemeral_keys_are_points_of_their_curve_and_count_with_commitments() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     for (count, curve_id) in (0..).zip(EccCurve::ALL) {
         let made = tpm.call(&EcEphemeral { curve_id }).expect("an ephemeral key");
         point(curve_id, &made.q);

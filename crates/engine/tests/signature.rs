@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, refused, started, started_with_everything};
 use sigillo_client::template;
 use sigillo_crypto::{
     ecc::{self, EcPoint},
@@ -68,7 +68,7 @@ fn verifies(public: &TpmtPublic, digest: &[u8], signature: &TpmtSignature) -> bo
 
 #[test]
 fn what_a_key_signs_verifies_inside_and_outside() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     let hash_alg = HashAlg::Sha384;
     let (schnorr, own_schnorr) = (SigScheme::EcSchnorr { hash_alg }, EccScheme::EcSchnorr { hash_alg });
     let (sm2, own_sm2) = (SigScheme::Sm2 { hash_alg }, EccScheme::Sm2 { hash_alg });

@@ -238,7 +238,7 @@ pub enum KdfAlg {
 
 /// TPMI_ECC_KEY_EXCHANGE: how two sides with two keys each agree. Part 2, 9.38.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
-#[tpm(repr = u16, error = SCHEME, null = 0x0010)]
+#[tpm(repr = u16, error = SCHEME, null = 0x0010, gate = algorithm)]
 #[repr(u16)]
 pub enum EccKeyExchange {
     /// TPM_ALG_ECDH: the full unified model.

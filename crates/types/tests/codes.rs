@@ -39,7 +39,7 @@ fn an_unknown_algorithm_gets_the_code_of_its_use() {
     refuses::<SymMode>("0010", rc::MODE);
     refuses::<Option<SymMode>>("003F", rc::MODE);
     refuses::<KdfAlg>("0010", rc::KDF);
-    refuses::<Option<KdfAlg>>("0021", rc::KDF);
+    refuses::<Option<KdfAlg>>("001F", rc::KDF);
     refuses::<EccCurve>("0000", rc::CURVE);
     refuses::<EccCurve>("0006", rc::CURVE);
     refuses::<EccCurve>("0011", rc::CURVE);
@@ -71,16 +71,16 @@ fn a_scheme_that_is_not_supported_gets_the_code_of_its_interface_type() {
     refuses::<Option<KeyedHashScheme>>("000A 000B 0099", rc::KDF);
     refuses::<KeyedHashScheme>("0010", rc::VALUE);
     refuses::<Option<SigScheme>>("0017 000B", rc::SCHEME);
-    refuses::<Option<SigScheme>>("001A 000B 0000", rc::SCHEME);
+    refuses::<Option<SigScheme>>("0099 000B", rc::SCHEME);
     refuses::<Option<SigScheme>>("0014 0010", rc::HASH);
     refuses::<SigScheme>("0010", rc::SCHEME);
-    refuses::<Option<KdfScheme>>("0021 000B", rc::KDF);
+    refuses::<Option<KdfScheme>>("001F 000B", rc::KDF);
     refuses::<Option<KdfScheme>>("0007 0010", rc::HASH);
     refuses::<Option<RsaScheme>>("0018 000B", rc::VALUE);
     refuses::<Option<RsaScheme>>("0017 0099", rc::HASH);
     refuses::<Option<RsaDecryptScheme>>("0014 000B", rc::VALUE);
     refuses::<Option<EccScheme>>("0014 000B", rc::SCHEME);
-    refuses::<Option<EccScheme>>("001B 000B", rc::SCHEME);
+    refuses::<Option<EccScheme>>("0099 000B", rc::SCHEME);
     refuses::<Option<TpmtSignature>>("0015", rc::SCHEME);
     refuses::<TpmtSignature>("0010", rc::SCHEME);
     refuses::<TpmtSignature>("0014 0010 0000", rc::HASH);

@@ -5,7 +5,7 @@ use crate::backend::curve::{self as backend, MAX_WIDTH, Number};
 use crate::{EccCurve, Error};
 
 /// The keys of one side: the private ones of ours, or the public ones of the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct KeyPair<'a, K> {
     /// The one that lasts.
     pub static_key: &'a K,
@@ -61,7 +61,7 @@ fn exchange(
 /// # Errors
 /// - [`Error::BadValue`] if the keys are not all on one curve.
 /// - [`Error::NoResult`] if the result is the point at infinity.
-pub fn mqv(own: KeyPair<'_, EcPrivate>, other: KeyPair<'_, EcPoint>) -> Result<EcPoint, Error> {
+pub fn mqv(own: &KeyPair<'_, EcPrivate>, other: &KeyPair<'_, EcPoint>) -> Result<EcPoint, Error> {
     let f = half(own.static_key.curve());
     let ephemeral = own.ephemeral.public()?;
     exchange(
@@ -76,7 +76,7 @@ pub fn mqv(own: KeyPair<'_, EcPrivate>, other: KeyPair<'_, EcPoint>) -> Result<E
 ///
 /// # Errors
 /// As [`mqv`].
-pub fn sm2_exchange(own: KeyPair<'_, EcPrivate>, other: KeyPair<'_, EcPoint>) -> Result<EcPoint, Error> {
+pub fn sm2_exchange(own: &KeyPair<'_, EcPrivate>, other: &KeyPair<'_, EcPoint>) -> Result<EcPoint, Error> {
     let f = half(own.static_key.curve()) - 1;
     let ephemeral = own.ephemeral.public()?;
     exchange(

@@ -205,8 +205,8 @@ pub(super) fn ecmqv(_: &mut dyn Rng) -> Option<bool> {
     let other_static = EcPoint::new(curve, &MQV_OTHER_STATIC_X, &MQV_OTHER_STATIC_Y).ok()?;
     let other_ephemeral = EcPoint::new(curve, &MQV_OTHER_EPHEMERAL_X, &MQV_OTHER_EPHEMERAL_Y).ok()?;
     let z = ecc::mqv(
-        KeyPair { static_key: &static_key, ephemeral: &ephemeral },
-        KeyPair { static_key: &other_static, ephemeral: &other_ephemeral },
+        &KeyPair { static_key: &static_key, ephemeral: &ephemeral },
+        &KeyPair { static_key: &other_static, ephemeral: &other_ephemeral },
     );
     Some(z.ok()?.x() == MQV_Z)
 }

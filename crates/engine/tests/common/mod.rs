@@ -83,8 +83,12 @@ pub type TestTpm = Client<Local>;
 
 /// A fresh TPM after _TPM_Init, before Startup.
 pub fn powered() -> TestTpm {
+    powered_as(Profile::pc_client())
+}
+
+fn powered_as(profile: Profile) -> TestTpm {
     let mut host = TestHost::default();
-    let mut tpm = Tpm::manufacture(Profile::pc_client(), &mut host).expect("the test host has entropy");
+    let mut tpm = Tpm::manufacture(profile, &mut host).expect("the test host has entropy");
     let disk = tpm.permanent_state().to_vec();
     tpm.init(&mut host);
     Client::new(Local {
@@ -103,6 +107,13 @@ pub fn powered() -> TestTpm {
 /// A fresh TPM after Startup(CLEAR).
 pub fn started() -> TestTpm {
     let mut tpm = powered();
+    startup(&mut tpm, StartupType::Clear).expect("a fresh TPM starts");
+    tpm
+}
+
+/// A fresh TPM with every algorithm and curve, after Startup(CLEAR).
+pub fn started_with_everything() -> TestTpm {
+    let mut tpm = powered_as(Profile::everything());
     startup(&mut tpm, StartupType::Clear).expect("a fresh TPM starts");
     tpm
 }
