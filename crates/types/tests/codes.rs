@@ -276,7 +276,7 @@ fn a_public_area_answers_for_its_first_wrong_part() {
         rc::VALUE,
     );
     refuses::<Tpm2bPublic>(
-        &public("0023", "000B", "00040040", "0000 0010 0010 0001 0010 0000 0000"),
+        &public("0023", "000B", "00040040", "0000 0010 0010 0006 0010 0000 0000"),
         rc::CURVE,
     );
     refuses::<Tpm2bPublic>(
