@@ -39,7 +39,7 @@ fn signatures_of_another_implementation_verify_and_no_others() {
     let mut seen = 0;
     for record in all_records() {
         let scheme = record.text("scheme");
-        if matches!(scheme, "ecdaa" | "mqv" | "sm2_exchange") {
+        if matches!(scheme, "ecdaa" | "encryption" | "mqv" | "sm2_exchange") {
             continue;
         }
         let verify = verify(scheme);
@@ -174,6 +174,37 @@ fn two_phase_agreements_are_those_of_another_implementation() {
         seen += 1;
     }
     assert_eq!(seen, 7 * 2 + 2);
+}
+
+#[test]
+fn what_another_implementation_encrypted_is_decrypted() {
+    let mut seen = 0;
+    for record in all_records().iter().filter(|record| record.text("scheme") == "encryption") {
+        let (key, ephemeral, alg) = (private(record, "d"), point(record, "ephemeral"), record.hash());
+        let (data, integrity) = (record.hex("data"), record.hex("integrity"));
+        let message = ecc::decrypt(&key, alg, &ephemeral, &data, &integrity).unwrap();
+        assert_eq!(message[..], record.hex("message")[..]);
+        let mut other = data.clone();
+        other[3] ^= 1;
+        assert_eq!(ecc::decrypt(&key, alg, &ephemeral, &other, &integrity), Err(Error::BadPadding));
+        assert_eq!(ecc::decrypt(&key, alg, &ephemeral, &data, &integrity[1..]), Err(Error::BadPadding));
+        seen += 1;
+    }
+    assert_eq!(seen, 7 * 2);
+}
+
+#[test]
+fn what_is_encrypted_is_decrypted_on_every_curve() {
+    let mut rng = drbg(1);
+    for curve in EccCurve::ALL {
+        let key = derive::ecc(&mut rng, curve).unwrap();
+        for len in [0, 1, 32, 33, 1000] {
+            let message = vec![7; len];
+            let made = ecc::encrypt(&key.public().unwrap(), HashAlg::Sha256, &message, &mut rng).unwrap();
+            let back = ecc::decrypt(&key, HashAlg::Sha256, &made.ephemeral, &made.data, &made.integrity);
+            assert_eq!(back.unwrap()[..], message[..]);
+        }
+    }
 }
 
 #[test]

@@ -12,10 +12,12 @@ use crate::backend::curve::{self as backend, MAX_WIDTH, Number, Pair};
 use crate::{EccCurve, Error, Rng};
 
 mod agreement;
+mod encryption;
 mod parameters;
 mod signature;
 
 pub use agreement::{KeyPair, mqv, sm2_exchange};
+pub use encryption::{EcCiphertext, decrypt, encrypt};
 pub use parameters::{CurveParameters, parameters};
 pub use signature::{EcSignature, verify, verify_ecdaa, verify_schnorr, verify_sm2};
 

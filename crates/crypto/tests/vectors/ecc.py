@@ -80,6 +80,19 @@ def sm2(curve, alg, d, hashed):
     return r, pow(1 + d, -1, curve.n) * (k - r * d) % curve.n
 
 
+def kdf2(alg, key, size):
+    blocks = [digest(alg, key, counter.to_bytes(4, "big")) for counter in range(1, size // 16 + 2)]
+    return b"".join(blocks)[:size]
+
+
+def encryption(curve, alg, d, message):
+    k = curve.scalar()
+    x, y = map(curve.octets, curve.mul(k, curve.mul(d)))
+    data = bytes(m ^ t for m, t in zip(message, kdf2(alg, x + y, len(message))))
+    values = dict(d=d, message=message, ephemeral=curve.mul(k), data=data, integrity=digest(alg, x, message, y))
+    show("encryption", curve, hash=alg, **values)
+
+
 def exchange(curve, f, first, second):
     """(first, second) of A with those of B; the second of each counts by the associated value of its ephemeral key."""
 
@@ -116,6 +129,8 @@ def main():
         t = int.from_bytes(digest("Sha256", curve.octets(k), value), "big")
         signed = dict(digest=value, committed=curve.mul(committed), r=k, s=(committed + t * d) % curve.n)
         show("ecdaa", curve, hash="Sha256", public=curve.mul(d), **signed)
+        encryption(curve, "Sha1", curve.scalar(), b"encryption standard")
+        encryption(curve, "Sha384", curve.scalar(), bytes(range(100)))
         ds, de, es, ee = (curve.scalar() for _ in range(4))
         half = (curve.bits + 1) // 2
         keys = dict(static=ds, ephemeral=de, other_static=curve.mul(es), other_ephemeral=curve.mul(ee))
