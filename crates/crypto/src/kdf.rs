@@ -88,6 +88,19 @@ pub fn kdfe(
     })
 }
 
+/// KDF2: the key derivation of SM2 encryption, a hash of the key and a counter. ISO/IEC 18033-2, 6.2.3;
+/// GB/T 32918.4-2016, 5.4.3.
+#[must_use]
+pub fn kdf2(hash: HashAlg, key: &[&[u8]], bits: u32) -> Zeroizing<Vec<u8>> {
+    let mut keyed = Hasher::new(hash);
+    key.iter().for_each(|part| keyed.update(part));
+    expand(bits, |counter| {
+        let mut hasher = keyed.clone();
+        hasher.update(&counter.to_be_bytes());
+        hasher.finish()
+    })
+}
+
 /// MGF1: combines `out` with the mask made from `seed` (exclusive or). RFC 8017, B.2.1.
 pub fn mgf1_xor(hash: HashAlg, seed: &[u8], out: &mut [u8]) {
     let mut seeded = Hasher::new(hash);

@@ -6,10 +6,13 @@ use sigillo_crypto::ecc::{self, EcPoint, EcPrivate};
 use sigillo_crypto::{EccCurve, Error, Rng, derive};
 use support::drbg;
 
-/// One less than a big-endian number that does not end in zero.
-fn less_one(n: &[u8]) -> Vec<u8> {
+/// A big-endian number less a small one.
+fn less(n: &[u8], mut small: u8) -> Vec<u8> {
     let mut out = n.to_vec();
-    *out.last_mut().unwrap() -= 1;
+    for octet in out.iter_mut().rev() {
+        let (difference, borrow) = octet.overflowing_sub(small);
+        (*octet, small) = (difference, u8::from(borrow));
+    }
     out
 }
 
@@ -20,7 +23,7 @@ fn the_parameters_are_those_of_the_arithmetic() {
         let generator = EcPoint::new(curve, parameters.gx, parameters.gy).unwrap();
         assert_eq!(ecc::base_mul(curve, &[1]).unwrap(), generator);
         // (n - 1) G = -G: the same x, and y's that add up to p.
-        let last = ecc::base_mul(curve, &less_one(parameters.n)).unwrap();
+        let last = ecc::base_mul(curve, &less(parameters.n, 1)).unwrap();
         assert_eq!(last.x(), generator.x());
         let mut carry = 0u16;
         for ((a, b), p) in last.y().iter().zip(generator.y()).zip(parameters.p).rev() {
@@ -28,9 +31,11 @@ fn the_parameters_are_those_of_the_arithmetic() {
             assert_eq!(carry & 0xFF, u16::from(*p));
             carry >>= 8;
         }
-        // a = p - 3.
-        assert_eq!(less_one(&less_one(&less_one(parameters.p))), parameters.a);
+        // a = p - 3, but for the one curve without a linear term.
+        let a = if curve == EccCurve::BnP256 { vec![0; 32] } else { less(parameters.p, 3) };
+        assert_eq!(parameters.a, a);
         assert_eq!(parameters.b.len(), curve.coordinate_size());
+        assert_eq!(parameters.n.len(), curve.coordinate_size());
         assert_eq!(parameters.h, [1]);
     }
 }
@@ -52,7 +57,7 @@ fn scalars_outside_the_group_are_refused() {
             assert_eq!(ecc::base_mul(curve, &k).unwrap_err(), error);
             assert_eq!(generator.mul(&k).unwrap_err(), error);
         }
-        EcPrivate::new(curve, &less_one(n)).unwrap();
+        EcPrivate::new(curve, &less(n, 1)).unwrap();
         // Leading zeros and short forms are the same number.
         let padded = [vec![0; width + 5], vec![2]].concat();
         assert_eq!(generator.mul(&padded).unwrap(), generator.mul(&[2]).unwrap());
@@ -70,8 +75,8 @@ fn points_off_the_curve_are_refused() {
             (generator.y(), generator.x(), Error::BadPoint),
             (&[], &[], Error::BadPoint),
             (parameters.p, generator.y(), Error::BadPoint),
-            (&[0xFF; 48][..curve.coordinate_size()], generator.y(), Error::BadPoint),
-            (&[1; 49], generator.y(), Error::BadSize),
+            (&[0xFF; 66][..curve.coordinate_size()], generator.y(), Error::BadPoint),
+            (&[1; 67], generator.y(), Error::BadSize),
         ] {
             assert_eq!(EcPoint::new(curve, x, y).unwrap_err(), error);
             assert!(!ecc::is_on_curve(curve, x, y));
@@ -103,7 +108,7 @@ fn signatures_verify_for_digests_of_every_length_and_nothing_else_does() {
         let key = derive::ecc(&mut rng, curve).unwrap();
         let public = key.public().unwrap();
         let stranger = derive::ecc(&mut rng, curve).unwrap().public().unwrap();
-        for len in [0, 1, 20, 32, 48, 64] {
+        for len in [0, 1, 20, 32, 48, 64, 66, 70] {
             let digest = vec![0xA5; len];
             let signature = key.sign(&digest, &mut rng).unwrap();
             let (r, s) = (signature.r(), signature.s());
@@ -115,7 +120,7 @@ fn signatures_verify_for_digests_of_every_length_and_nothing_else_does() {
                 len >= curve.coordinate_size()
             );
             assert_eq!(ecc::verify(&public, &digest, s, r), bad);
-            for out_of_range in [&[][..], &[0], ecc::parameters(curve).n, &[0xFF; 49]] {
+            for out_of_range in [&[][..], &[0], ecc::parameters(curve).n, &[0xFF; 67]] {
                 assert_eq!(ecc::verify(&public, &digest, out_of_range, s), bad);
                 assert_eq!(ecc::verify(&public, &digest, r, out_of_range), bad);
             }

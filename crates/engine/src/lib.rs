@@ -28,6 +28,7 @@
 extern crate alloc;
 
 mod commands;
+mod commit;
 mod context_blob;
 mod da;
 mod dispatch;

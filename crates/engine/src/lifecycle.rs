@@ -5,8 +5,8 @@ use crate::{
     secret::Secret,
     selftest::SelfTests,
     state::{
-        ClearData, DictionaryAttack, HierarchyRecord, NvMemory, Orderly, PcrValue, Persistent, ResetData,
-        Sequence, State, Volatile, object::SequenceKind, persistent::Shutdown,
+        ClearData, Commits, DictionaryAttack, HierarchyRecord, NvMemory, Orderly, PcrValue, Persistent,
+        ResetData, Sequence, State, Volatile, object::SequenceKind, persistent::Shutdown,
     },
     ticket::CONTEXT_HASH,
     time::Timing,
@@ -81,6 +81,7 @@ pub(crate) fn fresh_reset_data(rng: &mut Drbg) -> ResetData {
         command_audit_digest: Vec::new(),
         restart_count: 0,
         pcr_update_counter: 0,
+        commits: Commits::default(),
     }
 }
 

@@ -110,8 +110,17 @@ const COMMON: Implemented = Implemented::NOTHING.with_algorithms(&[
 ]);
 
 const PC_CLIENT: Implemented = COMMON
-    .with_algorithms(&[id::SHA1, id::SHA512, id::SHA3_256, id::SHA3_384, id::SHA3_512])
-    .with_curves(&[EccCurve::NistP256, EccCurve::NistP384])
+    .with_algorithms(&[
+        id::SHA1,
+        id::SHA512,
+        id::SHA3_256,
+        id::SHA3_384,
+        id::SHA3_512,
+        id::ECDAA,
+        id::ECSCHNORR,
+        id::KDF2,
+    ])
+    .with_curves(&[EccCurve::NistP256, EccCurve::NistP384, EccCurve::NistP521])
     .with_rsa_bits(KeySizes::of(&[1024, 2048, 3072, 4096]))
     .with_aes_bits(KeySizes::of(&[128, 192, 256]));
 

@@ -2,6 +2,7 @@
 
 use crate::{
     Tpm,
+    commit::Purpose,
     object::{
         handle_name,
         key::{self, PrivateKey},
@@ -11,7 +12,8 @@ use crate::{
 };
 use alloc::sync::Arc;
 use sigillo_crypto::{
-    HashAlg, ct_eq, ecc,
+    HashAlg, ct_eq,
+    ecc::{self, EcPrivate, EcSignature},
     hash::hash,
     hmac::hmac,
     kdf::kdfa,
@@ -19,7 +21,7 @@ use sigillo_crypto::{
 };
 use sigillo_types::{
     Fmt1, Position, Rc,
-    buffers::{Tpm2bAttest, Tpm2bData},
+    buffers::{Tpm2bAttest, Tpm2bData, Tpm2bName},
     handles::{Hierarchy, ObjectHandle, rh},
     rc,
     structures::{
@@ -43,7 +45,14 @@ pub(crate) fn select_scheme(key: &Object, asked: Option<SigScheme>) -> Result<Si
         PublicParms::Ecc(parms) => match parms.scheme {
             None => None,
             Some(EccScheme::Ecdsa { hash_alg }) => Some(SigScheme::Ecdsa { hash_alg }),
-            Some(EccScheme::Ecdh { .. }) => return Err(rc::SCHEME),
+            Some(EccScheme::Sm2 { hash_alg }) => Some(SigScheme::Sm2 { hash_alg }),
+            Some(EccScheme::EcSchnorr { hash_alg }) => Some(SigScheme::EcSchnorr { hash_alg }),
+            // Which commitment is used is for the command to say. Part 2, 11.1.18.
+            Some(EccScheme::Ecdaa { hash_alg, .. }) => match asked {
+                Some(asked @ SigScheme::Ecdaa { hash_alg: other, .. }) if other == hash_alg => Some(asked),
+                _ => return Err(rc::SCHEME),
+            },
+            Some(EccScheme::Ecdh { .. } | EccScheme::Ecmqv { .. }) => return Err(rc::SCHEME),
         },
         PublicParms::KeyedHash(parms) => match parms.scheme {
             None => None,
@@ -59,11 +68,22 @@ pub(crate) fn select_scheme(key: &Object, asked: Option<SigScheme>) -> Result<Si
     };
     let fits = match key.public.parameters {
         PublicParms::Rsa(_) => matches!(scheme, SigScheme::Rsassa { .. } | SigScheme::Rsapss { .. }),
-        PublicParms::Ecc(_) => matches!(scheme, SigScheme::Ecdsa { .. }),
+        PublicParms::Ecc(_) => matches!(
+            scheme,
+            SigScheme::Ecdsa { .. }
+                | SigScheme::Ecdaa { .. }
+                | SigScheme::Sm2 { .. }
+                | SigScheme::EcSchnorr { .. }
+        ),
         PublicParms::KeyedHash(_) => matches!(scheme, SigScheme::Hmac { .. }),
         PublicParms::SymCipher(_) => false,
     };
     if fits { Ok(scheme) } else { Err(rc::SCHEME) }
+}
+
+fn ecc_signature(hash: HashAlg, signature: &EcSignature) -> Result<TpmsSignatureEcc, Fmt1> {
+    let (signature_r, signature_s) = (signature.r().try_into()?, signature.s().try_into()?);
+    Ok(TpmsSignatureEcc { hash, signature_r, signature_s })
 }
 
 /// The HMAC key in an object.
@@ -87,10 +107,30 @@ pub(crate) struct Signer {
 }
 
 impl Tpm {
+    /// As [`select_scheme`], and a commitment that the scheme names waits for its use.
+    ///
+    /// # Errors
+    /// As [`select_scheme`]; `RANGE` if the commitment is not one of the last, `VALUE` if it was used. Part 1, 44.2.5.
+    pub(crate) fn signing_scheme(&self, key: &Object, asked: Option<SigScheme>) -> Result<SigScheme, Fmt1> {
+        let scheme = select_scheme(key, asked)?;
+        if let SigScheme::Ecdaa { count, .. } = scheme {
+            self.committed(key, count)?;
+        }
+        Ok(scheme)
+    }
+
+    /// The ephemeral key of a commitment for `key`.
+    fn committed(&self, key: &Object, count: u16) -> Result<EcPrivate, Fmt1> {
+        let PublicParms::Ecc(parms) = &key.public.parameters else { return Err(rc::SCHEME) };
+        // TPM2_Commit refuses a key without a nameAlg.
+        let alg = key.name_alg().ok_or(rc::VALUE)?;
+        self.waiting_commit(parms.curve_id, Purpose::Signing(alg, key), count)
+    }
+
     /// The signer of an attestation command whose parameters stand at `handle_at` and `scheme_at`. Part 3, 18.1.
     ///
     /// # Errors
-    /// `TYPE` for a sequence and `KEY` for a key that does not sign, at the handle; `SCHEME` at the scheme.
+    /// `TYPE` for a sequence and `KEY` for a key that does not sign, at the handle; those of [`Tpm::signing_scheme`] at the scheme.
     pub(crate) fn signer(
         &self,
         handle: Option<ObjectHandle>,
@@ -103,13 +143,14 @@ impl Tpm {
         if !key.is_signing() {
             return Err(rc::KEY.at(handle_at));
         }
-        let scheme = select_scheme(&key, scheme).map_err(|code| code.at(scheme_at))?;
+        let scheme = self.signing_scheme(&key, scheme).map_err(|code| code.at(scheme_at))?;
         Ok(Signer { key: Some(key), scheme: Some(scheme) })
     }
 
-    /// Signs a digest; `scheme` comes from [`select_scheme`].
+    /// Signs a digest; `scheme` comes from [`Tpm::signing_scheme`].
     ///
     /// # Errors
+    /// - `NO_RESULT` if the number that would sign is zero.
     /// - `SCHEME` if the key is not of the scheme's family.
     /// - `SIZE` if the digest is not one of the scheme's hash.
     /// - `FAILURE` for a fault of the private operation.
@@ -140,14 +181,28 @@ impl Tpm {
             }
             (SigScheme::Ecdsa { .. }, PrivateKey::Ecc(private)) => {
                 let signature = private.sign(digest, &mut self.rng).map_err(failed)?;
-                let (signature_r, signature_s) = (signature.r().try_into()?, signature.s().try_into()?);
-                Ok(TpmtSignature::Ecdsa(TpmsSignatureEcc { hash, signature_r, signature_s }))
+                Ok(TpmtSignature::Ecdsa(ecc_signature(hash, &signature)?))
+            }
+            (SigScheme::EcSchnorr { .. }, PrivateKey::Ecc(private)) => {
+                let signature = private.sign_schnorr(hash, digest, &mut self.rng).map_err(failed)?;
+                Ok(TpmtSignature::EcSchnorr(ecc_signature(hash, &signature)?))
+            }
+            (SigScheme::Sm2 { .. }, PrivateKey::Ecc(private)) => {
+                let signature = private.sign_sm2(digest, &mut self.rng).map_err(failed)?;
+                Ok(TpmtSignature::Sm2(ecc_signature(hash, &signature)?))
+            }
+            (SigScheme::Ecdaa { count, .. }, PrivateKey::Ecc(private)) => {
+                let committed = self.committed(key, count)?;
+                let signature =
+                    private.sign_ecdaa(hash, digest, &committed, &mut self.rng).map_err(|_| rc::NO_RESULT)?;
+                self.end_commit(count);
+                Ok(TpmtSignature::Ecdaa(ecc_signature(hash, &signature)?))
             }
             _ => Err(rc::SCHEME.into()),
         }
     }
 
-    /// Verifies a signature over a digest. An HMAC key with a scheme verifies by that scheme only. Part 3, 20.2.
+    /// Verifies a signature over a digest; one of ECDAA no TPM verifies. An HMAC key with a scheme verifies by that scheme only. Part 3, 20.2.
     ///
     /// # Errors
     /// - `SCHEME` if the signature is not of the key's family.
@@ -172,6 +227,14 @@ impl Tpm {
                 let public = key::ecc_public(&key.public)?;
                 ecc::verify(&public, digest, &of.signature_r, &of.signature_s).is_ok()
             }
+            (PublicParms::Ecc(_), TpmtSignature::EcSchnorr(of)) => {
+                let public = key::ecc_public(&key.public)?;
+                ecc::verify_schnorr(&public, of.hash, digest, &of.signature_r, &of.signature_s).is_ok()
+            }
+            (PublicParms::Ecc(_), TpmtSignature::Sm2(of)) => {
+                let public = key::ecc_public(&key.public)?;
+                ecc::verify_sm2(&public, digest, &of.signature_r, &of.signature_s).is_ok()
+            }
             (PublicParms::KeyedHash(parms), TpmtSignature::Hmac(of)) => {
                 let bits = hmac_key(key)?;
                 let hash_alg = of.hash_alg();
@@ -183,16 +246,19 @@ impl Tpm {
         if verified { Ok(()) } else { Err(rc::SIGNATURE) }
     }
 
-    /// Builds an attestation and signs it; without a key it stays unsigned. Part 1, 28.2 and Part 3, 18.1.
+    /// Builds an attestation and signs it; without a key it stays unsigned. One signed by ECDAA names neither the signer nor the caller's
+    /// data, which is signed beside it. Part 1, 28.2 and 44.3.3.3; Part 3, 18.1.
     ///
     /// # Errors
     /// As [`Tpm::sign`].
     pub(crate) fn sign_attest(
         &mut self,
         signer: &Signer,
-        extra_data: Tpm2bData,
+        mut extra_data: Tpm2bData,
         attested: Attested,
     ) -> Result<(Tpm2bAttest, Option<TpmtSignature>), Rc> {
+        let anonymous = matches!((&signer.key, signer.scheme), (Some(_), Some(SigScheme::Ecdaa { .. })));
+        let qualifying_data = if anonymous { Some(core::mem::take(&mut extra_data)) } else { None };
         let mut attest = TpmsAttest {
             qualified_signer: signer
                 .key
@@ -204,10 +270,16 @@ impl Tpm {
             attested,
         };
         self.obfuscate(signer, &mut attest);
+        if anonymous {
+            attest.qualified_signer = Tpm2bName::default();
+        }
         let attest = Tpm2bAttest::from(&attest);
         let signature = match (&signer.key, signer.scheme) {
             (Some(key), Some(scheme)) => {
-                let digest = hash(scheme.hash_alg(), &[&attest]);
+                let mut digest = hash(scheme.hash_alg(), &[&attest]);
+                if let Some(data) = &qualifying_data {
+                    digest = hash(scheme.hash_alg(), &[data, &digest]);
+                }
                 Some(self.sign(key, scheme, &digest)?)
             }
             _ => None,

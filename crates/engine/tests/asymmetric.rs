@@ -3,16 +3,26 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, refused, started, started_with_everything};
 use sigillo_client::template;
-use sigillo_crypto::ecc::EcPoint;
+use sigillo_crypto::{
+    drbg::Drbg,
+    ecc::{self, EcPoint, EcPrivate, KeyPair},
+};
 use sigillo_types::{
     EccCurve, HashAlg,
-    buffers::{Tpm2bData, Tpm2bPublicKeyRsa, Tpm2bRsaMessage},
-    commands::{EccParameters, EcdhKeyGen, EcdhZGen, RsaDecrypt, RsaEncrypt},
+    alg::EccKeyExchange,
+    buffers::{Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer, Tpm2bPublicKeyRsa, Tpm2bRsaMessage},
+    commands::{
+        EcEphemeral, EccDecrypt, EccEncrypt, EccEncryptResponse, EccParameters, EcdhKeyGen, EcdhZGen,
+        ReadPublic, RsaDecrypt, RsaEncrypt, ZGen2Phase,
+    },
     handles::{Hierarchy, ObjectHandle},
     rc,
-    structures::{EccScheme, PublicParms, RsaDecryptScheme, RsaScheme, Tpm2bEccPoint},
+    structures::{
+        EccScheme, KdfScheme, PublicId, PublicParms, RsaDecryptScheme, RsaScheme, Tpm2bEccPoint,
+        TpmsEccPoint, TpmtPublic,
+    },
 };
 use support::{flush, primary};
 
@@ -138,7 +148,7 @@ fn only_unrestricted_decryption_keys_of_the_type_decrypt() {
 
 #[test]
 fn both_sides_of_ecdh_agree() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     for curve in EccCurve::ALL {
         let key_handle = primary(&mut tpm, Hierarchy::Owner, template::ecc_decryption(curve));
         let made = tpm.call(&EcdhKeyGen { key_handle }).expect("an ephemeral key");
@@ -182,11 +192,238 @@ fn only_unrestricted_keys_for_ecdh_multiply_points() {
 
 #[test]
 fn the_parameters_of_a_curve_hold_its_generator() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     for curve_id in EccCurve::ALL {
         let curve = tpm.call(&EccParameters { curve_id }).expect("known").parameters;
         assert!(EcPoint::new(curve_id, &curve.g_x, &curve.g_y).is_ok());
         assert_eq!(curve.p.len(), curve_id.coordinate_size());
+        assert_eq!((curve.key_size, curve.curve_id), (curve_id.bits(), curve_id));
         assert_eq!((curve.h.to_vec(), curve.sign), (vec![1], None));
     }
+}
+
+/// The other side of an agreement: keys outside of the TPM.
+struct OtherSide {
+    static_key: EcPrivate,
+    ephemeral: EcPrivate,
+}
+
+impl OtherSide {
+    fn new(curve: EccCurve, static_key: &[u8], ephemeral: &[u8]) -> Self {
+        let [static_key, ephemeral] =
+            [static_key, ephemeral].map(|d| EcPrivate::new(curve, d).expect("a private key"));
+        Self { static_key, ephemeral }
+    }
+
+    fn points(&self) -> [Tpm2bEccPoint; 2] {
+        [&self.static_key, &self.ephemeral].map(|key| sized(&key.public().expect("a point")))
+    }
+
+    /// What it computes of the TPM's public keys.
+    fn agree(&self, scheme: EccKeyExchange, static_a: &EcPoint, ephemeral_a: &EcPoint) -> [Tpm2bEccPoint; 2] {
+        let own = KeyPair { static_key: &self.static_key, ephemeral: &self.ephemeral };
+        let other = KeyPair { static_key: static_a, ephemeral: ephemeral_a };
+        let one = |z: Result<EcPoint, _>| [sized(&z.expect("a point")), Tpm2bEccPoint::default()];
+        match scheme {
+            EccKeyExchange::Ecdh => [(&self.static_key, static_a), (&self.ephemeral, ephemeral_a)]
+                .map(|(key, point)| sized(&key.ecdh(point).expect("a point"))),
+            EccKeyExchange::Sm2 => one(ecc::sm2_exchange(&own, &other)),
+            EccKeyExchange::Ecmqv => one(ecc::mqv(&own, &other)),
+        }
+    }
+}
+
+fn sized(point: &EcPoint) -> Tpm2bEccPoint {
+    let [x, y] = [point.x(), point.y()].map(|octets| octets.try_into().expect("a coordinate"));
+    Tpm2bEccPoint { point: TpmsEccPoint { x, y } }
+}
+
+fn point(curve: EccCurve, point: &TpmsEccPoint) -> EcPoint {
+    EcPoint::new(curve, &point.x, &point.y).expect("on the curve")
+}
+
+fn public_point(tpm: &mut TestTpm, object_handle: ObjectHandle, curve: EccCurve) -> EcPoint {
+    let public = tpm.call(&ReadPublic { object_handle }).expect("loaded").out_public.public_area;
+    let PublicId::Ecc(unique) = public.unique else { panic!("an ECC key") };
+    point(curve, &unique)
+}
+
+const EXCHANGES: [EccKeyExchange; 3] = [EccKeyExchange::Ecdh, EccKeyExchange::Sm2, EccKeyExchange::Ecmqv];
+
+#[test]
+fn both_sides_of_a_two_phase_agreement_agree() {
+    let mut tpm = started_with_everything();
+    for curve_id in EccCurve::ALL {
+        let key_a = primary(&mut tpm, Hierarchy::Owner, template::ecc_decryption(curve_id));
+        let static_a = public_point(&mut tpm, key_a, curve_id);
+        let other = OtherSide::new(curve_id, &[0x11; 20], &[0x22; 20]);
+        for in_scheme in EXCHANGES {
+            let made = tpm.call(&EcEphemeral { curve_id }).expect("an ephemeral key");
+            let [in_qs_b, in_qe_b] = other.points();
+            let command = ZGen2Phase { key_a, in_qs_b, in_qe_b, in_scheme, counter: made.counter };
+            let agreed = tpm.call(&command).expect("agreed");
+            let expected = other.agree(in_scheme, &static_a, &point(curve_id, &made.q.point));
+            assert_eq!([agreed.out_z1, agreed.out_z2], expected, "{curve_id:?} {in_scheme:?}");
+            assert_eq!(refused(&mut tpm, &command), rc::VALUE.at(ZGen2Phase::COUNTER), "it was used");
+        }
+        flush(&mut tpm, key_a);
+    }
+}
+
+#[test]
+fn a_two_phase_agreement_wants_a_key_points_and_a_count_for_it() {
+    let mut tpm = started_with_everything();
+    let curve_id = EccCurve::NistP256;
+    let counter = tpm.call(&EcEphemeral { curve_id }).expect("an ephemeral key").counter;
+    let [in_qs_b, in_qe_b] = OtherSide::new(curve_id, &[1], &[2]).points();
+    let command = |key_a| {
+        let (in_qs_b, in_qe_b) = (in_qs_b.clone(), in_qe_b.clone());
+        ZGen2Phase { key_a, in_qs_b, in_qe_b, in_scheme: EccKeyExchange::Ecdh, counter }
+    };
+    for (public, code) in [
+        (template::rsa_decryption(None), rc::KEY),
+        (template::ecc_storage(), rc::ATTRIBUTES),
+        (template::ecc_signing(curve_id, None, false), rc::ATTRIBUTES),
+    ] {
+        let key = primary(&mut tpm, Hierarchy::Owner, public);
+        assert_eq!(refused(&mut tpm, &command(key)), code.at(ZGen2Phase::KEY_A));
+        flush(&mut tpm, key);
+    }
+    let key = primary(&mut tpm, Hierarchy::Owner, template::ecc_decryption(curve_id));
+    let off = Tpm2bEccPoint { point: TpmsEccPoint { x: [1; 32].into(), y: [1; 32].into() } };
+    let wrong = ZGen2Phase { in_qs_b: off.clone(), ..command(key) };
+    assert_eq!(refused(&mut tpm, &wrong), rc::ECC_POINT.at(ZGen2Phase::IN_QS_B));
+    let wrong = ZGen2Phase { in_qe_b: off, ..command(key) };
+    assert_eq!(refused(&mut tpm, &wrong), rc::ECC_POINT.at(ZGen2Phase::IN_QE_B));
+    let never = ZGen2Phase { counter: counter + 1, ..command(key) };
+    assert_eq!(refused(&mut tpm, &never), rc::RANGE.at(ZGen2Phase::COUNTER));
+    tpm.call(&command(key)).expect("nothing that failed used it");
+}
+
+#[test]
+fn the_key_decides_about_the_exchange_if_it_has_a_scheme() {
+    let mut tpm = started_with_everything();
+    let (curve_id, hash_alg) = (EccCurve::Sm2P256, HashAlg::Sha256);
+    let [in_qs_b, in_qe_b] = OtherSide::new(curve_id, &[1], &[2]).points();
+    for (scheme, own) in [
+        (EccScheme::Ecdh { hash_alg }, EccKeyExchange::Ecdh),
+        (EccScheme::Sm2 { hash_alg }, EccKeyExchange::Sm2),
+        (EccScheme::Ecmqv { hash_alg }, EccKeyExchange::Ecmqv),
+    ] {
+        let key_a = primary(&mut tpm, Hierarchy::Owner, decryption_with(curve_id, scheme));
+        for in_scheme in EXCHANGES {
+            let counter = tpm.call(&EcEphemeral { curve_id }).expect("an ephemeral key").counter;
+            let (in_qs_b, in_qe_b) = (in_qs_b.clone(), in_qe_b.clone());
+            let command = ZGen2Phase { key_a, in_qs_b, in_qe_b, in_scheme, counter };
+            if in_scheme == own {
+                tpm.call(&command).expect("its own");
+            } else {
+                assert_eq!(refused(&mut tpm, &command), rc::SCHEME.at(ZGen2Phase::IN_SCHEME));
+            }
+        }
+        if own != EccKeyExchange::Ecdh {
+            let command = EcdhZGen { key_handle: key_a, in_point: in_qs_b.clone() };
+            assert_eq!(refused(&mut tpm, &command), rc::SCHEME.at(EcdhZGen::KEY_HANDLE));
+        }
+        flush(&mut tpm, key_a);
+    }
+}
+
+fn decryption_with(curve: EccCurve, scheme: EccScheme) -> TpmtPublic {
+    let mut public = template::ecc_decryption(curve);
+    if let PublicParms::Ecc(parms) = &mut public.parameters {
+        parms.scheme = Some(scheme);
+    }
+    public
+}
+
+fn kdf2(hash_alg: HashAlg) -> Option<KdfScheme> {
+    Some(KdfScheme::Kdf2 { hash_alg })
+}
+
+fn ecc_encrypt(key_handle: ObjectHandle, message: &[u8], in_scheme: Option<KdfScheme>) -> EccEncrypt {
+    EccEncrypt { key_handle, plain_text: Tpm2bMaxBuffer::new(message).expect("short"), in_scheme }
+}
+
+#[test]
+fn what_is_encrypted_to_a_curve_is_decrypted() {
+    let mut tpm = started_with_everything();
+    for curve in EccCurve::ALL {
+        let key_handle = primary(&mut tpm, Hierarchy::Owner, template::ecc_decryption(curve));
+        let public = public_point(&mut tpm, key_handle, curve);
+        for (message, hash_alg) in
+            [(&b""[..], HashAlg::Sha1), (b"m", HashAlg::Sha256), (&[7; 1024], HashAlg::Sha512)]
+        {
+            let in_scheme = kdf2(hash_alg);
+            let made = tpm.call(&ecc_encrypt(key_handle, message, in_scheme)).expect("encrypted");
+            assert_eq!((made.c2.len(), made.c3.len()), (message.len(), hash_alg.digest_size()));
+            let command = EccDecrypt { key_handle, c1: made.c1, c2: made.c2, c3: made.c3, in_scheme };
+            assert_eq!(*tpm.call(&command).expect("decrypted").plain_text, *message);
+        }
+        let mut rng = Drbg::instantiate(&[7; 48], &[], &[]).expect("a generator");
+        let outside = ecc::encrypt(&public, HashAlg::Sha256, b"from outside", &mut rng).expect("encrypted");
+        let command = EccDecrypt {
+            key_handle,
+            c1: sized(&outside.ephemeral),
+            c2: Tpm2bMaxBuffer::new(&outside.data).expect("short"),
+            c3: Tpm2bDigest::new(&outside.integrity).expect("a digest"),
+            in_scheme: kdf2(HashAlg::Sha256),
+        };
+        assert_eq!(*tpm.call(&command).expect("decrypted").plain_text, *b"from outside");
+        flush(&mut tpm, key_handle);
+    }
+}
+
+#[test]
+fn only_kdf2_encrypts() {
+    let mut tpm = started_with_everything();
+    let key_handle = primary(&mut tpm, Hierarchy::Owner, template::ecc_decryption(EccCurve::NistP256));
+    let hash_alg = HashAlg::Sha256;
+    let made = tpm.call(&ecc_encrypt(key_handle, b"m", kdf2(hash_alg))).expect("encrypted");
+    for in_scheme in [
+        None,
+        Some(KdfScheme::Mgf1 { hash_alg }),
+        Some(KdfScheme::Kdf1Sp80056a { hash_alg }),
+        Some(KdfScheme::Kdf1Sp800108 { hash_alg }),
+    ] {
+        let command = ecc_encrypt(key_handle, b"m", in_scheme);
+        assert_eq!(refused(&mut tpm, &command), rc::SCHEME.at(EccEncrypt::IN_SCHEME));
+        let EccEncryptResponse { c1, c2, c3 } = made.clone();
+        let command = EccDecrypt { key_handle, c1, c2, c3, in_scheme };
+        assert_eq!(refused(&mut tpm, &command), rc::SCHEME.at(EccDecrypt::IN_SCHEME));
+    }
+}
+
+#[test]
+fn a_changed_ciphertext_is_not_decrypted() {
+    let mut tpm = started_with_everything();
+    let key_handle = primary(&mut tpm, Hierarchy::Owner, template::ecc_decryption(EccCurve::NistP256));
+    let in_scheme = kdf2(HashAlg::Sha256);
+    let made = tpm.call(&ecc_encrypt(key_handle, b"message", in_scheme)).expect("encrypted");
+    let whole = EccDecrypt { key_handle, c1: made.c1, c2: made.c2, c3: made.c3, in_scheme };
+    let integrity = rc::VALUE.at(EccDecrypt::C3);
+    let changed = EccDecrypt { c2: Tpm2bMaxBuffer::from(*b"another"), ..whole.clone() };
+    assert_eq!(refused(&mut tpm, &changed), integrity);
+    let changed = EccDecrypt { c3: Tpm2bDigest::default(), ..whole.clone() };
+    assert_eq!(refused(&mut tpm, &changed), integrity);
+    let changed = EccDecrypt { in_scheme: kdf2(HashAlg::Sha1), ..whole.clone() };
+    assert_eq!(refused(&mut tpm, &changed), integrity);
+    let changed = EccDecrypt { c1: Tpm2bEccPoint::default(), ..whole };
+    assert_eq!(refused(&mut tpm, &changed), rc::ECC_POINT.at(EccDecrypt::C1));
+}
+
+#[test]
+fn ecc_encryption_wants_an_ecc_key_and_decryption_an_unrestricted_one() {
+    let mut tpm = started_with_everything();
+    let in_scheme = kdf2(HashAlg::Sha256);
+    let rsa = primary(&mut tpm, Hierarchy::Owner, template::rsa_decryption(None));
+    assert_eq!(refused(&mut tpm, &ecc_encrypt(rsa, b"m", in_scheme)), rc::KEY.at(EccEncrypt::KEY_HANDLE));
+    let storage = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let made = tpm.call(&ecc_encrypt(storage, b"m", in_scheme)).expect("its attributes are of no account");
+    let decrypt = |key_handle| {
+        let EccEncryptResponse { c1, c2, c3 } = made.clone();
+        EccDecrypt { key_handle, c1, c2, c3, in_scheme }
+    };
+    assert_eq!(refused(&mut tpm, &decrypt(rsa)), rc::KEY.at(EccDecrypt::KEY_HANDLE));
+    assert_eq!(refused(&mut tpm, &decrypt(storage)), rc::ATTRIBUTES.at(EccDecrypt::KEY_HANDLE));
 }

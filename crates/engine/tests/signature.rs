@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, refused, started, started_with_everything};
 use sigillo_client::template;
 use sigillo_crypto::{
     ecc::{self, EcPoint},
@@ -50,10 +50,19 @@ fn verifies(public: &TpmtPublic, digest: &[u8], signature: &TpmtSignature) -> bo
             let key = RsaPublic::new(n, 65537).expect("a modulus");
             pss_verify(&key, of.hash, digest, &of.sig).is_ok()
         }
-        (PublicId::Ecc(point), TpmtSignature::Ecdsa(of)) => {
-            let curve = if point.x.len() == 32 { EccCurve::NistP256 } else { EccCurve::NistP384 };
-            let key = EcPoint::new(curve, &point.x, &point.y).expect("a point");
-            ecc::verify(&key, digest, &of.signature_r, &of.signature_s).is_ok()
+        (
+            PublicId::Ecc(point),
+            TpmtSignature::Ecdsa(of) | TpmtSignature::EcSchnorr(of) | TpmtSignature::Sm2(of),
+        ) => {
+            let PublicParms::Ecc(parms) = &public.parameters else { panic!("an ECC key") };
+            let key = EcPoint::new(parms.curve_id, &point.x, &point.y).expect("a point");
+            let (r, s) = (&of.signature_r, &of.signature_s);
+            match signature {
+                TpmtSignature::EcSchnorr(_) => ecc::verify_schnorr(&key, of.hash, digest, r, s),
+                TpmtSignature::Sm2(_) => ecc::verify_sm2(&key, digest, r, s),
+                _ => ecc::verify(&key, digest, r, s),
+            }
+            .is_ok()
         }
         _ => false,
     }
@@ -61,12 +70,21 @@ fn verifies(public: &TpmtPublic, digest: &[u8], signature: &TpmtSignature) -> bo
 
 #[test]
 fn what_a_key_signs_verifies_inside_and_outside() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
+    let hash_alg = HashAlg::Sha384;
+    let (schnorr, own_schnorr) = (SigScheme::EcSchnorr { hash_alg }, EccScheme::EcSchnorr { hash_alg });
+    let (sm2, own_sm2) = (SigScheme::Sm2 { hash_alg }, EccScheme::Sm2 { hash_alg });
     for (public, scheme) in [
         (template::rsa_signing(None, false), SigScheme::Rsassa { hash_alg: HashAlg::Sha256 }),
         (template::rsa_signing(None, false), SigScheme::Rsapss { hash_alg: HashAlg::Sha384 }),
         (template::ecc_signing(EccCurve::NistP256, None, false), ecdsa(HashAlg::Sha256)),
         (template::ecc_signing(EccCurve::NistP384, None, false), ecdsa(HashAlg::Sha1)),
+        (template::ecc_signing(EccCurve::NistP192, None, false), ecdsa(HashAlg::Sha256)),
+        (template::ecc_signing(EccCurve::NistP521, None, false), ecdsa(HashAlg::Sha512)),
+        (template::ecc_signing(EccCurve::NistP224, None, false), schnorr),
+        (template::ecc_signing(EccCurve::BnP256, Some(own_schnorr), false), schnorr),
+        (template::ecc_signing(EccCurve::Sm2P256, Some(own_sm2), false), sm2),
+        (template::ecc_signing(EccCurve::NistP256, None, false), sm2),
     ] {
         let made = primary_response(&mut tpm, Hierarchy::Owner, public);
         let key_handle = handle(made.object_handle);

@@ -71,15 +71,33 @@ impl HashAlg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
 #[tpm(repr = u16, error = CURVE, null = 0x0000, gate = curve)]
 pub enum EccCurve {
+    /// TPM_ECC_NIST_P192: too weak for anything but old data.
+    NistP192 = 0x0001,
+    /// TPM_ECC_NIST_P224.
+    NistP224 = 0x0002,
     /// TPM_ECC_NIST_P256.
     NistP256 = 0x0003,
     /// TPM_ECC_NIST_P384.
     NistP384 = 0x0004,
+    /// TPM_ECC_NIST_P521.
+    NistP521 = 0x0005,
+    /// TPM_ECC_BN_P256: the pairing-friendly curve of ECDAA.
+    BnP256 = 0x0010,
+    /// TPM_ECC_SM2_P256.
+    Sm2P256 = 0x0020,
 }
 
 impl EccCurve {
     /// Every curve this crate knows, in the order of their identifiers.
-    pub const ALL: [Self; 2] = [Self::NistP256, Self::NistP384];
+    pub const ALL: [Self; 7] = [
+        Self::NistP192,
+        Self::NistP224,
+        Self::NistP256,
+        Self::NistP384,
+        Self::NistP521,
+        Self::BnP256,
+        Self::Sm2P256,
+    ];
 
     /// The TPM_ECC_CURVE.
     #[must_use]
@@ -87,13 +105,22 @@ impl EccCurve {
         self as u16
     }
 
+    /// Bits in a coordinate, in the order of the generator and so in a private key: the same for all of these curves.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        match self {
+            Self::NistP192 => 192,
+            Self::NistP224 => 224,
+            Self::NistP256 | Self::BnP256 | Self::Sm2P256 => 256,
+            Self::NistP384 => 384,
+            Self::NistP521 => 521,
+        }
+    }
+
     /// Bytes in one coordinate.
     #[must_use]
     pub const fn coordinate_size(self) -> usize {
-        match self {
-            Self::NistP256 => 32,
-            Self::NistP384 => 48,
-        }
+        self.bits().div_ceil(8) as usize
     }
 }
 
@@ -138,8 +165,18 @@ pub mod id {
     pub const ECDSA: u16 = 0x0018;
     /// Elliptic-curve Diffie-Hellman.
     pub const ECDH: u16 = 0x0019;
+    /// Elliptic-curve direct anonymous attestation.
+    pub const ECDAA: u16 = 0x001A;
+    /// SM2: signing, or agreement on keys.
+    pub const SM2: u16 = 0x001B;
+    /// Elliptic-curve Schnorr.
+    pub const ECSCHNORR: u16 = 0x001C;
+    /// Elliptic-curve Menezes-Qu-Vanstone.
+    pub const ECMQV: u16 = 0x001D;
     /// The concatenation KDF of SP 800-56A.
     pub const KDF1_SP800_56A: u16 = 0x0020;
+    /// The KDF of IEEE 1363a.
+    pub const KDF2: u16 = 0x0021;
     /// The counter-mode KDF of SP 800-108.
     pub const KDF1_SP800_108: u16 = 0x0022;
     /// Elliptic curves.
@@ -221,8 +258,23 @@ pub enum KdfAlg {
     Mgf1 = id::MGF1,
     /// TPM_ALG_KDF1_SP800_56A.
     Kdf1Sp80056a = id::KDF1_SP800_56A,
+    /// TPM_ALG_KDF2.
+    Kdf2 = id::KDF2,
     /// TPM_ALG_KDF1_SP800_108.
     Kdf1Sp800108 = id::KDF1_SP800_108,
+}
+
+/// TPMI_ECC_KEY_EXCHANGE: how two sides with two keys each agree. Part 2, 9.38.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = SCHEME, null = 0x0010, gate = algorithm)]
+#[repr(u16)]
+pub enum EccKeyExchange {
+    /// TPM_ALG_ECDH: the full unified model.
+    Ecdh = id::ECDH,
+    /// TPM_ALG_SM2: the key exchange of SM2.
+    Sm2 = id::SM2,
+    /// TPM_ALG_ECMQV: full MQV.
+    Ecmqv = id::ECMQV,
 }
 
 /// TPMI_AES_KEY_BITS. Part 2, 11.1.2.

@@ -39,10 +39,11 @@ fn an_unknown_algorithm_gets_the_code_of_its_use() {
     refuses::<SymMode>("0010", rc::MODE);
     refuses::<Option<SymMode>>("003F", rc::MODE);
     refuses::<KdfAlg>("0010", rc::KDF);
-    refuses::<Option<KdfAlg>>("0021", rc::KDF);
+    refuses::<Option<KdfAlg>>("001F", rc::KDF);
     refuses::<EccCurve>("0000", rc::CURVE);
-    refuses::<EccCurve>("0020", rc::CURVE);
-    refuses::<Option<EccCurve>>("0005", rc::CURVE);
+    refuses::<EccCurve>("0006", rc::CURVE);
+    refuses::<EccCurve>("0011", rc::CURVE);
+    refuses::<Option<EccCurve>>("0030", rc::CURVE);
     refuses::<AesKeyBits>("0081", rc::VALUE);
     refuses::<AesKeyBits>("0000", rc::VALUE);
     refuses::<RsaKeyBits>("0801", rc::VALUE);
@@ -70,16 +71,16 @@ fn a_scheme_that_is_not_supported_gets_the_code_of_its_interface_type() {
     refuses::<Option<KeyedHashScheme>>("000A 000B 0099", rc::KDF);
     refuses::<KeyedHashScheme>("0010", rc::VALUE);
     refuses::<Option<SigScheme>>("0017 000B", rc::SCHEME);
-    refuses::<Option<SigScheme>>("001A 000B 0000", rc::SCHEME);
+    refuses::<Option<SigScheme>>("0099 000B", rc::SCHEME);
     refuses::<Option<SigScheme>>("0014 0010", rc::HASH);
     refuses::<SigScheme>("0010", rc::SCHEME);
-    refuses::<Option<KdfScheme>>("0021 000B", rc::KDF);
+    refuses::<Option<KdfScheme>>("001F 000B", rc::KDF);
     refuses::<Option<KdfScheme>>("0007 0010", rc::HASH);
     refuses::<Option<RsaScheme>>("0018 000B", rc::VALUE);
     refuses::<Option<RsaScheme>>("0017 0099", rc::HASH);
     refuses::<Option<RsaDecryptScheme>>("0014 000B", rc::VALUE);
     refuses::<Option<EccScheme>>("0014 000B", rc::SCHEME);
-    refuses::<Option<EccScheme>>("001B 000B", rc::SCHEME);
+    refuses::<Option<EccScheme>>("0099 000B", rc::SCHEME);
     refuses::<Option<TpmtSignature>>("0015", rc::SCHEME);
     refuses::<TpmtSignature>("0010", rc::SCHEME);
     refuses::<TpmtSignature>("0014 0010 0000", rc::HASH);
@@ -275,7 +276,7 @@ fn a_public_area_answers_for_its_first_wrong_part() {
         rc::VALUE,
     );
     refuses::<Tpm2bPublic>(
-        &public("0023", "000B", "00040040", "0000 0010 0010 0001 0010 0000 0000"),
+        &public("0023", "000B", "00040040", "0000 0010 0010 0006 0010 0000 0000"),
         rc::CURVE,
     );
     refuses::<Tpm2bPublic>(

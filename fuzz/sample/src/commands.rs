@@ -105,6 +105,8 @@ every! {
     EcdhZGenResponse { out_point }
     EccParameters { curve_id }
     EccParametersResponse { parameters }
+    ZGen2Phase { key_a, in_qs_b, in_qe_b, in_scheme, counter }
+    ZGen2PhaseResponse { out_z1, out_z2 }
     EccEncrypt { key_handle, plain_text, in_scheme }
     EccEncryptResponse { c1, c2, c3 }
     EccDecrypt { key_handle, c1, c2, c3, in_scheme }
@@ -143,6 +145,10 @@ every! {
     GetTimeResponse { time_info, signature }
     CertifyX509 { object_handle, sign_handle, reserved, in_scheme, partial_certificate }
     CertifyX509Response { added_to_certificate, tbs_digest, signature }
+    Commit { sign_handle, p1, s2, y2 }
+    CommitResponse { k, l, e, counter }
+    EcEphemeral { curve_id }
+    EcEphemeralResponse { q, counter }
     VerifySignature { key_handle, digest, signature }
     VerifySignatureResponse { validation }
     Sign { key_handle, digest, in_scheme, validation }

@@ -11,6 +11,7 @@ macro_rules! every_type {
             object_type: ObjectType,
             sym_mode: SymMode,
             kdf_alg: KdfAlg,
+            ecc_key_exchange: EccKeyExchange,
             aes_key_bits: AesKeyBits,
             rsa_key_bits: RsaKeyBits,
             startup_type: StartupType,

@@ -2,7 +2,7 @@
 
 use crate::{Sample, Source};
 use sigillo_types::{
-    alg::{AesKeyBits, KdfAlg, ObjectType, RsaKeyBits, SymMode},
+    alg::{AesKeyBits, EccKeyExchange, KdfAlg, ObjectType, RsaKeyBits, SymMode},
     attributes::*,
     buffers::*,
     constants::*,
@@ -160,10 +160,11 @@ units!(
     ClockAdjust: CoarseSlower MediumSlower FineSlower NoChange FineFaster MediumFaster CoarseFaster,
     Capability: Algs Handles Commands PpCommands AuditCommands Pcrs TpmProperties PcrProperties EccCurves AuthPolicies Act,
     HashAlg: Sha1 Sha256 Sha384 Sha512 Sm3_256 Sha3_256 Sha3_384 Sha3_512,
-    EccCurve: NistP256 NistP384,
+    EccCurve: NistP192 NistP224 NistP256 NistP384 NistP521 BnP256 Sm2P256,
     ObjectType: Rsa KeyedHash Ecc SymCipher,
     SymMode: Ctr Ofb Cbc Cfb Ecb,
-    KdfAlg: Mgf1 Kdf1Sp80056a Kdf1Sp800108,
+    KdfAlg: Mgf1 Kdf1Sp80056a Kdf2 Kdf1Sp800108,
+    EccKeyExchange: Ecdh Sm2 Ecmqv,
     AesKeyBits: Aes128 Aes192 Aes256,
     RsaKeyBits: Rsa1024 Rsa2048 Rsa3072 Rsa4096,
     TkAuthTag: Secret Signed,
@@ -194,11 +195,15 @@ one_of! {
         Self::Rsassa { hash_alg: Sample::sample(s) },
         Self::Rsapss { hash_alg: Sample::sample(s) },
         Self::Ecdsa { hash_alg: Sample::sample(s) },
+        Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) },
+        Self::Sm2 { hash_alg: Sample::sample(s) },
+        Self::EcSchnorr { hash_alg: Sample::sample(s) },
         Self::Hmac { hash_alg: Sample::sample(s) },
     ];
     KdfScheme: s => [
         Self::Mgf1 { hash_alg: Sample::sample(s) },
         Self::Kdf1Sp80056a { hash_alg: Sample::sample(s) },
+        Self::Kdf2 { hash_alg: Sample::sample(s) },
         Self::Kdf1Sp800108 { hash_alg: Sample::sample(s) },
     ];
     RsaScheme: s => [
@@ -208,7 +213,14 @@ one_of! {
         Self::Oaep { hash_alg: Sample::sample(s) },
     ];
     RsaDecryptScheme: s => [Self::Rsaes, Self::Oaep { hash_alg: Sample::sample(s) }];
-    EccScheme: s => [Self::Ecdsa { hash_alg: Sample::sample(s) }, Self::Ecdh { hash_alg: Sample::sample(s) }];
+    EccScheme: s => [
+        Self::Ecdsa { hash_alg: Sample::sample(s) },
+        Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) },
+        Self::Sm2 { hash_alg: Sample::sample(s) },
+        Self::EcSchnorr { hash_alg: Sample::sample(s) },
+        Self::Ecmqv { hash_alg: Sample::sample(s) },
+        Self::Ecdh { hash_alg: Sample::sample(s) },
+    ];
     PublicParms: s => [
         Self::KeyedHash(Sample::sample(s)),
         Self::SymCipher(Sample::sample(s)),
@@ -265,10 +277,13 @@ impl Sample for TkVerifiedMeta {
 
 impl Sample for TpmtSignature {
     fn sample(s: &mut Source<'_>) -> Self {
-        match s.below(4) {
+        match s.below(7) {
             0 => Self::Rsassa(Sample::sample(s)),
             1 => Self::Rsapss(Sample::sample(s)),
             2 => Self::Ecdsa(Sample::sample(s)),
+            3 => Self::Ecdaa(Sample::sample(s)),
+            4 => Self::Sm2(Sample::sample(s)),
+            5 => Self::EcSchnorr(Sample::sample(s)),
             _ => Self::Hmac(Sample::sample(s)),
         }
     }

@@ -1,10 +1,10 @@
-//! NIST P-256 and P-384: scalars and affine points as fixed-width big-endian octets.
+//! The short Weierstrass curves: scalars and affine points as fixed-width big-endian octets.
 //!
-//! Widths are exact here; [`crate::ecc`] pads what comes from outside.
+//! Widths are exact here; [`crate::ecc`] pads what comes from outside and makes schemes of these operations.
 
-use p256::elliptic_curve::Curve as _;
+use crypto_bigint::{NonZero, U640};
 use p256::elliptic_curve::group::{CurveAffine as _, Group as _};
-use p256::elliptic_curve::ops::{LinearCombination as _, Reduce as _};
+use p256::elliptic_curve::ops::LinearCombination as _;
 use p256::elliptic_curve::point::AffineCoordinates as _;
 use p256::elliptic_curve::{Field as _, PrimeField as _};
 use zeroize::Zeroizing;
@@ -12,40 +12,44 @@ use zeroize::Zeroizing;
 use crate::{EccCurve, Error};
 
 /// The widest coordinate, in octets.
-pub(crate) const MAX_WIDTH: usize = 48;
+pub(crate) const MAX_WIDTH: usize = 66;
 
-/// Two numbers below a curve's prime or order, each in the first `coordinate_size` octets: an affine point
-/// or a signature.
-pub(crate) type Pair = [[u8; MAX_WIDTH]; 2];
+/// A number below a curve's prime or order in the first `coordinate_size` octets.
+pub(crate) type Number = [u8; MAX_WIDTH];
+
+/// Two of them: an affine point or a signature.
+pub(crate) type Pair = [Number; 2];
 
 macro_rules! curve {
-    ($module:ident, $krate:ident, $curve:ident, $width:literal, $uint:ident, $wide:ident) => {
+    ($module:ident, $width:literal, $($path:tt)+) => {
         mod $module {
             use super::*;
-            use crypto_bigint::{$uint, $wide};
-            use $krate::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
+            use $($path)+::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
 
             fn bytes(value: &[u8]) -> Result<FieldBytes, Error> {
                 let value: [u8; $width] = value.try_into().map_err(|_| Error::BadSize)?;
                 Ok(value.into())
             }
 
-            fn widen(value: &FieldBytes) -> [u8; MAX_WIDTH] {
+            fn widen(value: &FieldBytes) -> Number {
                 let mut out = [0; MAX_WIDTH];
                 out[..$width].copy_from_slice(value);
                 out
             }
 
-            /// A scalar in 1..n.
-            fn scalar(value: &[u8]) -> Result<Zeroizing<Scalar>, Error> {
+            /// A number below n.
+            fn reduced(value: &[u8]) -> Result<Zeroizing<Scalar>, Error> {
                 let value = Zeroizing::new(bytes(value)?);
-                match Option::from(Scalar::from_repr(*value)).map(Zeroizing::new) {
-                    Some(scalar) if !bool::from(Scalar::is_zero(&scalar)) => Ok(scalar),
-                    _ => Err(Error::BadValue),
-                }
+                Option::from(Scalar::from_repr(*value)).map(Zeroizing::new).ok_or(Error::BadValue)
             }
 
-            fn point(x: &[u8], y: &[u8]) -> Result<ProjectivePoint, Error> {
+            /// A scalar in 1..n.
+            fn scalar(value: &[u8]) -> Result<Zeroizing<Scalar>, Error> {
+                let scalar = reduced(value)?;
+                if bool::from(Scalar::is_zero(&scalar)) { Err(Error::BadValue) } else { Ok(scalar) }
+            }
+
+            fn point([x, y]: [&[u8]; 2]) -> Result<ProjectivePoint, Error> {
                 let point = AffinePoint::from_coordinates(&bytes(x)?, &bytes(y)?);
                 let point: Option<AffinePoint> = point.into();
                 Ok(point.ok_or(Error::BadPoint)?.to_curve())
@@ -63,125 +67,136 @@ macro_rules! curve {
                 scalar(value).map(|_| ())
             }
 
-            pub(super) fn check_point(x: &[u8], y: &[u8]) -> Result<(), Error> {
-                point(x, y).map(|_| ())
+            pub(super) fn check_point(p: [&[u8]; 2]) -> Result<(), Error> {
+                point(p).map(|_| ())
             }
 
             pub(super) fn base_mul(k: &[u8]) -> Result<Pair, Error> {
                 affine(&ProjectivePoint::mul_by_generator(&*scalar(k)?))
             }
 
-            pub(super) fn mul(k: &[u8], x: &[u8], y: &[u8]) -> Result<Pair, Error> {
-                affine(&(point(x, y)? * *scalar(k)?))
+            pub(super) fn mul(k: &[u8], p: [&[u8]; 2]) -> Result<Pair, Error> {
+                affine(&(point(p)? * *scalar(k)?))
             }
 
-            pub(super) fn reduce_extra_bits(wide: &[u8]) -> Result<Zeroizing<[u8; MAX_WIDTH]>, Error> {
-                if wide.len() != $width + 8 {
-                    return Err(Error::BadSize);
-                }
-                let wide = Zeroizing::new($wide::from_be_slice(wide));
-                let limit = $krate::$curve::ORDER.as_ref().wrapping_sub(&$uint::ONE);
-                let limit = Option::from(limit.to_nz()).ok_or(Error::BadValue)?;
-                let value = Zeroizing::new(wide.rem(&limit).wrapping_add(&$uint::ONE));
-                let mut out = Zeroizing::new([0; MAX_WIDTH]);
-                out[..$width].copy_from_slice(value.to_be_bytes().as_ref());
-                Ok(out)
+            pub(super) fn mul_add_point(k: &[u8], p: [&[u8]; 2], q: [&[u8]; 2]) -> Result<Pair, Error> {
+                affine(&(point(p)? * *scalar(k)? + point(q)?))
             }
 
-            pub(super) fn sign(d: &[u8], k: &[u8], z: &[u8]) -> Result<Pair, Error> {
-                let d = scalar(d)?;
-                let k = scalar(k)?;
-                let z = Scalar::reduce(&bytes(z)?);
-                let x = ProjectivePoint::mul_by_generator(&*k).to_affine().x();
-                let r = Scalar::reduce(&x);
-                let inverse: Option<Scalar> = k.invert().into();
+            pub(super) fn linear_combination(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Result<Pair, Error> {
+                let terms = [(ProjectivePoint::generator(), *reduced(k)?), (point(p)?, *reduced(l)?)];
+                affine(&ProjectivePoint::lincomb(&terms))
+            }
+
+            pub(super) fn mul_add(a: &[u8], b: &[u8], c: &[u8]) -> Result<Zeroizing<Number>, Error> {
+                let product = Zeroizing::new(*reduced(a)? * *reduced(b)?);
+                let sum = Zeroizing::new(*product + *reduced(c)?);
+                Ok(Zeroizing::new(widen(&sum.to_repr())))
+            }
+
+            pub(super) fn negate(a: &[u8]) -> Result<Zeroizing<Number>, Error> {
+                Ok(Zeroizing::new(widen(&(-*reduced(a)?).to_repr())))
+            }
+
+            pub(super) fn invert(a: &[u8]) -> Result<Zeroizing<Number>, Error> {
+                let inverse: Option<Scalar> = scalar(a)?.invert().into();
                 let inverse = Zeroizing::new(inverse.ok_or(Error::BadValue)?);
-                let s = *inverse * (z + r * *d);
-                if bool::from(r.is_zero() | s.is_zero()) {
-                    return Err(Error::NoResult);
-                }
-                Ok([widen(&r.to_repr()), widen(&s.to_repr())])
-            }
-
-            pub(super) fn verify(x: &[u8], y: &[u8], z: &[u8], r: &[u8], s: &[u8]) -> Result<(), Error> {
-                let q = point(x, y)?;
-                let r = scalar(r).map_err(|_| Error::BadSignature)?;
-                let s = scalar(s).map_err(|_| Error::BadSignature)?;
-                let z = Scalar::reduce(&bytes(z)?);
-                let inverse: Option<Scalar> = s.invert().into();
-                let inverse = inverse.ok_or(Error::BadSignature)?;
-                let sum = ProjectivePoint::lincomb(&[
-                    (ProjectivePoint::generator(), z * inverse),
-                    (q, *r * inverse),
-                ]);
-                // The point at infinity has no x; r is not zero, so it could not match either.
-                if bool::from(sum.is_identity()) || Scalar::reduce(&sum.to_affine().x()) != *r {
-                    return Err(Error::BadSignature);
-                }
-                Ok(())
+                Ok(Zeroizing::new(widen(&inverse.to_repr())))
             }
         }
     };
 }
 
-curve!(nist_p256, p256, NistP256, 32, U256, U320);
-curve!(nist_p384, p384, NistP384, 48, U384, U448);
+curve!(nist_p192, 24, crate::backend::weierstrass::nist_p192);
+curve!(nist_p224, 28, crate::backend::weierstrass::nist_p224);
+curve!(nist_p256, 32, ::p256);
+curve!(nist_p384, 48, ::p384);
+curve!(nist_p521, 66, ::p521);
+curve!(bn_p256, 32, crate::backend::weierstrass::bn_p256);
+curve!(sm2_p256, 32, crate::backend::weierstrass::sm2_p256);
 
-/// Whether `value` is a private key: in 1..n.
-pub(crate) fn check_scalar(curve: EccCurve, value: &[u8]) -> Result<(), Error> {
-    match curve {
-        EccCurve::NistP256 => nist_p256::check_scalar(value),
-        EccCurve::NistP384 => nist_p384::check_scalar(value),
-    }
+macro_rules! on_curve {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($($argument:ident: $type:ty),*) -> $result:ty;
+    )+) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name(curve: EccCurve, $($argument: $type),*) -> Result<$result, Error> {
+            match curve {
+                EccCurve::NistP192 => nist_p192::$name($($argument),*),
+                EccCurve::NistP224 => nist_p224::$name($($argument),*),
+                EccCurve::NistP256 => nist_p256::$name($($argument),*),
+                EccCurve::NistP384 => nist_p384::$name($($argument),*),
+                EccCurve::NistP521 => nist_p521::$name($($argument),*),
+                EccCurve::BnP256 => bn_p256::$name($($argument),*),
+                EccCurve::Sm2P256 => sm2_p256::$name($($argument),*),
+            }
+        }
+    )+};
 }
 
-/// Whether (x, y) is on the curve.
-pub(crate) fn check_point(curve: EccCurve, x: &[u8], y: &[u8]) -> Result<(), Error> {
-    match curve {
-        EccCurve::NistP256 => nist_p256::check_point(x, y),
-        EccCurve::NistP384 => nist_p384::check_point(x, y),
-    }
+on_curve! {
+    /// Whether `value` is a private key: in 1..n.
+    check_scalar(value: &[u8]) -> ();
+
+    /// Whether p is on the curve.
+    check_point(p: [&[u8]; 2]) -> ();
+
+    /// kG, for k in 1..n.
+    base_mul(k: &[u8]) -> Pair;
+
+    /// kP, for k in 1..n.
+    mul(k: &[u8], p: [&[u8]; 2]) -> Pair;
+
+    /// kP + Q, for k in 1..n.
+    mul_add_point(k: &[u8], p: [&[u8]; 2], q: [&[u8]; 2]) -> Pair;
+
+    /// kG + lP, for k and l below n.
+    linear_combination(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Pair;
+
+    /// ab + c modulo n, for numbers below n.
+    mul_add(a: &[u8], b: &[u8], c: &[u8]) -> Zeroizing<Number>;
+
+    /// -a modulo n, for a below n.
+    negate(a: &[u8]) -> Zeroizing<Number>;
+
+    /// The inverse of a modulo n, for a in 1..n.
+    invert(a: &[u8]) -> Zeroizing<Number>;
 }
 
-/// k times the generator, for k in 1..n.
-pub(crate) fn base_mul(curve: EccCurve, k: &[u8]) -> Result<Pair, Error> {
-    match curve {
-        EccCurve::NistP256 => nist_p256::base_mul(k),
-        EccCurve::NistP384 => nist_p384::base_mul(k),
-    }
+/// Octets of [`U640`]: the digests and draws below are shorter.
+const WIDE: usize = 80;
+
+fn wide(value: &[u8]) -> Result<Zeroizing<U640>, Error> {
+    let mut padded = Zeroizing::new([0; WIDE]);
+    let start = WIDE.checked_sub(value.len()).ok_or(Error::BadSize)?;
+    padded[start..].copy_from_slice(value);
+    Ok(Zeroizing::new(U640::from_be_slice(&padded[..])))
 }
 
-/// k times (x, y), for k in 1..n.
-pub(crate) fn mul(curve: EccCurve, k: &[u8], x: &[u8], y: &[u8]) -> Result<Pair, Error> {
-    match curve {
-        EccCurve::NistP256 => nist_p256::mul(k, x, y),
-        EccCurve::NistP384 => nist_p384::mul(k, x, y),
-    }
+fn modulo(value: &[u8], modulus: &U640) -> Result<Zeroizing<U640>, Error> {
+    let modulus: Option<NonZero<U640>> = modulus.to_nz().into();
+    Ok(Zeroizing::new(wide(value)?.rem(&modulus.ok_or(Error::BadValue)?)))
 }
 
-/// `wide`, 64 bits longer than the order n, modulo n - 1, plus 1. FIPS 186-5, A.2.1 and A.3.1.
-pub(crate) fn reduce_extra_bits(curve: EccCurve, wide: &[u8]) -> Result<Zeroizing<[u8; MAX_WIDTH]>, Error> {
-    match curve {
-        EccCurve::NistP256 => nist_p256::reduce_extra_bits(wide),
-        EccCurve::NistP384 => nist_p384::reduce_extra_bits(wide),
-    }
+/// The low octets of a number, as many as the modulus has.
+fn narrow(value: &U640, width: usize) -> Zeroizing<Number> {
+    let octets = Zeroizing::new(value.to_be_bytes());
+    let mut out = Zeroizing::new([0; MAX_WIDTH]);
+    out[..width].copy_from_slice(&octets.as_ref()[WIDE - width..]);
+    out
 }
 
-/// ECDSA over the number `z`, which may exceed n, with the private key `d` and the nonce `k`.
-///
-/// # Errors
-/// [`Error::NoResult`] if r or s is zero: another nonce is needed.
-pub(crate) fn sign(curve: EccCurve, d: &[u8], k: &[u8], z: &[u8]) -> Result<Pair, Error> {
-    match curve {
-        EccCurve::NistP256 => nist_p256::sign(d, k, z),
-        EccCurve::NistP384 => nist_p384::sign(d, k, z),
-    }
+/// `value`, of at most 80 octets, modulo the prime or order of a curve.
+pub(crate) fn reduce(value: &[u8], modulus: &[u8]) -> Result<Zeroizing<Number>, Error> {
+    Ok(narrow(&*modulo(value, &*wide(modulus)?)?, modulus.len()))
 }
 
-/// Verifies ECDSA over the number `z`.
-pub(crate) fn verify(curve: EccCurve, [x, y]: [&[u8]; 2], z: &[u8], [r, s]: [&[u8]; 2]) -> Result<(), Error> {
-    match curve {
-        EccCurve::NistP256 => nist_p256::verify(x, y, z, r, s),
-        EccCurve::NistP384 => nist_p384::verify(x, y, z, r, s),
+/// `value`, 64 bits longer than the order n, modulo n - 1, plus 1. FIPS 186-5, A.2.1 and A.3.1.
+pub(crate) fn reduce_extra_bits(value: &[u8], n: &[u8]) -> Result<Zeroizing<Number>, Error> {
+    if value.len() != n.len() + 8 {
+        return Err(Error::BadSize);
     }
+    let remainder = modulo(value, &wide(n)?.wrapping_sub(&U640::ONE))?;
+    Ok(narrow(&remainder.wrapping_add(&U640::ONE), n.len()))
 }

@@ -9,3 +9,4 @@ pub(crate) mod bignum;
 pub(crate) mod curve;
 pub(crate) mod hash;
 mod montgomery;
+mod weierstrass;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A second implementation of the derivation contract, level 16, that wrote derive.txt.
 
-Independent of the crate: AES and HMAC come from OpenSSL through Python's standard library and the
-"cryptography" package, primality from Python's integers. Run it to print the vectors again; tests do
+Independent of the crate: AES, HMAC and most curves come from OpenSSL through Python's standard library and
+the "cryptography" package, primality and the two other curves from Python's integers. Run it to print the vectors again; tests do
 not need it.
 """
 import hashlib
@@ -118,20 +118,67 @@ def rsa(drbg, bits, e):
 
 
 ORDERS = {
+    "NistP192": (ec.SECP192R1(), 0xFFFFFFFFFFFFFFFFFFFFFFFF99DEF836146BC9B1B4D22831),
+    "NistP224": (ec.SECP224R1(), 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFF16A2E0B8F03E13DD29455C5C2A3D),
     "NistP256": (ec.SECP256R1(), 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551),
     "NistP384": (
         ec.SECP384R1(),
         0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
     ),
+    "NistP521": (
+        ec.SECP521R1(),
+        2**521 - 0x5AE79787C40D069948033FEB708F65A2FC44A36477663B851449048E16EC79BF7,
+    ),
+    # Not in the package: the chord and tangent below, with (p, a, generator).
+    "BnP256": (
+        (0xFFFFFFFFFFFCF0CD46E5F25EEE71A49F0CDC65FB12980A82D3292DDBAED33013, 0, (1, 2)),
+        0xFFFFFFFFFFFCF0CD46E5F25EEE71A49E0CDC65FB1299921AF62D536CD10B500D,
+    ),
+    "Sm2P256": (
+        (
+            0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF,
+            -3,
+            (
+                0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
+                0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
+            ),
+        ),
+        0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123,
+    ),
 }
+
+
+def add(left, right, p, a):
+    if left is None or right is None:
+        return left or right
+    (x1, y1), (x2, y2) = left, right
+    if x1 == x2 and (y1 + y2) % p == 0:
+        return None
+    slope = (3 * x1 * x1 + a) * pow(2 * y1, -1, p) if left == right else (y2 - y1) * pow(x2 - x1, -1, p)
+    x = (slope * slope - x1 - x2) % p
+    return x, (slope * (x1 - x) - y1) % p
+
+
+def multiply(k, point, p, a):
+    out = None
+    while k:
+        if k & 1:
+            out = add(out, point, p, a)
+        point, k = add(point, point, p, a), k >> 1
+    return out
 
 
 def ecc(drbg, name):
     curve, n = ORDERS[name]
     width = (n.bit_length() + 7) // 8
     d = int.from_bytes(drbg.generate(width + 8), "big") % (n - 1) + 1
-    public = ec.derive_private_key(d, curve).public_key().public_numbers()
-    return [value.to_bytes(width, "big").hex() for value in (d, public.x, public.y)]
+    if isinstance(curve, tuple):
+        p, a, generator = curve
+        x, y = multiply(d, generator, p, a)
+    else:
+        public = ec.derive_private_key(d, curve).public_key().public_numbers()
+        x, y = public.x, public.y
+    return [value.to_bytes(width, "big").hex() for value in (d, x, y)]
 
 
 def main():

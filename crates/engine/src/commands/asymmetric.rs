@@ -2,27 +2,31 @@
 
 use crate::{
     Tpm,
+    commit::Purpose,
     dispatch::{Entry, entries},
     object::key::{self, PrivateKey, caller_or_fault},
+    state::Object,
 };
 use alloc::sync::Arc;
 use sigillo_crypto::{
-    derive,
-    ecc::{self, EcPoint},
+    Error, derive,
+    ecc::{self, EcPoint, EcPrivate, KeyPair},
     rsa::{oaep_decrypt, oaep_encrypt, pkcs1_decrypt, pkcs1_encrypt},
 };
 use sigillo_types::{
     EccCurve, Fmt1, HashAlg, Rc,
+    alg::EccKeyExchange,
     attributes::TpmaObject,
-    buffers::Tpm2bData,
+    buffers::{Tpm2bData, Tpm2bDigest},
     commands::{
-        EccParameters, EccParametersResponse, EcdhKeyGen, EcdhKeyGenResponse, EcdhZGen, EcdhZGenResponse,
-        RsaDecrypt, RsaDecryptResponse, RsaEncrypt, RsaEncryptResponse,
+        EccDecrypt, EccDecryptResponse, EccEncrypt, EccEncryptResponse, EccParameters, EccParametersResponse,
+        EcdhKeyGen, EcdhKeyGenResponse, EcdhZGen, EcdhZGenResponse, RsaDecrypt, RsaDecryptResponse,
+        RsaEncrypt, RsaEncryptResponse, ZGen2Phase, ZGen2PhaseResponse,
     },
     rc,
     structures::{
         EccScheme, KdfScheme, PublicParms, RsaDecryptScheme, RsaScheme, Tpm2bEccPoint,
-        TpmsAlgorithmDetailEcc, TpmsRsaParms,
+        TpmsAlgorithmDetailEcc, TpmsEccParms, TpmsRsaParms,
     },
 };
 use zeroize::Zeroizing;
@@ -33,6 +37,9 @@ pub(crate) const COMMANDS: &[Entry] = entries![
     EcdhKeyGen => ecdh_key_gen,
     EcdhZGen => ecdh_z_gen,
     EccParameters => ecc_parameters,
+    ZGen2Phase => z_gen_2phase,
+    EccEncrypt => ecc_encrypt,
+    EccDecrypt => ecc_decrypt,
 ];
 
 /// The padding: the key's own if it has one, and then no other may be asked for; else what the command asks for. `None` is raw RSA.
@@ -150,11 +157,7 @@ pub(crate) fn ecdh_key_gen(tpm: &mut Tpm, cmd: EcdhKeyGen) -> Result<EcdhKeyGenR
     let ephemeral = derive::ecc(&mut tpm.rng, receiver.curve()).map_err(failed)?;
     let z = ephemeral.ecdh(&receiver).map_err(failed)?;
     let public = ephemeral.public().map_err(failed)?;
-    Ok(EcdhKeyGenResponse { z_point: sized_point(&z)?, pub_point: sized_point(&public)? })
-}
-
-fn sized_point(point: &EcPoint) -> Result<Tpm2bEccPoint, Fmt1> {
-    Ok(Tpm2bEccPoint { point: key::tpms_point(point)? })
+    Ok(EcdhKeyGenResponse { z_point: key::sized_point(&z)?, pub_point: key::sized_point(&public)? })
 }
 
 /// TPM2_ECDH_ZGen. Part 3, 14.5.
@@ -166,40 +169,32 @@ fn sized_point(point: &EcPoint) -> Result<Tpm2bEccPoint, Fmt1> {
 /// - `ECC_POINT` (inPoint): not on the key's curve.
 /// - `NO_RESULT`: the product is the point at infinity.
 pub(crate) fn ecdh_z_gen(tpm: &mut Tpm, cmd: EcdhZGen) -> Result<EcdhZGenResponse, Rc> {
-    let key = Arc::clone(tpm.object(cmd.key_handle.raw()).map_err(|code| code.at(EcdhZGen::KEY_HANDLE))?);
-    let PublicParms::Ecc(parms) = &key.public.parameters else {
-        return Err(rc::KEY.at(EcdhZGen::KEY_HANDLE));
-    };
-    let attributes = key.attributes();
-    if attributes.contains(TpmaObject::RESTRICTED) || !attributes.contains(TpmaObject::DECRYPT) {
-        return Err(rc::ATTRIBUTES.at(EcdhZGen::KEY_HANDLE));
-    }
-    if matches!(parms.scheme, Some(EccScheme::Ecdsa { .. })) {
+    let key = tpm.object(cmd.key_handle.raw()).map_err(|code| code.at(EcdhZGen::KEY_HANDLE))?;
+    let private = key.private();
+    let (parms, private) =
+        unrestricted_decryption(key, &private).map_err(|code| code.at(EcdhZGen::KEY_HANDLE))?;
+    if !matches!(parms.scheme, None | Some(EccScheme::Ecdh { .. })) {
         return Err(rc::SCHEME.at(EcdhZGen::KEY_HANDLE));
     }
-    let private = key.private();
-    let Some(PrivateKey::Ecc(private)) = private.as_deref() else {
-        return Err(rc::KEY.at(EcdhZGen::KEY_HANDLE));
-    };
-    let given = &cmd.in_point.point;
-    let point =
-        EcPoint::new(parms.curve_id, &given.x, &given.y).map_err(|_| rc::ECC_POINT.at(EcdhZGen::IN_POINT))?;
+    let point = key::point(parms.curve_id, &cmd.in_point).map_err(|code| code.at(EcdhZGen::IN_POINT))?;
     let z = private.ecdh(&point).map_err(|_| rc::NO_RESULT)?;
-    Ok(EcdhZGenResponse { out_point: sized_point(&z)? })
+    Ok(EcdhZGenResponse { out_point: key::sized_point(&z)? })
 }
 
 /// TPM2_ECC_Parameters. Part 3, 14.6.
 pub(crate) fn ecc_parameters(_: &mut Tpm, cmd: EccParameters) -> Result<EccParametersResponse, Rc> {
     let curve = ecc::parameters(cmd.curve_id);
     // The registry's default key derivation of each curve.
-    let (key_size, hash_alg) = match cmd.curve_id {
-        EccCurve::NistP256 => (256, HashAlg::Sha256),
-        EccCurve::NistP384 => (384, HashAlg::Sha384),
+    let hash_alg = match cmd.curve_id {
+        EccCurve::NistP192 | EccCurve::NistP224 | EccCurve::NistP256 => Some(HashAlg::Sha256),
+        EccCurve::NistP384 => Some(HashAlg::Sha384),
+        EccCurve::NistP521 => Some(HashAlg::Sha512),
+        EccCurve::BnP256 | EccCurve::Sm2P256 => None,
     };
     let parameters = TpmsAlgorithmDetailEcc {
         curve_id: cmd.curve_id,
-        key_size,
-        kdf: Some(KdfScheme::Kdf1Sp80056a { hash_alg }),
+        key_size: cmd.curve_id.bits(),
+        kdf: hash_alg.map(|hash_alg| KdfScheme::Kdf1Sp80056a { hash_alg }),
         sign: None,
         p: curve.p.try_into()?,
         a: curve.a.try_into()?,
@@ -210,4 +205,125 @@ pub(crate) fn ecc_parameters(_: &mut Tpm, cmd: EccParameters) -> Result<EccParam
         h: curve.h.try_into()?,
     };
     Ok(EccParametersResponse { parameters })
+}
+
+/// The private key of an object that may be used for any decryption or agreement.
+///
+/// # Errors
+/// `KEY` if it is not an ECC key or only its public area is loaded; `ATTRIBUTES` if it is restricted or does not decrypt.
+fn unrestricted_decryption<'a>(
+    key: &Object,
+    private: &'a Option<Arc<PrivateKey>>,
+) -> Result<(TpmsEccParms, &'a EcPrivate), Fmt1> {
+    let PublicParms::Ecc(parms) = key.public.parameters else { return Err(rc::KEY) };
+    let attributes = key.attributes();
+    if attributes.contains(TpmaObject::RESTRICTED) || !attributes.contains(TpmaObject::DECRYPT) {
+        return Err(rc::ATTRIBUTES);
+    }
+    match private.as_deref() {
+        Some(PrivateKey::Ecc(private)) => Ok((parms, private)),
+        Some(PrivateKey::Rsa(_)) | None => Err(rc::KEY),
+    }
+}
+
+/// A point at infinity is an Empty Point. Part 3, 14.7.
+fn point_or_empty(point: Result<EcPoint, Error>) -> Result<Tpm2bEccPoint, Rc> {
+    match point {
+        Ok(point) => Ok(key::sized_point(&point)?),
+        Err(Error::NoResult) => Ok(Tpm2bEccPoint::default()),
+        Err(error) => Err(caller_or_fault(error, rc::ECC_POINT)),
+    }
+}
+
+/// TPM2_ZGen_2Phase. Part 3, 14.7; Part 1, 44.8.4 and 45.2.3.
+///
+/// # Response codes
+/// - `KEY` (handle 1): not an ECC key, or only its public area is loaded.
+/// - `ATTRIBUTES` (handle 1): the key is restricted or does not decrypt.
+/// - `SCHEME` (inScheme): not the key's.
+/// - `ECC_POINT` (inQsB, inQeB): not on the key's curve.
+/// - `RANGE`, `VALUE` (counter): no ephemeral key of that count, or it was used.
+pub(crate) fn z_gen_2phase(tpm: &mut Tpm, cmd: ZGen2Phase) -> Result<ZGen2PhaseResponse, Rc> {
+    let key = Arc::clone(tpm.object(cmd.key_a.raw()).map_err(|code| code.at(ZGen2Phase::KEY_A))?);
+    let private = key.private();
+    let (parms, private) =
+        unrestricted_decryption(&key, &private).map_err(|code| code.at(ZGen2Phase::KEY_A))?;
+    let own = match parms.scheme {
+        None => Some(cmd.in_scheme),
+        Some(EccScheme::Ecdh { .. }) => Some(EccKeyExchange::Ecdh),
+        Some(EccScheme::Sm2 { .. }) => Some(EccKeyExchange::Sm2),
+        Some(EccScheme::Ecmqv { .. }) => Some(EccKeyExchange::Ecmqv),
+        Some(EccScheme::Ecdsa { .. } | EccScheme::Ecdaa { .. } | EccScheme::EcSchnorr { .. }) => None,
+    };
+    if own != Some(cmd.in_scheme) {
+        return Err(rc::SCHEME.at(ZGen2Phase::IN_SCHEME));
+    }
+    let curve = parms.curve_id;
+    let static_b = key::point(curve, &cmd.in_qs_b).map_err(|code| code.at(ZGen2Phase::IN_QS_B))?;
+    let ephemeral_b = key::point(curve, &cmd.in_qe_b).map_err(|code| code.at(ZGen2Phase::IN_QE_B))?;
+    let ephemeral = tpm
+        .waiting_commit(curve, Purpose::Agreement, cmd.counter)
+        .map_err(|code| code.at(ZGen2Phase::COUNTER))?;
+    let own = KeyPair { static_key: private, ephemeral: &ephemeral };
+    let other = KeyPair { static_key: &static_b, ephemeral: &ephemeral_b };
+    let (z1, z2) = match cmd.in_scheme {
+        EccKeyExchange::Ecdh => (private.ecdh(&static_b), Some(ephemeral.ecdh(&ephemeral_b))),
+        EccKeyExchange::Sm2 => (ecc::sm2_exchange(&own, &other), None),
+        EccKeyExchange::Ecmqv => (ecc::mqv(&own, &other), None),
+    };
+    let out_z1 = point_or_empty(z1)?;
+    let out_z2 = z2.map_or(Ok(Tpm2bEccPoint::default()), point_or_empty)?;
+    tpm.end_commit(cmd.counter);
+    Ok(ZGen2PhaseResponse { out_z1, out_z2 })
+}
+
+/// The hash of the one key derivation that encrypts. Part 3, 14.8; Part 1, 45.2.4.2. The key's own does not count: no ECC key has one.
+///
+/// # Errors
+/// `SCHEME` for another derivation than KDF2, or none.
+fn encryption_hash(asked: Option<KdfScheme>) -> Result<HashAlg, Fmt1> {
+    match asked {
+        Some(KdfScheme::Kdf2 { hash_alg }) => Ok(hash_alg),
+        Some(KdfScheme::Mgf1 { .. } | KdfScheme::Kdf1Sp80056a { .. } | KdfScheme::Kdf1Sp800108 { .. })
+        | None => Err(rc::SCHEME),
+    }
+}
+
+/// TPM2_ECC_Encrypt. Part 3, 14.8. As with TPM2_RSA_Encrypt, the attributes of the key are of no account.
+///
+/// # Response codes
+/// - `KEY` (handle 1): not an ECC key.
+/// - `SCHEME` (inScheme): not KDF2.
+pub(crate) fn ecc_encrypt(tpm: &mut Tpm, cmd: EccEncrypt) -> Result<EccEncryptResponse, Rc> {
+    let key = Arc::clone(tpm.object(cmd.key_handle.raw()).map_err(|code| code.at(EccEncrypt::KEY_HANDLE))?);
+    let public = key::ecc_public(&key.public).map_err(|code| code.at(EccEncrypt::KEY_HANDLE))?;
+    let alg = encryption_hash(cmd.in_scheme).map_err(|code| code.at(EccEncrypt::IN_SCHEME))?;
+    let made = ecc::encrypt(&public, alg, &cmd.plain_text, &mut tpm.rng)
+        .map_err(|error| caller_or_fault(error, rc::VALUE))?;
+    Ok(EccEncryptResponse {
+        c1: key::sized_point(&made.ephemeral)?,
+        c2: made.data.try_into()?,
+        c3: Tpm2bDigest::new(&made.integrity)?,
+    })
+}
+
+/// TPM2_ECC_Decrypt. Part 3, 14.9.
+///
+/// # Response codes
+/// - `KEY` (handle 1): not an ECC key, or only its public area is loaded.
+/// - `ATTRIBUTES` (handle 1): the key is restricted or does not decrypt.
+/// - `SCHEME` (inScheme): not KDF2.
+/// - `ECC_POINT` (C1): not on the key's curve.
+/// - `VALUE` (C3): not that of the message.
+pub(crate) fn ecc_decrypt(tpm: &mut Tpm, cmd: EccDecrypt) -> Result<EccDecryptResponse, Rc> {
+    let key = tpm.object(cmd.key_handle.raw()).map_err(|code| code.at(EccDecrypt::KEY_HANDLE))?;
+    let private = key.private();
+    let (parms, private) =
+        unrestricted_decryption(key, &private).map_err(|code| code.at(EccDecrypt::KEY_HANDLE))?;
+    let alg = encryption_hash(cmd.in_scheme).map_err(|code| code.at(EccDecrypt::IN_SCHEME))?;
+    let ephemeral = key::point(parms.curve_id, &cmd.c1).map_err(|code| code.at(EccDecrypt::C1))?;
+    let message = ecc::decrypt(private, alg, &ephemeral, &cmd.c2, &cmd.c3)
+        .map_err(|error| caller_or_fault(error, rc::VALUE))
+        .map_err(|code| code.fmt1().map_or(code, |code| code.at(EccDecrypt::C3)))?;
+    Ok(EccDecryptResponse { plain_text: message.as_slice().try_into()? })
 }

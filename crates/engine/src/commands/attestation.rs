@@ -38,6 +38,7 @@ pub(crate) const COMMANDS: &[Entry] = entries![
 /// - `TYPE` (handle 1 or 2): a sequence.
 /// - `KEY` (handle 2): the key does not sign.
 /// - `SCHEME` (inScheme): none, not the key's, or not one for keys of its type.
+/// - `RANGE`, `VALUE` (inScheme): no commitment of that count, or it was used.
 pub(crate) fn certify(tpm: &mut Tpm, cmd: Certify) -> Result<CertifyResponse, Rc> {
     let object = tpm.object(cmd.object_handle.raw()).map_err(|code| code.at(Certify::OBJECT_HANDLE))?;
     let info = TpmsCertifyInfo { name: object.name.clone(), qualified_name: object.qualified_name.clone() };
@@ -51,7 +52,7 @@ pub(crate) fn certify(tpm: &mut Tpm, cmd: Certify) -> Result<CertifyResponse, Rc
 /// # Response codes
 /// - `TYPE` (handle 1 or 2): a sequence.
 /// - `TICKET` (creationTicket): not made here for this object and creationHash.
-/// - `KEY` (handle 1), `SCHEME` (inScheme): as TPM2_Certify.
+/// - `KEY` (handle 1), `SCHEME`, `RANGE`, `VALUE` (inScheme): as TPM2_Certify.
 pub(crate) fn certify_creation(tpm: &mut Tpm, cmd: CertifyCreation) -> Result<CertifyCreationResponse, Rc> {
     let signer =
         tpm.signer(cmd.sign_handle, CertifyCreation::SIGN_HANDLE, cmd.in_scheme, CertifyCreation::IN_SCHEME)?;
@@ -70,7 +71,7 @@ pub(crate) fn certify_creation(tpm: &mut Tpm, cmd: CertifyCreation) -> Result<Ce
 ///
 /// # Response codes
 /// - `TYPE`, `KEY` (handle 1): as TPM2_Certify.
-/// - `SCHEME` (inScheme): as TPM2_Certify; also without a key, since the scheme's hash makes the digest of the PCR.
+/// - `SCHEME`, `RANGE`, `VALUE` (inScheme): as TPM2_Certify; `SCHEME` also without a key, since the scheme's hash makes the digest of the PCR.
 pub(crate) fn quote(tpm: &mut Tpm, cmd: Quote) -> Result<QuoteResponse, Rc> {
     let signer = tpm.signer(cmd.sign_handle, Quote::SIGN_HANDLE, cmd.in_scheme, Quote::IN_SCHEME)?;
     let hash_alg = signer.scheme.ok_or(rc::SCHEME.at(Quote::IN_SCHEME))?.hash_alg();
@@ -86,7 +87,7 @@ pub(crate) fn quote(tpm: &mut Tpm, cmd: Quote) -> Result<QuoteResponse, Rc> {
 ///
 /// # Response codes
 /// - `TYPE` (handle 3): the session never audited.
-/// - `TYPE`, `KEY` (handle 2), `SCHEME` (inScheme): as TPM2_Certify.
+/// - `TYPE`, `KEY` (handle 2), `SCHEME`, `RANGE`, `VALUE` (inScheme): as TPM2_Certify.
 pub(crate) fn get_session_audit_digest(
     tpm: &mut Tpm,
     cmd: GetSessionAuditDigest,
@@ -111,7 +112,7 @@ pub(crate) fn get_session_audit_digest(
 /// TPM2_GetCommandAuditDigest: a signature ends the log, whose digest is then empty. Part 3, 18.6.
 ///
 /// # Response codes
-/// - `TYPE`, `KEY` (handle 2), `SCHEME` (inScheme): as TPM2_Certify.
+/// - `TYPE`, `KEY` (handle 2), `SCHEME`, `RANGE`, `VALUE` (inScheme): as TPM2_Certify.
 pub(crate) fn get_command_audit_digest(
     tpm: &mut Tpm,
     cmd: GetCommandAuditDigest,
@@ -141,7 +142,7 @@ pub(crate) fn get_command_audit_digest(
 /// TPM2_GetTime. Part 3, 18.7. What is attested is never obfuscated: the privacy administrator has authorized the command.
 ///
 /// # Response codes
-/// - `TYPE`, `KEY` (handle 2), `SCHEME` (inScheme): as TPM2_Certify.
+/// - `TYPE`, `KEY` (handle 2), `SCHEME`, `RANGE`, `VALUE` (inScheme): as TPM2_Certify.
 pub(crate) fn get_time(tpm: &mut Tpm, cmd: GetTime) -> Result<GetTimeResponse, Rc> {
     let signer = tpm.signer(cmd.sign_handle, GetTime::SIGN_HANDLE, cmd.in_scheme, GetTime::IN_SCHEME)?;
     let info = TpmsTimeAttestInfo { time: tpm.time_info(), firmware_version: tpm.profile.firmware_version };

@@ -12,6 +12,7 @@ mod clock;
 mod context;
 mod dictionary_attack;
 mod duplication;
+mod ephemeral;
 mod hierarchy;
 mod nv;
 mod object;
@@ -40,6 +41,7 @@ pub(crate) const CLAUSES: &[&[Entry]] = &[
     random::COMMANDS,
     sequence::COMMANDS,
     attestation::COMMANDS,
+    ephemeral::COMMANDS,
     signature::COMMANDS,
     audit::COMMANDS,
     pcr::COMMANDS,

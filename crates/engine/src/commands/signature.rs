@@ -3,7 +3,6 @@
 use crate::{
     Tpm,
     dispatch::{Entry, entries},
-    signing::select_scheme,
     ticket,
 };
 use alloc::sync::Arc;
@@ -43,6 +42,7 @@ pub(crate) fn verify_signature(tpm: &mut Tpm, cmd: VerifySignature) -> Result<Ve
 /// - `KEY` (handle 1): the key does not sign.
 /// - `ATTRIBUTES` (handle 1): the key signs certificates only.
 /// - `SCHEME` (inScheme): none, not the key's, or not one for keys of its type.
+/// - `RANGE`, `VALUE` (inScheme): no commitment of that count, or it was used.
 /// - `TICKET` (validation): it does not prove that the TPM made the digest by the hash of the scheme; a restricted key needs one.
 /// - `SIZE` (digest): not a digest of the scheme's hash.
 pub(crate) fn sign(tpm: &mut Tpm, cmd: Sign) -> Result<SignResponse, Rc> {
@@ -53,7 +53,7 @@ pub(crate) fn sign(tpm: &mut Tpm, cmd: Sign) -> Result<SignResponse, Rc> {
     if key.attributes().contains(TpmaObject::X509_SIGN) {
         return Err(rc::ATTRIBUTES.at(Sign::KEY_HANDLE));
     }
-    let scheme = select_scheme(&key, cmd.in_scheme).map_err(|code| code.at(Sign::IN_SCHEME))?;
+    let scheme = tpm.signing_scheme(&key, cmd.in_scheme).map_err(|code| code.at(Sign::IN_SCHEME))?;
     let fits = cmd.digest.len() == scheme.hash_alg().digest_size();
     if !cmd.validation.digest.is_empty() || key.attributes().contains(TpmaObject::RESTRICTED) {
         // Every hash here has its own digest size, so the size says by which hash the digest was made.

@@ -3,13 +3,15 @@
 use crate::state::Object;
 use alloc::sync::Arc;
 use sigillo_crypto::{
-    Error,
+    EccCurve, Error,
     ecc::{EcPoint, EcPrivate},
     rsa::{DEFAULT_EXPONENT, RsaPrivate, RsaPublic},
 };
 use sigillo_types::{
     Fmt1, Rc, rc,
-    structures::{PublicId, PublicParms, SensitiveComposite, TpmsEccPoint, TpmtPublic, TpmtSensitive},
+    structures::{
+        PublicId, PublicParms, SensitiveComposite, Tpm2bEccPoint, TpmsEccPoint, TpmtPublic, TpmtSensitive,
+    },
 };
 
 /// The private part of an asymmetric key, ready for use: taking an RSA key apart costs as much as some operations with it.
@@ -82,6 +84,19 @@ pub(crate) fn private_key(
 /// A point as the TPM gives it: both coordinates in the curve's size. Part 1, 44.5.3.
 pub(crate) fn tpms_point(point: &EcPoint) -> Result<TpmsEccPoint, Fmt1> {
     Ok(TpmsEccPoint { x: point.x().try_into()?, y: point.y().try_into()? })
+}
+
+/// The point as a parameter.
+pub(crate) fn sized_point(point: &EcPoint) -> Result<Tpm2bEccPoint, Fmt1> {
+    Ok(Tpm2bEccPoint { point: tpms_point(point)? })
+}
+
+/// The point of a parameter.
+///
+/// # Errors
+/// `ECC_POINT` if it is not on the curve.
+pub(crate) fn point(curve: EccCurve, given: &Tpm2bEccPoint) -> Result<EcPoint, Fmt1> {
+    EcPoint::new(curve, &given.point.x, &given.point.y).map_err(|_| rc::ECC_POINT)
 }
 
 impl Object {

@@ -198,6 +198,8 @@ enum Use {
     Nothing,
     Signing,
     Decrypting,
+    /// One name for two schemes.
+    Either,
 }
 
 fn rsa_use(parms: &TpmsRsaParms) -> Use {
@@ -211,8 +213,9 @@ fn rsa_use(parms: &TpmsRsaParms) -> Use {
 fn ecc_use(parms: &TpmsEccParms) -> Use {
     match parms.scheme {
         None => Use::Nothing,
-        Some(EccScheme::Ecdsa { .. }) => Use::Signing,
-        Some(EccScheme::Ecdh { .. }) => Use::Decrypting,
+        Some(EccScheme::Ecdsa { .. } | EccScheme::Ecdaa { .. } | EccScheme::EcSchnorr { .. }) => Use::Signing,
+        Some(EccScheme::Ecdh { .. } | EccScheme::Ecmqv { .. }) => Use::Decrypting,
+        Some(EccScheme::Sm2 { .. }) => Use::Either,
     }
 }
 
@@ -220,8 +223,12 @@ fn asymmetric_scheme(scheme: Use, sign: bool, decrypt: bool, restricted: bool) -
     let fits = match (sign, decrypt) {
         // One scheme cannot be for both.
         (true, true) | (false, false) => scheme == Use::Nothing,
-        (true, false) => scheme == Use::Signing || scheme == Use::Nothing && !restricted,
-        (false, true) => scheme == Use::Nothing || scheme == Use::Decrypting && !restricted,
+        (true, false) => {
+            matches!(scheme, Use::Signing | Use::Either) || scheme == Use::Nothing && !restricted
+        }
+        (false, true) => {
+            scheme == Use::Nothing || matches!(scheme, Use::Decrypting | Use::Either) && !restricted
+        }
     };
     if fits { Ok(()) } else { Err(rc::SCHEME) }
 }

@@ -90,6 +90,7 @@ fn is_reset_data(profile: &Profile, reset: &ResetData, audit_alg: HashAlg) -> bo
         && reset.saved_sessions.len() <= profile.active_sessions
         && reset.saved_sessions.keys().all(|index| is_session_index(profile, *index))
         && (audit == 0 || audit == audit_alg.digest_size())
+        && (is_seed(&reset.commits.secret) || reset.commits.secret.is_empty() && reset.commits.count == 0)
 }
 
 fn is_session_index(profile: &Profile, index: u32) -> bool {

@@ -5,7 +5,7 @@ use crate::{
     Profile, RestoreError, Tpm, lifecycle, pcr,
     secret::Secret,
     state::{
-        ClearData, DictionaryAttack, NvIndex, NvMemory, Object, Orderly, PcrValue, Pcrs, Persistent,
+        ClearData, Commits, DictionaryAttack, NvIndex, NvMemory, Object, Orderly, PcrValue, Pcrs, Persistent,
         ResetData, State, Volatile, cbor, persistent::Shutdown,
     },
 };
@@ -197,6 +197,7 @@ fn lost_reset_data() -> ResetData {
         command_audit_digest: Vec::new(),
         restart_count: 0,
         pcr_update_counter: 0,
+        commits: Commits::default(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The algorithms this TPM implements and their self-tests with known answers. Part 3, 10.
 
+mod ecc;
 mod vectors;
 
 use crate::{Profile, Tpm, tpm::Failure};
 use alloc::vec::Vec;
 use sigillo_crypto::{
     EccCurve, HashAlg, Rng,
-    ecc::{self, EcPoint, EcPrivate},
+    ecc::{EcPoint, EcPrivate, verify},
     hash::hash,
     hmac::hmac,
     kdf,
@@ -65,7 +66,12 @@ const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::OAEP, ASYMMETRIC.union(ENCRYPTING), oaep),
     algorithm(id::ECDSA, ASYMMETRIC.union(SIGNING), ecdsa),
     algorithm(id::ECDH, ASYMMETRIC.union(METHOD), ecdh),
+    algorithm(id::ECDAA, ASYMMETRIC.union(SIGNING), ecc::ecdaa),
+    algorithm(id::SM2, ASYMMETRIC.union(SIGNING).union(METHOD), ecc::sm2),
+    algorithm(id::ECSCHNORR, ASYMMETRIC.union(SIGNING), ecc::ec_schnorr),
+    algorithm(id::ECMQV, ASYMMETRIC.union(METHOD), ecc::ecmqv),
     algorithm(id::KDF1_SP800_56A, HASH.union(METHOD), kdfe),
+    algorithm(id::KDF2, HASH.union(METHOD), ecc::kdf2),
     algorithm(id::KDF1_SP800_108, HASH.union(METHOD), kdfa),
     algorithm(id::ECC, ASYMMETRIC.union(OBJECT), ecdh),
     algorithm(id::SYMCIPHER, SYMMETRIC.union(OBJECT), aes_cfb),
@@ -107,6 +113,11 @@ fn uses_asymmetric(code: u32, handles: &[u32]) -> bool {
         | cc::RSA_DECRYPT
         | cc::ECDH_KEYGEN
         | cc::ECDH_ZGEN
+        | cc::ZGEN_2PHASE
+        | cc::ECC_ENCRYPT
+        | cc::ECC_DECRYPT
+        | cc::COMMIT
+        | cc::EC_EPHEMERAL
         | cc::VERIFY_SIGNATURE
         | cc::SIGN
         | cc::POLICY_SIGNED
@@ -222,11 +233,11 @@ fn xor(_: &mut dyn Rng) -> Option<bool> {
 fn ecdsa(rng: &mut dyn Rng) -> Option<bool> {
     let public = EcPoint::new(EccCurve::NistP256, &known::ECDSA_X, &known::ECDSA_Y).ok()?;
     let digest = hash(HashAlg::Sha256, &[b"sample"]);
-    let known = ecc::verify(&public, &digest, &known::ECDSA_R, &known::ECDSA_S).is_ok()
-        && ecc::verify(&public, &known::SHA256_ABC, &known::ECDSA_R, &known::ECDSA_S).is_err();
+    let known = verify(&public, &digest, &known::ECDSA_R, &known::ECDSA_S).is_ok()
+        && verify(&public, &known::SHA256_ABC, &known::ECDSA_R, &known::ECDSA_S).is_err();
     let private = EcPrivate::new(EccCurve::NistP256, &known::ECDSA_D).ok()?;
     let signature = private.sign(&digest, rng).ok()?;
-    Some(known && ecc::verify(&public, &digest, signature.r(), signature.s()).is_ok())
+    Some(known && verify(&public, &digest, signature.r(), signature.s()).is_ok())
 }
 
 fn ecdh(_: &mut dyn Rng) -> Option<bool> {

@@ -14,12 +14,14 @@
 //! it changed" is a comparison of pointers.
 
 pub(crate) mod cbor;
+pub(crate) mod commit;
 pub(crate) mod nv;
 pub(crate) mod object;
 pub(crate) mod pcr;
 pub(crate) mod persistent;
 pub(crate) mod session;
 
+pub(crate) use commit::Commits;
 pub(crate) use nv::{NvIndex, NvMemory};
 pub(crate) use object::{Object, Sequence, Slot};
 pub(crate) use pcr::{PcrValue, Pcrs};
@@ -160,6 +162,9 @@ pub(crate) struct ResetData {
     /// Changes of PCR.
     #[n(8)]
     pub(crate) pcr_update_counter: u32,
+    /// The split operations since the last TPM Reset.
+    #[cbor(n(9), default)]
+    pub(crate) commits: Commits,
 }
 
 /// What a TPM forgets without power.

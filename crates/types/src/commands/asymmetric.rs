@@ -2,6 +2,7 @@
 
 use crate::{
     EccCurve,
+    alg::EccKeyExchange,
     buffers::{Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer, Tpm2bPublicKeyRsa, Tpm2bRsaMessage},
     derive::{Command, Response},
     handles::ObjectHandle,
@@ -101,6 +102,32 @@ pub struct EccParameters {
 pub struct EccParametersResponse {
     /// Its parameters.
     pub parameters: TpmsAlgorithmDetailEcc,
+}
+
+/// TPM2_ZGen_2Phase: agrees on secrets with a static and an ephemeral key of each side. Part 3, 14.7.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x018D, name = "TPM2_ZGen_2Phase", clause = "14.7", response = ZGen2PhaseResponse)]
+pub struct ZGen2Phase {
+    /// The static key of this side.
+    #[handle(auth = user)]
+    pub key_a: ObjectHandle,
+    /// The static public key of the other side.
+    pub in_qs_b: Tpm2bEccPoint,
+    /// The ephemeral public key of the other side.
+    pub in_qe_b: Tpm2bEccPoint,
+    /// The scheme.
+    pub in_scheme: EccKeyExchange,
+    /// What TPM2_EC_Ephemeral answered about the ephemeral key of this side.
+    pub counter: u16,
+}
+
+/// What [`ZGen2Phase`] answers.
+#[derive(Clone, Debug, PartialEq, Eq, Response)]
+pub struct ZGen2PhaseResponse {
+    /// The shared secret, or that of the static keys.
+    pub out_z1: Tpm2bEccPoint,
+    /// The shared secret of the ephemeral keys; an Empty Point where the scheme has one secret.
+    pub out_z2: Tpm2bEccPoint,
 }
 
 /// TPM2_ECC_Encrypt: encrypts with an ECC public key. Part 3, 14.8.

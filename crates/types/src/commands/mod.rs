@@ -8,6 +8,7 @@ pub mod clock;
 pub mod context;
 pub mod dictionary_attack;
 pub mod duplication;
+pub mod ephemeral;
 pub mod hierarchy;
 pub mod management;
 pub mod nv;
@@ -32,6 +33,7 @@ pub use clock::*;
 pub use context::*;
 pub use dictionary_attack::*;
 pub use duplication::*;
+pub use ephemeral::*;
 pub use hierarchy::*;
 pub use management::*;
 pub use nv::*;
@@ -72,6 +74,7 @@ pub const ALL: &[&CommandSpec] = &[
     EcdhKeyGen::SPEC,
     EcdhZGen::SPEC,
     EccParameters::SPEC,
+    ZGen2Phase::SPEC,
     EccEncrypt::SPEC,
     EccDecrypt::SPEC,
     EncryptDecrypt::SPEC,
@@ -92,6 +95,8 @@ pub const ALL: &[&CommandSpec] = &[
     GetCommandAuditDigest::SPEC,
     GetTime::SPEC,
     CertifyX509::SPEC,
+    Commit::SPEC,
+    EcEphemeral::SPEC,
     VerifySignature::SPEC,
     Sign::SPEC,
     SetCommandCodeAuditStatus::SPEC,

@@ -98,6 +98,26 @@ pub enum SigScheme {
         /// The hash of the digest.
         hash_alg: HashAlg,
     },
+    /// ECDAA: the second half of a split signature.
+    #[tpm(tag = id::ECDAA)]
+    Ecdaa {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+        /// What TPM2_Commit answered.
+        count: u16,
+    },
+    /// SM2.
+    #[tpm(tag = id::SM2)]
+    Sm2 {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+    },
+    /// EC Schnorr.
+    #[tpm(tag = id::ECSCHNORR)]
+    EcSchnorr {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+    },
     /// HMAC.
     #[tpm(tag = id::HMAC)]
     Hmac {
@@ -114,6 +134,9 @@ impl SigScheme {
             Self::Rsassa { hash_alg }
             | Self::Rsapss { hash_alg }
             | Self::Ecdsa { hash_alg }
+            | Self::Ecdaa { hash_alg, .. }
+            | Self::Sm2 { hash_alg }
+            | Self::EcSchnorr { hash_alg }
             | Self::Hmac { hash_alg } => hash_alg,
         }
     }
@@ -132,6 +155,12 @@ pub enum KdfScheme {
     /// The concatenation KDF of SP 800-56A.
     #[tpm(tag = id::KDF1_SP800_56A)]
     Kdf1Sp80056a {
+        /// The hash.
+        hash_alg: HashAlg,
+    },
+    /// The KDF of IEEE 1363a.
+    #[tpm(tag = id::KDF2)]
+    Kdf2 {
         /// The hash.
         hash_alg: HashAlg,
     },
@@ -193,6 +222,32 @@ pub enum EccScheme {
     #[tpm(tag = id::ECDSA)]
     Ecdsa {
         /// The hash of the digest.
+        hash_alg: HashAlg,
+    },
+    /// Signs by ECDAA.
+    #[tpm(tag = id::ECDAA)]
+    Ecdaa {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+        /// Of no account in a key.
+        count: u16,
+    },
+    /// Signs by SM2, or agrees on keys by it: the attributes of the key tell.
+    #[tpm(tag = id::SM2)]
+    Sm2 {
+        /// The hash of the digest or of the key derivation.
+        hash_alg: HashAlg,
+    },
+    /// Signs by EC Schnorr.
+    #[tpm(tag = id::ECSCHNORR)]
+    EcSchnorr {
+        /// The hash of the digest.
+        hash_alg: HashAlg,
+    },
+    /// Agrees on keys by MQV.
+    #[tpm(tag = id::ECMQV)]
+    Ecmqv {
+        /// The hash of the key derivation.
         hash_alg: HashAlg,
     },
     /// Agrees on keys by ECDH.

@@ -41,6 +41,15 @@ pub enum TpmtSignature {
     /// By ECDSA.
     #[tpm(tag = id::ECDSA)]
     Ecdsa(TpmsSignatureEcc),
+    /// By ECDAA.
+    #[tpm(tag = id::ECDAA)]
+    Ecdaa(TpmsSignatureEcc),
+    /// By SM2.
+    #[tpm(tag = id::SM2)]
+    Sm2(TpmsSignatureEcc),
+    /// By EC Schnorr.
+    #[tpm(tag = id::ECSCHNORR)]
+    EcSchnorr(TpmsSignatureEcc),
     /// By HMAC.
     #[tpm(tag = id::HMAC)]
     Hmac(TpmtHa),
@@ -52,12 +61,15 @@ impl TpmtSignature {
     pub const fn hash_alg(&self) -> HashAlg {
         match self {
             Self::Rsassa(signature) | Self::Rsapss(signature) => signature.hash,
-            Self::Ecdsa(signature) => signature.hash,
+            Self::Ecdsa(signature)
+            | Self::Ecdaa(signature)
+            | Self::Sm2(signature)
+            | Self::EcSchnorr(signature) => signature.hash,
             Self::Hmac(hmac) => hmac.hash_alg(),
         }
     }
 
-    /// The scheme that made it.
+    /// The scheme that made it; the count of an ECDAA signature is not known any more, and zero here.
     #[must_use]
     pub const fn scheme(&self) -> SigScheme {
         let hash_alg = self.hash_alg();
@@ -65,6 +77,9 @@ impl TpmtSignature {
             Self::Rsassa(_) => SigScheme::Rsassa { hash_alg },
             Self::Rsapss(_) => SigScheme::Rsapss { hash_alg },
             Self::Ecdsa(_) => SigScheme::Ecdsa { hash_alg },
+            Self::Ecdaa(_) => SigScheme::Ecdaa { hash_alg, count: 0 },
+            Self::Sm2(_) => SigScheme::Sm2 { hash_alg },
+            Self::EcSchnorr(_) => SigScheme::EcSchnorr { hash_alg },
             Self::Hmac(_) => SigScheme::Hmac { hash_alg },
         }
     }

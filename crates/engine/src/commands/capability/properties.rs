@@ -1,6 +1,11 @@
 //! TPM_PT and TPM_PT_PCR: the numbers that describe the TPM. Part 2, 6.13 and 6.14.
 
-use crate::{Tpm, dispatch, session::CONTEXT_GAP_MAX, state::SessionSlot, ticket::CONTEXT_HASH};
+use crate::{
+    Tpm, dispatch,
+    session::CONTEXT_GAP_MAX,
+    state::{SessionSlot, commit},
+    ticket::CONTEXT_HASH,
+};
 use alloc::vec::Vec;
 use sigillo_types::{
     alg::id,
@@ -100,7 +105,7 @@ fn fixed(tpm: &Tpm) -> Vec<(u32, u32)> {
         (pt::PS_REVISION, PC_CLIENT_VERSION),
         (pt::PS_DAY_OF_YEAR, 0),
         (pt::PS_YEAR, 0),
-        (pt::SPLIT_MAX, 0),
+        (pt::SPLIT_MAX, commit::WAITING_BITS.into()),
         (pt::TOTAL_COMMANDS, commands),
         (pt::LIBRARY_COMMANDS, commands),
         (pt::VENDOR_COMMANDS, 0),
