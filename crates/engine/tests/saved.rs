@@ -463,6 +463,30 @@ fn furnish(tpm: &mut TestTpm) {
     shutdown(tpm, StartupType::State).unwrap();
 }
 
+/// No TPM counts so far; bytes may say that one has.
+#[test]
+fn the_last_revision_is_followed_by_another() {
+    let mut host = TestHost::default();
+    let fresh = Tpm::manufacture(Profile::pc_client(), &mut host).unwrap().permanent_state().to_vec();
+    // Field 1, the identity of 16 octets; field 2, the revision, which is 0.
+    let at = fresh.windows(2).position(|window| window == [1, 0x50]).unwrap() + 18;
+    assert_eq!(fresh[at..at + 2], [2, 0]);
+    let mut last = fresh[..=at].to_vec();
+    last.extend([0x1B, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]);
+    last.extend(&fresh[at + 2..]);
+    let length = u32::try_from(last.len() - 20).unwrap();
+    last[16..20].copy_from_slice(&length.to_be_bytes());
+
+    let mut tpm = Tpm::restore(&last, &mut host).unwrap();
+    tpm.init(&mut host);
+    let mut tpm = client(tpm, host, last);
+    startup(&mut tpm, StartupType::Clear).unwrap();
+    define(&mut tpm, INDEX, NvType::Ordinary, TpmaNv::empty());
+    migrate(&mut tpm, 0);
+    write(&mut tpm, *b"contents");
+    assert_eq!(read(&mut tpm, INDEX), b"contents");
+}
+
 const PERMANENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tpm-permanent-v1.cbor");
 const VOLATILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tpm-volatile-v1.cbor");
 /// The Name of the storage primary key, which its seed must give for ever.

@@ -12,7 +12,11 @@ const COUNTER: &str = "01500021";
 const PASSWORD: &str = "00000009 40000009 0000 00 0000";
 
 fn command(code: &str, handles: &str, parameters: &str) -> Vec<u8> {
-    let body = hex(&format!("{code} {handles} {PASSWORD} {parameters}"));
+    command_with(code, handles, PASSWORD, parameters)
+}
+
+fn command_with(code: &str, handles: &str, area: &str, parameters: &str) -> Vec<u8> {
+    let body = hex(&format!("{code} {handles} {area} {parameters}"));
     let size = u32::try_from(6 + body.len()).unwrap();
     [&[0x80, 0x02][..], &size.to_be_bytes(), &body].concat()
 }
@@ -94,4 +98,42 @@ fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         killer.join().unwrap();
     }
     assert!(written > Some(25), "hardly anything was written between the kills: {written:?}");
+}
+
+/// Dictionary attack with the host's help: a process killed after each wrong try would otherwise start with none.
+#[test]
+fn wrong_tries_are_not_forgotten_when_the_process_is_killed_after_each() {
+    const AUTH_FAIL: u32 = 0x98e;
+    const LOCKOUT: u32 = 0x921;
+    let password = |text: &str| format!("0000000b 40000009 0000 00 0002 {text}");
+    let dir = tempfile::tempdir().unwrap();
+    let start = || {
+        let tpm = Tpm::start(dir.path(), &[]);
+        let data = tpm.control().power_on();
+        (tpm, data)
+    };
+    let (tpm, mut data) = start();
+    // Password "pw", protected: AUTHWRITE and AUTHREAD without NO_DA.
+    let public = format!("{INDEX} 000b 00040004 0000 0008");
+    assert_eq!(data.code(&command("0000012a", "40000001", &format!("0002 7077 000e {public}"))), 0);
+    let write = |text: &str| {
+        let handles = format!("{INDEX} {INDEX}");
+        command_with("00000137", &handles, &password(text), "0008 0000000000000001 0000")
+    };
+    assert_eq!(data.code(&write("7077")), 0);
+    tpm.kill();
+    for _ in 0..3 {
+        let (tpm, mut data) = start();
+        assert_eq!(data.code(&write("6e6f")), AUTH_FAIL);
+        tpm.kill();
+    }
+    let (tpm, mut data) = start();
+    assert_eq!(data.code(&write("7077")), LOCKOUT);
+    // lockoutAuth, which is empty: one wrong try disables it.
+    let clear_tries = |area: &str| command_with("00000139", "4000000a", area, "");
+    assert_eq!(data.code(&clear_tries(&password("6e6f"))), AUTH_FAIL);
+    tpm.kill();
+    let (tpm, mut data) = start();
+    assert_eq!(data.code(&clear_tries(PASSWORD)), LOCKOUT);
+    tpm.kill();
 }

@@ -1,5 +1,5 @@
 //! Processes of ours, named so that a reused process id is never taken for them.
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -42,10 +42,18 @@ impl Process {
 
     /// Ends it without asking.
     pub(crate) fn kill(self) {
-        if let Some(pid) = Pid::from_raw(self.pid).filter(|_| self.is_alive()) {
-            // It may end between the look and the signal: then there is nothing to do.
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        let Some(pid) = Pid::from_raw(self.pid) else { return };
+        // A handle is of one process for ever: looked at after it was taken, the number cannot be another's by now.
+        let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty());
+        if !self.is_alive() {
+            return;
         }
+        // It may end between the look and the signal: then there is nothing to do.
+        let _ = match handle {
+            Ok(handle) => rustix::process::pidfd_send_signal(handle, Signal::KILL),
+            // A kernel or a container without handles.
+            Err(_) => rustix::process::kill_process(pid, Signal::KILL),
+        };
     }
 }
 

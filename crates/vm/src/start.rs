@@ -15,6 +15,7 @@ use sigillo_keychain::Keychain;
 use std::{
     ffi::OsString,
     fs,
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -134,24 +135,15 @@ fn launch(
     let mut command = Command::new(qemu::QEMU);
     command.args(&args).current_dir("/");
     let words = || qemu::last_words(&fs::read(&log_path).unwrap_or_default());
-    let (child, process) = if attach == Attach::Background {
-        // QEMU's own daemonizing: the first process ends with the verdict once the machine is built.
-        let status =
-            command.arg("-daemonize").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).status();
-        if !status.map_err(|e| failed(e.to_string()))?.success() {
-            return Err(failed(words()));
-        }
-        let pid = fs::read_to_string(run.qemu_pid()).ok().and_then(|text| text.trim().parse().ok());
-        (None, pid.and_then(Process::of).ok_or_else(|| failed("it ended at once".to_owned()))?)
-    } else {
-        let input = if attach == Attach::Serial { Stdio::inherit() } else { Stdio::null() };
-        let mut child = command.stdin(input).stderr(log).spawn().map_err(|e| failed(e.to_string()))?;
-        let process = i32::try_from(child.id()).ok().and_then(Process::of);
-        let Some(process) = process else {
-            child.wait().map_err(|e| failed(e.to_string()))?;
-            return Err(failed(words()));
-        };
-        (Some(child), process)
+    command.stdin(if attach == Attach::Serial { Stdio::inherit() } else { Stdio::null() }).stderr(log);
+    if attach == Attach::Background {
+        // Not by QEMU's own daemonizing, which its sandbox does not survive. In a group of its own no Ctrl-C reaches it.
+        command.stdout(Stdio::null()).process_group(0);
+    }
+    let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
+    let Some(process) = i32::try_from(child.id()).ok().and_then(Process::of) else {
+        child.wait().map_err(|e| failed(e.to_string()))?;
+        return Err(failed(words()));
     };
     let state = RunState {
         qemu: process,
@@ -162,14 +154,10 @@ fn launch(
     let well = run.write_state(&state).and_then(|()| wait_ready(run, process));
     if let Err(e) = well {
         process.kill();
-        if let Some(mut child) = child {
-            child.wait().map_err(|e| failed(e.to_string()))?;
-        } else {
-            process.wait_end(WORKER_END);
-        }
+        child.wait().map_err(|e| failed(e.to_string()))?;
         return Err(failed(format!("{e}; {}", words())));
     }
-    Ok(child)
+    Ok((attach != Attach::Background).then_some(child))
 }
 
 fn wait_ready(run: &RunDir, process: Process) -> Result<()> {

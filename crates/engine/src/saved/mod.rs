@@ -133,7 +133,7 @@ impl Tpm {
 
     /// The permanent state to be stored next.
     pub(crate) fn encode_permanent(&self) -> Zeroizing<Vec<u8>> {
-        permanent::encode(self, &self.state, self.revision + 1)
+        permanent::encode(self, &self.state, self.revision.wrapping_add(1))
     }
 
     /// Whether anything that TPM2_Shutdown saves has changed.
@@ -156,7 +156,7 @@ impl Tpm {
     /// Storage holds the state as it is now.
     pub(crate) fn mark_stored(&mut self) {
         self.stored = State { volatile: Arc::default(), ..self.state.clone() };
-        self.revision += 1;
+        self.revision = self.revision.wrapping_add(1);
     }
 
     /// The permanent state as it was last given to be stored.

@@ -34,6 +34,11 @@ pub(crate) fn run(command: &Command) -> Done {
                 let (name, key_id) = (record.name.to_string(), record.key_id.to_string());
                 println!("{name:52}  {key_id:32}  {:20}  {}", record.host, record.comment);
             }
+            // What the list is worth: a key file guards a copy of the keychain alone, not one of the whole disk.
+            let status = keychain.status()?;
+            if let Some(provider) = status.provider {
+                eprintln!("{} is sealed; its key is a {provider}", status.path.display());
+            }
         }
         Command::Delete { name } => {
             keychain.delete(name)?;
