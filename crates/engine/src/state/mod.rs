@@ -20,7 +20,7 @@ pub(crate) mod pcr;
 pub(crate) mod persistent;
 pub(crate) mod session;
 
-pub(crate) use nv::{NvIndex, NvMemory};
+pub(crate) use nv::{NvIndex, NvMemory, NvPublic};
 pub(crate) use object::{Object, Sequence, Slot};
 pub(crate) use pcr::{PcrValue, Pcrs};
 pub(crate) use persistent::{DictionaryAttack, HierarchyRecord, Persistent};
