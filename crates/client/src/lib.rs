@@ -19,8 +19,8 @@ pub use transport::{TcpTransport, Transport, UnixTransport};
 use sigillo_types::{
     Marshal, Rc,
     command::{Command, CommandSpec, Response},
-    commands::{NvReadPublic, ReadPublic},
-    handles::{HandleType, NvIndexHandle, ObjectHandle},
+    commands::{NvReadPublic, NvReadPublic2, ReadPublic},
+    handles::{HandleType, NvIndexHandle, NvLegacyIndexHandle, ObjectHandle},
     rc,
 };
 use std::fmt;
@@ -174,8 +174,16 @@ impl<T: Transport> Client<T> {
                 }
             }
             Some(HandleType::NvIndex) => {
-                let Ok(index) = NvIndexHandle::new(handle) else { return Ok(Vec::new()) };
+                let Ok(index) = NvLegacyIndexHandle::new(handle) else { return Ok(Vec::new()) };
                 match self.call(&NvReadPublic { nv_index: index }) {
+                    Ok(public) => Ok(public.nv_name.to_vec()),
+                    Err(Error::Tpm(_)) => Ok(Vec::new()),
+                    Err(error) => Err(error),
+                }
+            }
+            Some(HandleType::ExternalNv | HandleType::PermanentNv) => {
+                let Ok(index) = NvIndexHandle::new(handle) else { return Ok(Vec::new()) };
+                match self.call(&NvReadPublic2 { nv_index: index }) {
                     Ok(public) => Ok(public.nv_name.to_vec()),
                     Err(Error::Tpm(_)) => Ok(Vec::new()),
                     Err(error) => Err(error),

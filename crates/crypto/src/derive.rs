@@ -75,7 +75,7 @@ pub fn seeded(seed: &[u8], label: &[u8], context: &[u8]) -> Drbg {
 /// # Errors
 /// - [`Error::BadSize`] if keys of that size are not made here.
 /// - [`Error::BadValue`] if e is even or below 2^16.
-pub fn rsa(drbg: &mut Drbg, bits: u32, e: u32) -> Result<RsaPrivate, Error> {
+pub fn rsa(drbg: &mut dyn Rng, bits: u32, e: u32) -> Result<RsaPrivate, Error> {
     if !is_generated_key_size(bits) {
         return Err(Error::BadSize);
     }
@@ -91,21 +91,21 @@ pub fn rsa(drbg: &mut Drbg, bits: u32, e: u32) -> Result<RsaPrivate, Error> {
 ///
 /// # Errors
 /// None: the number drawn is always in range.
-pub fn ecc(drbg: &mut Drbg, curve: EccCurve) -> Result<EcPrivate, Error> {
+pub fn ecc(drbg: &mut dyn Rng, curve: EccCurve) -> Result<EcPrivate, Error> {
     let d = scalar_with_extra_bits(curve, drbg)?;
     EcPrivate::new(curve, &d[..curve.coordinate_size()])
 }
 
 /// `len` octets: a symmetric key, an HMAC key or a seedValue.
 #[must_use]
-pub fn octets(drbg: &mut Drbg, len: usize) -> Zeroizing<Vec<u8>> {
+pub fn octets(drbg: &mut dyn Rng, len: usize) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(vec![0; len]);
     drbg.fill(&mut out);
     out
 }
 
 /// The first acceptable candidate.
-fn prime(drbg: &mut Drbg, bits: u32, e: u32, other: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn prime(drbg: &mut dyn Rng, bits: u32, e: u32, other: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut candidate = Zeroizing::new(vec![0; bits.div_ceil(8) as usize]);
     loop {
         drbg.fill(&mut candidate);

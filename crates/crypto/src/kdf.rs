@@ -1,13 +1,13 @@
-//! Key derivation functions. Part 1, 8.4.10; RFC 8017, B.2.1 for MGF1.
+//! Key derivation functions. Part 1, 8.4.10 and 25.4; RFC 8017, B.2.1 for MGF1.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::HashAlg;
-use crate::hash::Hasher;
+use crate::hash::{Digest, Hasher};
 use crate::hmac::Hmac;
+use crate::{HashAlg, Rng};
 
 /// The octet that ends a label which does not end in zero itself.
 fn terminator(label: &[u8]) -> &'static [u8] {
@@ -63,6 +63,59 @@ pub fn kdfa(
         mac.update(&bits.to_be_bytes());
         mac.finish()
     })
+}
+
+/// The bits that the KDFa behind a [`KdfaStream`] is asked for. `TPM_MAX_DERIVATION_BITS`.
+const DERIVATION_BITS: u32 = 8192;
+
+/// The octets of one KDFa over [`DERIVATION_BITS`] bits, handed out one after the other, none skipped: what derived objects are made of.
+/// It goes on with the next counters beyond that number, which takes more draws than any key needs. Part 1, 25.4.
+pub struct KdfaStream {
+    keyed: Hmac,
+    label: Zeroizing<Vec<u8>>,
+    context: Zeroizing<Vec<u8>>,
+    counter: u32,
+    block: Zeroizing<Vec<u8>>,
+    used: usize,
+}
+
+impl KdfaStream {
+    /// The stream of a key, a label and a context. `label` as in [`kdfa`].
+    #[must_use]
+    pub fn new(hash: HashAlg, key: &[u8], label: &[u8], context: &[u8]) -> Self {
+        Self {
+            keyed: Hmac::new(hash, key),
+            label: Zeroizing::new(label.to_vec()),
+            context: Zeroizing::new(context.to_vec()),
+            counter: 0,
+            block: Zeroizing::default(),
+            used: 0,
+        }
+    }
+
+    fn next_block(&mut self) -> Digest {
+        self.counter = self.counter.wrapping_add(1);
+        let mut mac = self.keyed.clone();
+        mac.update(&self.counter.to_be_bytes());
+        mac.update(&self.label);
+        mac.update(terminator(&self.label));
+        mac.update(&self.context);
+        mac.update(&DERIVATION_BITS.to_be_bytes());
+        mac.finish()
+    }
+}
+
+impl Rng for KdfaStream {
+    fn fill(&mut self, out: &mut [u8]) {
+        for octet in out {
+            if self.used == self.block.len() {
+                self.block = Zeroizing::new(self.next_block().to_vec());
+                self.used = 0;
+            }
+            *octet = self.block[self.used];
+            self.used += 1;
+        }
+    }
 }
 
 /// KDFe: the one-step KDF of SP 800-56C with a hash, for ECDH. `label` as in [`kdfa`]; `z`, `party_u` and

@@ -60,7 +60,7 @@ impl Tpm {
     pub(crate) fn entity(&self, handle: u32) -> Option<Entity<'_>> {
         match handle >> 24 {
             0x00 => Some(Entity::Open),
-            0x01 => self.state.nv.indices.get(&handle).map(|index| Entity::Nv(index)),
+            0x01 | 0x11 => self.state.nv.indices.get(&handle).map(|index| Entity::Nv(index)),
             0x40 if handle == rh::NULL => Some(Entity::Open),
             0x40 => Permanent::of(handle).map(Entity::Permanent),
             0x80 => match self.slot(handle)? {

@@ -12,7 +12,6 @@ use sigillo_types::{
     buffers::Tpm2bName,
     handles::NvAuthHandle,
     rc, rh,
-    structures::TpmsNvPublic,
 };
 use zeroize::Zeroizing;
 
@@ -25,11 +24,7 @@ const OBJECT_RESERVE: usize = 1536;
 
 /// The Name of an index. Part 1, 13.
 pub(crate) fn name(index: &NvIndex) -> Tpm2bName {
-    public_name(&index.public)
-}
-
-/// The Name of an index with a public area.
-pub(crate) fn public_name(public: &TpmsNvPublic) -> Tpm2bName {
+    let public = &index.public;
     let mut name = public.name_alg.to_bytes();
     name.extend_from_slice(&hash(public.name_alg, &[&public.to_bytes()]));
     // An algorithm and its digest are what the type is made for.

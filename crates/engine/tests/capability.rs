@@ -15,7 +15,7 @@ use sigillo_types::{
         SetCommandCodeAuditStatus, TestParms,
     },
     constants::{Capability, SessionType, StartupType},
-    handles::{Hierarchy, NvIndexHandle, ProvisionHandle, TpmHandle},
+    handles::{Hierarchy, NvLegacyIndexHandle, ProvisionHandle, TpmHandle},
     pt, rc, rh,
     structures::{
         CapabilityData, KdfScheme, List, PcrSelect, PublicParms, SymDefObject, Tpm2bNvPublic,
@@ -205,7 +205,7 @@ fn handles_of_every_type_are_listed() {
     assert_eq!(handles(&mut tpm, 0x0200_0000), [0x0200_0000, 0x0300_0001], "loaded ones of both types");
     assert_eq!(handles(&mut tpm, 0x0300_0000), []);
     let nv_public = TpmsNvPublic {
-        nv_index: NvIndexHandle::new(0x0180_0000).unwrap(),
+        nv_index: NvLegacyIndexHandle::new(0x0180_0000).unwrap(),
         name_alg: HashAlg::Sha256,
         attributes: TpmaNv::AUTHREAD | TpmaNv::AUTHWRITE,
         auth_policy: Tpm2bDigest::default(),

@@ -17,7 +17,7 @@ use sigillo_types::{
     },
     constants::SessionType,
     handles::{
-        BaseHierarchy, EnablesHandle, Hierarchy, HierarchyAuthHandle, LockoutHandle, NvIndexHandle,
+        BaseHierarchy, EnablesHandle, Hierarchy, HierarchyAuthHandle, LockoutHandle, NvLegacyIndexHandle,
         ObjectHandle, PolicySessionHandle, rh,
     },
     rc,
@@ -178,7 +178,7 @@ fn what_a_handle_names_has_to_be_there() {
         refused(&mut tpm, &ReadPublic { object_handle: persistent }),
         rc::HANDLE.at(Position::Handle(1))
     );
-    let nv_index = NvIndexHandle::new(0x0150_0000).unwrap();
+    let nv_index = NvLegacyIndexHandle::new(0x0150_0000).unwrap();
     assert_eq!(refused(&mut tpm, &NvReadPublic { nv_index }), rc::HANDLE.at(Position::Handle(1)));
 }
 

@@ -17,7 +17,7 @@ use sigillo_types::{
     constants::Capability,
     handles::{
         BaseHierarchy, ClearHandle, EnablesHandle, Hierarchy, HierarchyAuthHandle, HierarchyPolicyHandle,
-        NvIndexHandle, ObjectHandle, PersistentHandle, PlatformHandle, ProvisionHandle,
+        NvLegacyIndexHandle, ObjectHandle, PersistentHandle, PlatformHandle, ProvisionHandle,
     },
     pt, rc, rh,
     structures::{CapabilityData, Tpm2bNvPublic, TpmlPcrSelection, TpmsNvPublic, TpmsTaggedPolicy, TpmtHa},
@@ -68,7 +68,7 @@ fn index(handle: u32, auth_handle: ProvisionHandle) -> NvDefineSpace {
     let mut attributes = TpmaNv::AUTHREAD | TpmaNv::AUTHWRITE;
     attributes.set(TpmaNv::PLATFORMCREATE, auth_handle == ProvisionHandle::Platform);
     let nv_public = TpmsNvPublic {
-        nv_index: NvIndexHandle::new(handle).unwrap(),
+        nv_index: NvLegacyIndexHandle::new(handle).unwrap(),
         name_alg: HashAlg::Sha256,
         attributes,
         auth_policy: Tpm2bDigest::default(),
@@ -81,7 +81,7 @@ const OWNERS: u32 = 0x0150_0001;
 const PLATFORMS: u32 = 0x0140_0001;
 
 fn is_defined(tpm: &mut TestTpm, handle: u32) -> bool {
-    tpm.call(&NvReadPublic { nv_index: NvIndexHandle::new(handle).unwrap() }).is_ok()
+    tpm.call(&NvReadPublic { nv_index: NvLegacyIndexHandle::new(handle).unwrap() }).is_ok()
 }
 
 fn persist(tpm: &mut TestTpm, auth: ProvisionHandle, object_handle: ObjectHandle, handle: u32) {

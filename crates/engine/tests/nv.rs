@@ -17,7 +17,9 @@ use sigillo_types::{
         PolicyCommandCode,
     },
     constants::{SessionType, StartupType},
-    handles::{Hierarchy, NvAuthHandle, NvIndexHandle, PlatformHandle, PolicySessionHandle, ProvisionHandle},
+    handles::{
+        Hierarchy, NvAuthHandle, NvLegacyIndexHandle, PlatformHandle, PolicySessionHandle, ProvisionHandle,
+    },
     rc,
     structures::{
         Attested, RsaScheme, SigScheme, Tpm2bNvPublic, TpmsAttest, TpmsNvPinCounterParameters, TpmsNvPublic,
@@ -28,8 +30,8 @@ const INDEX: u32 = 0x0150_0001;
 const ALL: TpmaNv =
     TpmaNv::AUTHREAD.union(TpmaNv::AUTHWRITE).union(TpmaNv::OWNERREAD).union(TpmaNv::OWNERWRITE);
 
-fn index() -> NvIndexHandle {
-    NvIndexHandle::new(INDEX).unwrap()
+fn index() -> NvLegacyIndexHandle {
+    NvLegacyIndexHandle::new(INDEX).unwrap()
 }
 
 fn itself() -> NvAuthHandle {
@@ -61,7 +63,7 @@ fn attributes(tpm: &mut TestTpm) -> TpmaNv {
 }
 
 fn write_as(auth_handle: NvAuthHandle, data: &[u8], offset: u16) -> NvWrite {
-    NvWrite { auth_handle, nv_index: index(), data: Tpm2bMaxNvBuffer::new(data).unwrap(), offset }
+    NvWrite { auth_handle, nv_index: index().into(), data: Tpm2bMaxNvBuffer::new(data).unwrap(), offset }
 }
 
 fn write(data: &[u8], offset: u16) -> NvWrite {
@@ -69,7 +71,7 @@ fn write(data: &[u8], offset: u16) -> NvWrite {
 }
 
 fn read_as(auth_handle: NvAuthHandle, size: u16, offset: u16) -> NvRead {
-    NvRead { auth_handle, nv_index: index(), size, offset }
+    NvRead { auth_handle, nv_index: index().into(), size, offset }
 }
 
 fn read(size: u16, offset: u16) -> NvRead {
@@ -152,7 +154,7 @@ fn nv_is_full_at_some_point_and_free_again_after_deletion() {
     let mut defined = 0;
     let full = loop {
         let mut large = definition(NvType::Ordinary, ALL, 8500);
-        large.public_info.nv_public.nv_index = NvIndexHandle::new(INDEX + defined).unwrap();
+        large.public_info.nv_public.nv_index = NvLegacyIndexHandle::new(INDEX + defined).unwrap();
         match result(&mut tpm, &large) {
             Ok(()) => defined += 1,
             Err(code) => break code,
@@ -160,7 +162,7 @@ fn nv_is_full_at_some_point_and_free_again_after_deletion() {
     };
     assert_eq!((full, defined), (rc::NV_SPACE, 13), "room for nine persistent objects is kept");
     let commits = tpm.transport().commits;
-    tpm.call(&NvUndefineSpace { auth_handle: ProvisionHandle::Owner, nv_index: index() }).unwrap();
+    tpm.call(&NvUndefineSpace { auth_handle: ProvisionHandle::Owner, nv_index: index().into() }).unwrap();
     assert_eq!(tpm.transport().commits, commits + 1);
     define(&mut tpm, NvType::Ordinary, ALL, 8500);
 }
@@ -171,10 +173,10 @@ fn orderly_ram_is_full_at_some_point() {
     define(&mut tpm, NvType::Ordinary, ALL | TpmaNv::ORDERLY, 1000);
     let mut counter = definition(NvType::Counter, ALL | TpmaNv::ORDERLY, 8);
     for more in 1..=3 {
-        counter.public_info.nv_public.nv_index = NvIndexHandle::new(INDEX + more).unwrap();
+        counter.public_info.nv_public.nv_index = NvLegacyIndexHandle::new(INDEX + more).unwrap();
         tpm.call(&counter).unwrap();
     }
-    counter.public_info.nv_public.nv_index = NvIndexHandle::new(INDEX + 4).unwrap();
+    counter.public_info.nv_public.nv_index = NvLegacyIndexHandle::new(INDEX + 4).unwrap();
     assert_eq!(refused(&mut tpm, &counter), rc::NV_SPACE);
 }
 
@@ -285,7 +287,7 @@ fn one_index_does_not_authorize_another() {
     let mut tpm = started();
     define(&mut tpm, NvType::Ordinary, ALL, 4);
     let mut other = definition(NvType::Ordinary, ALL, 4);
-    other.public_info.nv_public.nv_index = NvIndexHandle::new(INDEX + 1).unwrap();
+    other.public_info.nv_public.nv_index = NvLegacyIndexHandle::new(INDEX + 1).unwrap();
     tpm.call(&other).unwrap();
     let wrong = NvAuthHandle::new(INDEX + 1).unwrap();
     assert_eq!(refused(&mut tpm, &write_as(wrong, b"abcd", 0)), rc::NV_AUTHORIZATION);
@@ -293,10 +295,10 @@ fn one_index_does_not_authorize_another() {
 
 #[test]
 fn each_type_is_changed_in_its_own_way() {
-    let increment = NvIncrement { auth_handle: itself(), nv_index: index() };
+    let increment = NvIncrement { auth_handle: itself(), nv_index: index().into() };
     let extend =
-        NvExtend { auth_handle: itself(), nv_index: index(), data: Tpm2bMaxNvBuffer::from(*b"more") };
-    let set_bits = NvSetBits { auth_handle: itself(), nv_index: index(), bits: 1 };
+        NvExtend { auth_handle: itself(), nv_index: index().into(), data: Tpm2bMaxNvBuffer::from(*b"more") };
+    let set_bits = NvSetBits { auth_handle: itself(), nv_index: index().into(), bits: 1 };
     for (nt, size, allowed) in
         [(NvType::Ordinary, 8, 0), (NvType::Counter, 8, 1), (NvType::Extend, 32, 2), (NvType::Bits, 8, 3)]
     {
@@ -326,7 +328,7 @@ fn extending_begins_with_zeros() {
     define(&mut tpm, NvType::Extend, ALL, 32);
     let extend = |data: &[u8]| NvExtend {
         auth_handle: itself(),
-        nv_index: index(),
+        nv_index: index().into(),
         data: Tpm2bMaxNvBuffer::new(data).unwrap(),
     };
     tpm.call(&extend(b"one")).unwrap();
@@ -339,7 +341,7 @@ fn bits_can_only_be_set() {
     let mut tpm = started();
     define(&mut tpm, NvType::Bits, ALL, 8);
     for bits in [0, 0x8000_0000_0000_0001, 0x10] {
-        tpm.call(&NvSetBits { auth_handle: itself(), nv_index: index(), bits }).unwrap();
+        tpm.call(&NvSetBits { auth_handle: itself(), nv_index: index().into(), bits }).unwrap();
         assert!(attributes(&mut tpm).contains(TpmaNv::WRITTEN));
     }
     assert_eq!(contents(&mut tpm, 8), 0x8000_0000_0000_0011_u64.to_be_bytes());
@@ -348,11 +350,11 @@ fn bits_can_only_be_set() {
 #[test]
 fn a_counter_begins_behind_every_counter_there_ever_was() {
     let mut tpm = started();
-    let increment = NvIncrement { auth_handle: itself(), nv_index: index() };
+    let increment = NvIncrement { auth_handle: itself(), nv_index: index().into() };
     define(&mut tpm, NvType::Counter, ALL, 8);
     (0..7).for_each(|_| tpm.call(&increment).map(drop).unwrap());
     assert_eq!(contents(&mut tpm, 8), 7_u64.to_be_bytes());
-    tpm.call(&NvUndefineSpace { auth_handle: ProvisionHandle::Owner, nv_index: index() }).unwrap();
+    tpm.call(&NvUndefineSpace { auth_handle: ProvisionHandle::Owner, nv_index: index().into() }).unwrap();
     power_cycle(&mut tpm);
     startup(&mut tpm, StartupType::Clear).unwrap();
     define(&mut tpm, NvType::Counter, ALL, 8);
@@ -363,7 +365,7 @@ fn a_counter_begins_behind_every_counter_there_ever_was() {
 
 #[test]
 fn a_write_lock_needs_an_attribute_and_keeps_writers_out() {
-    let lock = NvWriteLock { auth_handle: itself(), nv_index: index() };
+    let lock = NvWriteLock { auth_handle: itself(), nv_index: index().into() };
     let mut tpm = started();
     define(&mut tpm, NvType::Ordinary, ALL, 4);
     assert_eq!(refused(&mut tpm, &lock), rc::ATTRIBUTES.at(NvWriteLock::NV_INDEX));
@@ -383,14 +385,14 @@ fn the_global_lock_locks_what_asked_for_it() {
     let mut tpm = started();
     define(&mut tpm, NvType::Ordinary, ALL | TpmaNv::GLOBALLOCK, 4);
     let mut other = definition(NvType::Ordinary, ALL, 4);
-    other.public_info.nv_public.nv_index = NvIndexHandle::new(INDEX + 1).unwrap();
+    other.public_info.nv_public.nv_index = NvLegacyIndexHandle::new(INDEX + 1).unwrap();
     tpm.call(&other).unwrap();
     tpm.call(&NvGlobalWriteLock { auth_handle: ProvisionHandle::Owner }).unwrap();
     assert_eq!(refused(&mut tpm, &write(b"x", 0)), rc::NV_LOCKED);
     let handle = INDEX + 1;
     let other = NvWrite {
         auth_handle: NvAuthHandle::new(handle).unwrap(),
-        nv_index: NvIndexHandle::new(handle).unwrap(),
+        nv_index: NvLegacyIndexHandle::new(handle).unwrap().into(),
         ..write(b"x", 0)
     };
     tpm.call(&other).unwrap();
@@ -398,7 +400,7 @@ fn the_global_lock_locks_what_asked_for_it() {
 
 #[test]
 fn a_read_lock_needs_its_attribute_and_keeps_readers_out() {
-    let lock = NvReadLock { auth_handle: itself(), nv_index: index() };
+    let lock = NvReadLock { auth_handle: itself(), nv_index: index().into() };
     let mut tpm = started();
     define(&mut tpm, NvType::Ordinary, ALL, 4);
     assert_eq!(refused(&mut tpm, &lock), rc::ATTRIBUTES.at(NvReadLock::NV_INDEX));
@@ -414,7 +416,7 @@ fn a_read_lock_needs_its_attribute_and_keeps_readers_out() {
 fn the_owner_does_not_delete_what_is_the_platforms() {
     let mut tpm = started();
     define(&mut tpm, NvType::Ordinary, ALL | TpmaNv::PLATFORMCREATE, 4);
-    let undefine = |auth_handle| NvUndefineSpace { auth_handle, nv_index: index() };
+    let undefine = |auth_handle| NvUndefineSpace { auth_handle, nv_index: index().into() };
     assert_eq!(refused(&mut tpm, &undefine(ProvisionHandle::Owner)), rc::NV_AUTHORIZATION);
     tpm.call(&undefine(ProvisionHandle::Platform)).unwrap();
     assert_eq!(
@@ -444,10 +446,10 @@ fn policy_delete_is_deleted_by_its_policy_only() {
     let mut special = definition(NvType::Ordinary, ALL | TpmaNv::PLATFORMCREATE | TpmaNv::POLICY_DELETE, 4);
     special.public_info.nv_public.auth_policy = policy_of(cc::NV_UNDEFINE_SPACE_SPECIAL);
     tpm.call(&special).unwrap();
-    let plain = NvUndefineSpace { auth_handle: ProvisionHandle::Platform, nv_index: index() };
+    let plain = NvUndefineSpace { auth_handle: ProvisionHandle::Platform, nv_index: index().into() };
     assert_eq!(refused(&mut tpm, &plain), rc::ATTRIBUTES.at(NvUndefineSpace::NV_INDEX));
     let mut session = command_policy(&mut tpm, SessionType::Policy, cc::NV_UNDEFINE_SPACE_SPECIAL);
-    let undefine = NvUndefineSpaceSpecial { nv_index: index(), platform: PlatformHandle::Platform };
+    let undefine = NvUndefineSpaceSpecial { nv_index: index().into(), platform: PlatformHandle::Platform };
     tpm.call_with(&undefine, &mut [Auth::session(&mut session, b""), Auth::password(b"")]).unwrap();
     assert_eq!(refused(&mut tpm, &plain), rc::HANDLE.at(NvUndefineSpace::NV_INDEX));
 }
@@ -461,7 +463,7 @@ fn the_auth_value_is_changed_by_its_policy() {
     tpm.call(&write(b"abcd", 0)).unwrap();
     let change = |tpm: &mut TestTpm, new_auth: &[u8]| {
         let mut session = command_policy(tpm, SessionType::Policy, cc::NV_CHANGE_AUTH);
-        let change = NvChangeAuth { nv_index: index(), new_auth: Tpm2bAuth::new(new_auth).unwrap() };
+        let change = NvChangeAuth { nv_index: index().into(), new_auth: Tpm2bAuth::new(new_auth).unwrap() };
         let changed = tpm.call_with(&change, &mut [Auth::session(&mut session, b"")]);
         changed.map(drop).map_err(|error| error.rc())
     };
@@ -476,7 +478,7 @@ fn certify(size: u16, offset: u16, key: sigillo_types::handles::ObjectHandle) ->
     NvCertify {
         sign_handle: Some(key),
         auth_handle: itself(),
-        nv_index: index(),
+        nv_index: index().into(),
         qualifying_data: Tpm2bData::from(*b"nonce"),
         in_scheme: None,
         size,

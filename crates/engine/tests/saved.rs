@@ -21,7 +21,7 @@ use sigillo_types::{
     constants::{ClockAdjust, SessionType, StartupType},
     handles::{
         ContextHandle, Hierarchy, HierarchyAuthHandle, HierarchyPolicyHandle, NvAuthHandle, NvIndexHandle,
-        ObjectHandle, PcrHandle, PersistentHandle, PolicySessionHandle, ProvisionHandle,
+        NvLegacyIndexHandle, ObjectHandle, PcrHandle, PersistentHandle, PolicySessionHandle, ProvisionHandle,
     },
     rc,
     structures::{
@@ -35,7 +35,7 @@ const COUNTER: u32 = 0x0150_0002;
 
 fn define(tpm: &mut TestTpm, raw: u32, nt: NvType, attributes: TpmaNv) {
     let nv_public = TpmsNvPublic {
-        nv_index: NvIndexHandle::new(raw).unwrap(),
+        nv_index: NvLegacyIndexHandle::new(raw).unwrap(),
         name_alg: HashAlg::Sha256,
         attributes: (TpmaNv::AUTHREAD | TpmaNv::AUTHWRITE | attributes).with_nt(nt),
         auth_policy: Tpm2bDigest::default(),

@@ -19,7 +19,7 @@ use sigillo_types::{
     },
     handles::{
         BaseHierarchy, EnablesHandle, HierarchyAuthHandle, HierarchyPolicyHandle, NvAuthHandle,
-        NvIndexHandle, PcrHandle, PlatformHandle, ProvisionHandle,
+        NvIndexHandle, NvLegacyIndexHandle, PcrHandle, PlatformHandle, ProvisionHandle,
     },
     pt, rc,
     structures::{
@@ -81,7 +81,7 @@ fn index(nt: NvType, attributes: TpmaNv) -> NvDefineSpace {
         auth: Tpm2bAuth::default(),
         public_info: Tpm2bNvPublic {
             nv_public: TpmsNvPublic {
-                nv_index: NvIndexHandle::new(INDEX).unwrap(),
+                nv_index: NvLegacyIndexHandle::new(INDEX).unwrap(),
                 name_alg: HashAlg::Sha256,
                 attributes: all.with_nt(nt),
                 auth_policy: Tpm2bDigest::default(),
@@ -117,7 +117,11 @@ fn count(tpm: &mut TestTpm) -> u64 {
 }
 
 fn attributes(tpm: &mut TestTpm) -> TpmaNv {
-    tpm.call(&NvReadPublic { nv_index: itself().1 }).unwrap().nv_public.nv_public.attributes
+    tpm.call(&NvReadPublic { nv_index: NvLegacyIndexHandle::new(INDEX).unwrap() })
+        .unwrap()
+        .nv_public
+        .nv_public
+        .attributes
 }
 
 /// Shutdown with one type, power off, and Startup with another.

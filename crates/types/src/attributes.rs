@@ -1,7 +1,7 @@
 //! TPMA attribute words. Part 2, 8 and 13.4. A reserved bit that is set answers `RESERVED_BITS`.
 
 use crate::{
-    Fmt1,
+    Fmt1, derive,
     marshal::{Bytes, Marshal, Reader, Unmarshal},
     rc,
 };
@@ -217,6 +217,28 @@ bitflags! {
     }
 }
 
+bitflags! {
+    /// TPMA_NV_EXP above its low 32 bits, which are a [`TpmaNv`]. Part 2, 13.5.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct NvExpansion: u32 {
+        /// The contents of an external index are encrypted.
+        const EXTERNAL_NV_ENCRYPTION = 1 << 0;
+        /// The contents of an external index are protected against change.
+        const EXTERNAL_NV_INTEGRITY = 1 << 1;
+        /// The contents of an external index are protected against rollback.
+        const EXTERNAL_NV_ANTIROLLBACK = 1 << 2;
+    }
+}
+
+/// TPMA_NV_EXP: the 64-bit attributes of an external index. Part 2, 13.5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, derive::Marshal, derive::Unmarshal)]
+pub struct TpmaNvExp {
+    /// Bits 63 to 32.
+    pub expansion: NvExpansion,
+    /// Bits 31 to 0.
+    pub nv: TpmaNv,
+}
+
 word_bytes!(
     TpmaAlgorithm,
     TpmaObject,
@@ -226,7 +248,8 @@ word_bytes!(
     TpmaStartupClear,
     TpmaMemory,
     TpmaModes,
-    TpmaNv
+    TpmaNv,
+    NvExpansion
 );
 
 /// TPM_NT: how an index behaves. Part 2, 13.2.

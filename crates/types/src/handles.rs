@@ -50,6 +50,10 @@ pub mod hc {
     pub const HMAC_SESSION: u32 = 0x0200_0000;
     /// `POLICY_SESSION_FIRST`, `ACTIVE_SESSION_FIRST`.
     pub const POLICY_SESSION: u32 = 0x0300_0000;
+    /// `EXTERNAL_NV_FIRST`.
+    pub const EXTERNAL_NV: u32 = 0x1100_0000;
+    /// `PERMANENT_NV_FIRST`.
+    pub const PERMANENT_NV: u32 = 0x1200_0000;
     /// `TRANSIENT_FIRST`.
     pub const TRANSIENT: u32 = 0x8000_0000;
     /// `PERSISTENT_FIRST`.
@@ -71,6 +75,10 @@ pub enum HandleType {
     HmacSession,
     /// A policy session; in GetCapability, a saved session of either kind.
     PolicySession,
+    /// An NV index with expanded attributes.
+    ExternalNv,
+    /// An NV index that a platform specification assigns. None does.
+    PermanentNv,
     /// A value from [`rh`].
     Permanent,
     /// A loaded object or sequence.
@@ -88,6 +96,8 @@ impl HandleType {
             0x01 => Some(Self::NvIndex),
             0x02 => Some(Self::HmacSession),
             0x03 => Some(Self::PolicySession),
+            0x11 => Some(Self::ExternalNv),
+            0x12 => Some(Self::PermanentNv),
             0x40 => Some(Self::Permanent),
             0x80 => Some(Self::Transient),
             0x81 => Some(Self::Persistent),
@@ -103,6 +113,8 @@ impl HandleType {
             Self::NvIndex => 0x01,
             Self::HmacSession => 0x02,
             Self::PolicySession => 0x03,
+            Self::ExternalNv => 0x11,
+            Self::PermanentNv => 0x12,
             Self::Permanent => 0x40,
             Self::Transient => 0x80,
             Self::Persistent => 0x81,
@@ -249,9 +261,16 @@ range! {
     PolicySessionHandle: hc::POLICY_SESSION, limits::MAX_ACTIVE_SESSIONS
 }
 range! {
-    /// TPMI_RH_NV_INDEX, TPMI_RH_NV_DEFINED_INDEX and TPMI_RH_NV_LEGACY_INDEX: without external and permanent NV they are the same
-    /// range. Part 2, 9.25 to 9.27.
-    NvIndexHandle: hc::NV_INDEX, hc::HANDLE_MASK + 1
+    /// TPMI_RH_NV_LEGACY_INDEX: an index with 32-bit attributes. Part 2, 9.27.
+    NvLegacyIndexHandle: hc::NV_INDEX, hc::HANDLE_MASK + 1
+}
+range! {
+    /// TPMI_RH_NV_EXP_INDEX: an external index, with expanded attributes. Part 2, 9.28.
+    NvExpIndexHandle: hc::EXTERNAL_NV, hc::HANDLE_MASK + 1
+}
+range! {
+    /// A permanent index, which nobody defines; the range of PERMANENT_NV handles in Part 2, 7.5.
+    NvPermanentIndexHandle: hc::PERMANENT_NV, hc::HANDLE_MASK + 1
 }
 
 impl PersistentHandle {
@@ -270,6 +289,28 @@ choice! {
         Transient(TransientHandle),
         /// An object kept in NV.
         Persistent(PersistentHandle),
+    }
+}
+choice! {
+    /// TPMI_RH_NV_INDEX: what NV commands read, write and lock. Part 2, 9.25.
+    NvIndexHandle {
+        ;
+        /// With 32-bit attributes.
+        Legacy(NvLegacyIndexHandle),
+        /// With expanded attributes.
+        External(NvExpIndexHandle),
+        /// Assigned by a platform specification.
+        Permanent(NvPermanentIndexHandle),
+    }
+}
+choice! {
+    /// TPMI_RH_NV_DEFINED_INDEX: what can be defined and removed. Part 2, 9.26.
+    NvDefinedIndexHandle {
+        ;
+        /// With 32-bit attributes.
+        Legacy(NvLegacyIndexHandle),
+        /// With expanded attributes.
+        External(NvExpIndexHandle),
     }
 }
 choice! {
@@ -296,8 +337,8 @@ choice! {
         ;
         /// An object's authValue.
         Object(ObjectHandle),
-        /// An NV index's authValue.
-        NvIndex(NvIndexHandle),
+        /// An NV index's authValue; Part 2 has no external indices here.
+        NvIndex(NvLegacyIndexHandle),
         /// A PCR's authValue.
         Pcr(PcrHandle),
     }
@@ -443,8 +484,8 @@ choice! {
         /// ownerAuth.
         Owner = rh::OWNER,
         ;
-        /// The index itself.
-        NvIndex(NvIndexHandle),
+        /// The index itself; Part 2 has no external indices here, which the owner and the platform alone give access to.
+        NvIndex(NvLegacyIndexHandle),
     }
 }
 choice! {
@@ -452,6 +493,27 @@ choice! {
     LockoutHandle {
         /// lockoutAuth.
         Lockout = rh::LOCKOUT,
+    }
+}
+
+impl From<NvLegacyIndexHandle> for NvIndexHandle {
+    fn from(index: NvLegacyIndexHandle) -> Self {
+        Self::Legacy(index)
+    }
+}
+
+impl From<NvLegacyIndexHandle> for NvDefinedIndexHandle {
+    fn from(index: NvLegacyIndexHandle) -> Self {
+        Self::Legacy(index)
+    }
+}
+
+impl From<NvDefinedIndexHandle> for NvIndexHandle {
+    fn from(index: NvDefinedIndexHandle) -> Self {
+        match index {
+            NvDefinedIndexHandle::Legacy(index) => Self::Legacy(index),
+            NvDefinedIndexHandle::External(index) => Self::External(index),
+        }
     }
 }
 

@@ -119,7 +119,13 @@ fn a_handle_that_is_not_of_its_type_is_value() {
     refuses::<Option<PcrHandle>>("00000018", rc::VALUE);
     refuses::<Hierarchy>("40000140", rc::VALUE);
     refuses::<Hierarchy>("4000000A", rc::VALUE);
-    refuses::<NvIndexHandle>("11000000", rc::VALUE);
+    refuses::<NvIndexHandle>("10000000", rc::VALUE);
+    refuses::<NvDefinedIndexHandle>("12000000", rc::VALUE);
+    refuses::<NvLegacyIndexHandle>("11000000", rc::VALUE);
+    refuses::<NvExpIndexHandle>("01000000", rc::VALUE);
+    refuses::<NvPublic2>("02", rc::SELECTOR);
+    refuses::<TpmaNvExp>("0000000800000000", rc::RESERVED_BITS);
+    refuses::<TpmaNvExp>("0000000000000100", rc::RESERVED_BITS);
     refuses::<ObjectHandle>("800000", rc::INSUFFICIENT);
 }
 

@@ -263,4 +263,12 @@ proptest! {
         command_reads_back::<CertifyX509>(&entropy);
         response_reads_back::<CertifyX509Response>(&entropy);
     }
+
+    /// The other crate does not know external indices.
+    #[test]
+    fn nv_define_space2_and_nv_read_public2_read_back(entropy in prop::collection::vec(any::<u8>(), 0..200)) {
+        command_reads_back::<NvDefineSpace2>(&entropy);
+        command_reads_back::<NvReadPublic2>(&entropy);
+        response_reads_back::<NvReadPublic2Response>(&entropy);
+    }
 }

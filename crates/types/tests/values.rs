@@ -85,6 +85,8 @@ fn a_handle_has_the_type_of_its_top_octet() {
         (0x01C0_0002, HandleType::NvIndex),
         (0x0200_0000, HandleType::HmacSession),
         (0x0300_0001, HandleType::PolicySession),
+        (0x1100_0001, HandleType::ExternalNv),
+        (0x1200_0001, HandleType::PermanentNv),
         (rh::OWNER, HandleType::Permanent),
         (0x8000_0000, HandleType::Transient),
         (0x8100_0001, HandleType::Persistent),
@@ -92,7 +94,7 @@ fn a_handle_has_the_type_of_its_top_octet() {
         assert_eq!(HandleType::of(handle), Some(handle_type));
         assert_eq!(u32::from(handle_type.id()), handle >> 24);
     }
-    assert_eq!(HandleType::of(0x1100_0000), None);
+    assert_eq!(HandleType::of(0x1000_0000), None);
 }
 
 #[test]

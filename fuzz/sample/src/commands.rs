@@ -233,6 +233,9 @@ every! {
     NvChangeAuth { nv_index, new_auth }
     NvCertify { sign_handle, auth_handle, nv_index, qualifying_data, in_scheme, size, offset }
     NvCertifyResponse { certify_info, signature }
+    NvDefineSpace2 { auth_handle, auth, public_info }
+    NvReadPublic2 { nv_index }
+    NvReadPublic2Response { nv_public, nv_name }
 }
 
 #[cfg(test)]

@@ -119,7 +119,16 @@ macro_rules! ranges {
         }
     )+};
 }
-ranges!(PcrHandle, TransientHandle, PersistentHandle, HmacSessionHandle, PolicySessionHandle, NvIndexHandle);
+ranges!(
+    PcrHandle,
+    TransientHandle,
+    PersistentHandle,
+    HmacSessionHandle,
+    PolicySessionHandle,
+    NvLegacyIndexHandle,
+    NvExpIndexHandle,
+    NvPermanentIndexHandle
+);
 
 /// One of several values, each made as written.
 macro_rules! one_of {
@@ -172,6 +181,17 @@ units!(
 
 one_of! {
     bool: s => [false, true];
+    NvIndexHandle: s => [
+        Self::Legacy(Sample::sample(s)),
+        Self::External(Sample::sample(s)),
+        Self::Permanent(Sample::sample(s)),
+    ];
+    NvDefinedIndexHandle: s => [Self::Legacy(Sample::sample(s)), Self::External(Sample::sample(s))];
+    NvPublic2: s => [
+        Self::NvIndex(Sample::sample(s)),
+        Self::External(Sample::sample(s)),
+        Self::Permanent(Sample::sample(s)),
+    ];
     ObjectHandle: s => [Self::Transient(Sample::sample(s)), Self::Persistent(Sample::sample(s))];
     ParentHandle: s => [Self::Object(Sample::sample(s)), Self::Hierarchy(Sample::sample(s))];
     AuthSessionHandle: s => [Self::Hmac(Sample::sample(s)), Self::Policy(Sample::sample(s))];
@@ -321,7 +341,7 @@ macro_rules! words {
     )+};
 }
 words!(TpmaAlgorithm, TpmaObject, TpmaSession, TpmaLocality, TpmaPermanent, TpmaStartupClear);
-words!(TpmaMemory, TpmaModes, TpmaNv);
+words!(TpmaMemory, TpmaModes, TpmaNv, NvExpansion);
 
 impl Sample for TpmaCc {
     fn sample(s: &mut Source<'_>) -> Self {
@@ -395,6 +415,18 @@ impl Sample for TpmsNvPublic {
     }
 }
 
+impl Sample for TpmsNvPublicExpAttr {
+    fn sample(s: &mut Source<'_>) -> Self {
+        Self {
+            nv_index: Sample::sample(s),
+            name_alg: Sample::sample(s),
+            attributes: Sample::sample(s),
+            auth_policy: Sample::sample(s),
+            data_size: u16::sample(s) % (limits::MAX_NV_INDEX_SIZE + 1),
+        }
+    }
+}
+
 /// Structures whose fields are independent.
 macro_rules! structures {
     ($($name:ident { $($field:ident),* $(,)? })+) => {$(
@@ -449,6 +481,8 @@ structures! {
     TpmsContext { sequence, saved_handle, hierarchy, context_blob }
     TpmsNvPinCounterParameters { pin_count, pin_limit }
     Tpm2bNvPublic { nv_public }
+    Tpm2bNvPublic2 { nv_public }
+    TpmaNvExp { expansion, nv }
     TpmtTkCreation { hierarchy, digest }
     TpmtTkHashcheck { hierarchy, digest }
 }

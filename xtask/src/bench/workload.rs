@@ -12,7 +12,8 @@ use sigillo_types::{
     },
     constants::{Capability, SessionType},
     handles::{
-        ContextHandle, Hierarchy, NvAuthHandle, NvIndexHandle, ObjectHandle, PcrHandle, ProvisionHandle,
+        ContextHandle, Hierarchy, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle, ObjectHandle, PcrHandle,
+        ProvisionHandle,
     },
     structures::{
         EccScheme, PcrSelect, PublicId, RsaDecryptScheme, RsaScheme, SigScheme, Tpm2bEccPoint, Tpm2bNvPublic,
@@ -239,7 +240,7 @@ fn sign(tpm: &mut Tpm, public: TpmtPublic) -> Result<Action> {
 /// An ordinary index of 64 octets, defined once.
 fn define(tpm: &mut Tpm) -> Result<(NvAuthHandle, NvIndexHandle)> {
     const INDEX: u32 = 0x0150_0000;
-    let nv_index = NvIndexHandle::new(INDEX).map_err(coded)?;
+    let nv_index = NvLegacyIndexHandle::new(INDEX).map_err(coded)?;
     let attributes =
         TpmaNv::AUTHREAD | TpmaNv::AUTHWRITE | TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE | TpmaNv::NO_DA;
     let public = TpmsNvPublic {
@@ -259,5 +260,5 @@ fn define(tpm: &mut Tpm) -> Result<(NvAuthHandle, NvIndexHandle)> {
         Err(error) if error.rc() == Some(sigillo_types::rc::NV_DEFINED) => {}
         Err(error) => return Err(told(error)),
     }
-    Ok((NvAuthHandle::new(INDEX).map_err(coded)?, nv_index))
+    Ok((NvAuthHandle::new(INDEX).map_err(coded)?, nv_index.into()))
 }

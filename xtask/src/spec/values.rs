@@ -34,13 +34,15 @@ const PLACES: &[(&str, &str, &str)] = &[
 ];
 
 /// Numbers that a function gives; one number has two names where GetCapability reads it otherwise.
-const HANDLE_TYPES: [(&str, HandleType); 9] = [
+const HANDLE_TYPES: [(&str, HandleType); 11] = [
     ("PCR", HandleType::Pcr),
     ("NVINDEX", HandleType::NvIndex),
     ("HMACSESSION", HandleType::HmacSession),
     ("LOADEDSESSION", HandleType::HmacSession),
     ("POLICYSESSION", HandleType::PolicySession),
     ("SAVEDSESSION", HandleType::PolicySession),
+    ("EXTERNALNV", HandleType::ExternalNv),
+    ("PERMANENTNV", HandleType::PermanentNv),
     ("PERMANENT", HandleType::Permanent),
     ("TRANSIENT", HandleType::Transient),
     ("PERSISTENT", HandleType::Persistent),

@@ -21,8 +21,8 @@ use sigillo_types::{
     },
     constants::SessionType,
     handles::{
-        ContextHandle, EntityHandle, Hierarchy, NvAuthHandle, NvIndexHandle, ObjectHandle, PcrHandle,
-        ProvisionHandle,
+        ContextHandle, EntityHandle, Hierarchy, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle,
+        ObjectHandle, PcrHandle, ProvisionHandle,
     },
     structures::{
         PcrSelect, Tpm2bNvPublic, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlDigestValues, TpmlPcrSelection,
@@ -233,7 +233,7 @@ fn nv_handles() -> Result<(NvAuthHandle, NvIndexHandle)> {
 
 fn define_counter(client: &mut Guest) -> Result<()> {
     let nv_public = TpmsNvPublic {
-        nv_index: nv_handles()?.1,
+        nv_index: NvLegacyIndexHandle::new(COUNTER).map_err(|e| format!("{e:?}"))?,
         name_alg: HashAlg::Sha256,
         attributes: (TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE | TpmaNv::NO_DA).with_nt(NvType::Counter),
         auth_policy: Tpm2bDigest::default(),

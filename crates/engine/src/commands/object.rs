@@ -4,7 +4,7 @@ use crate::{
     Tpm,
     dispatch::{Entry, entries},
     object::{
-        create::{CreationParent, Refused},
+        create::{self, CreationParent, Refused},
         credential, load, protect, qualified_name,
         secret::IDENTITY,
         template, trimmed_auth,
@@ -15,12 +15,14 @@ use sigillo_crypto::Rng;
 use sigillo_types::{
     HashAlg, Position, Rc,
     attributes::TpmaObject,
+    buffers::Tpm2bPrivate,
     commands::{
-        ActivateCredential, ActivateCredentialResponse, Create, CreateResponse, Load, LoadExternal,
-        LoadExternalResponse, LoadResponse, MakeCredential, MakeCredentialResponse, ObjectChangeAuth,
-        ObjectChangeAuthResponse, ReadPublic, ReadPublicResponse, Unseal, UnsealResponse,
+        ActivateCredential, ActivateCredentialResponse, Create, CreateLoaded, CreateLoadedResponse,
+        CreateResponse, Load, LoadExternal, LoadExternalResponse, LoadResponse, MakeCredential,
+        MakeCredentialResponse, ObjectChangeAuth, ObjectChangeAuthResponse, ReadPublic, ReadPublicResponse,
+        Unseal, UnsealResponse,
     },
-    handles::Hierarchy,
+    handles::{Hierarchy, ParentHandle},
     rc,
     structures::{PublicParms, SensitiveComposite, TpmtSensitive},
 };
@@ -34,6 +36,7 @@ pub(crate) const COMMANDS: &[Entry] = entries![
     MakeCredential => make_credential,
     Unseal => unseal,
     ObjectChangeAuth => object_change_auth,
+    CreateLoaded => create_loaded,
 ];
 
 impl Refused {
@@ -74,9 +77,7 @@ pub(crate) fn create(tpm: &mut Tpm, cmd: Create) -> Result<CreateResponse, Rc> {
         .map_err(|refused| refused.at(Create::IN_SENSITIVE, Create::IN_PUBLIC))?;
     let under = CreationParent::Object(&parent);
     let record = tpm.creation_record(&created.public, &under, cmd.outside_info, &cmd.creation_pcr)?;
-    let iv = tpm.fresh_iv();
-    let alg = created.public.name_alg.ok_or(rc::HASH)?;
-    let out_private = protect::wrap(&created.sensitive, &created.name(), alg, &parent, iv)?;
+    let out_private = tpm.wrap_child(&created, &parent)?;
     Ok(CreateResponse {
         out_private,
         out_public: created.public.into(),
@@ -257,4 +258,49 @@ pub(crate) fn object_change_auth(
     let alg = object.name_alg().ok_or(rc::TYPE.at(ObjectChangeAuth::OBJECT_HANDLE))?;
     let out_private = protect::wrap(&sensitive, &object.name, alg, &parent, iv)?;
     Ok(ObjectChangeAuthResponse { out_private })
+}
+
+/// TPM2_CreateLoaded: below a hierarchy as TPM2_CreatePrimary, below a storage parent as TPM2_Create and TPM2_Load, below a derivation
+/// parent a derived object. Part 3, 12.9.
+///
+/// # Response codes
+/// - `OBJECT_MEMORY`: no slot is free.
+/// - `TYPE` (handle 1): the parent is a sequence or no parent.
+/// - `SIZE`, `INSUFFICIENT`, `TYPE`, `HASH`, ... (inPublic): the template is no public area.
+/// - `TYPE` (inPublic): an RSA key is not derived. `ATTRIBUTES` (inPublic): of a derived object, sensitiveDataOrigin is SET or
+///   fixedParent CLEAR.
+/// - `SIZE`, `INSUFFICIENT` (inSensitive): of a derived object, the data are no label and context.
+/// - as TPM2_Create and TPM2_CreatePrimary for the template and the sensitive data.
+pub(crate) fn create_loaded(tpm: &mut Tpm, cmd: CreateLoaded) -> Result<CreateLoadedResponse, Rc> {
+    tpm.require_free_slot()?;
+    let refused = |refused: Refused| refused.at(CreateLoaded::IN_SENSITIVE, CreateLoaded::IN_PUBLIC);
+    let given = &cmd.in_sensitive.sensitive;
+    let read = |tpm: &Tpm, derivation| {
+        let read = create::read_template(tpm.reader(&cmd.in_public), derivation);
+        read.map_err(|code| code.at(CreateLoaded::IN_PUBLIC))
+    };
+    let (object, out_private) = match cmd.parent_handle {
+        ParentHandle::Hierarchy(hierarchy) => {
+            let (template, _) = read(tpm, false)?;
+            (tpm.create_primary(hierarchy, template, given).map_err(refused)?, Tpm2bPrivate::default())
+        }
+        ParentHandle::Object(handle) => {
+            let parent = tpm.object(handle.raw()).map_err(|code| code.at(CreateLoaded::PARENT_HANDLE))?;
+            let parent = Arc::clone(parent);
+            if !parent.is_parent() {
+                return Err(rc::TYPE.at(CreateLoaded::PARENT_HANDLE));
+            }
+            let derivation = !parent.is_storage_parent();
+            let (template, derive) = read(tpm, derivation)?;
+            if derivation {
+                let object = create::derive(&parent, template, derive, given).map_err(refused)?;
+                (object, Tpm2bPrivate::default())
+            } else {
+                tpm.create_loaded_child(&parent, template, given).map_err(refused)?
+            }
+        }
+    };
+    let (out_public, name) = (object.public.clone().into(), object.name.clone());
+    let object_handle = tpm.add_object(object)?.raw();
+    Ok(CreateLoadedResponse { object_handle, out_private, out_public, name })
 }

@@ -43,7 +43,9 @@ fn check_one(tpm: &Tpm, handle: u32, index: u8) -> Result<(), Rc> {
     match HandleType::of(handle) {
         Some(HandleType::Transient) => tpm.slot(handle).map(drop).ok_or(rc::reference_h(index)),
         Some(HandleType::Persistent) => check_persistent(tpm, handle).ok_or(rc::HANDLE.at(at)),
-        Some(HandleType::NvIndex) => tpm.nv_index(handle).map(drop).map_err(|code| code.at(at)),
+        Some(HandleType::NvIndex | HandleType::ExternalNv | HandleType::PermanentNv) => {
+            tpm.nv_index(handle).map(drop).map_err(|code| code.at(at))
+        }
         Some(HandleType::HmacSession | HandleType::PolicySession) => match tpm.session(handle) {
             Ok(_) => Ok(()),
             Err(NoSession::NotLoaded) => Err(rc::reference_h(index)),

@@ -13,26 +13,45 @@
 //! order: the private key (`derive::rsa`, `derive::ecc`, or the octets of a symmetric or HMAC key, none if the caller gave them); then,
 //! in the endorsement hierarchy, it is reseeded with shProof as entropy and ehProof as additional input; then seedValue, one digest of
 //! nameAlg. `tests/vectors/primary.txt` holds what comes out, as another implementation computed it.
+//!
+//! # Derived objects
+//!
+//! A derived object is made anew from its derivation parent's key, and by every TPM in the same way (Part 1, 25.5):
+//!
+//! ```text
+//! stream = KDFa(hashAlg, sensitive, label, context, empty, 8192)
+//! ```
+//!
+//! where `sensitive` is the parent's key and `hashAlg` that of its XOR scheme, as Part 1, 24.6.1 says and TPMs do; 25.4.1 names nameAlg
+//! instead, which makes a difference only for a parent whose two algorithms are not the same (ADR 0011).
+//! Label and context each come from the template's `unique`, or if it is empty there, from inSensitive.data. The octets are used one after
+//! the other, none skipped: first the private key (of an ECC key eight octets more than the order has, modulo n - 1, plus 1; of a symmetric
+//! key its size; of a keyed hash object a digest of its nameAlg), then seedValue, a digest of nameAlg. Template and authValue take no part.
+//! RSA keys are not derived. `tests/vectors/derived.txt` holds what comes out, as another implementation computed it.
 
-use super::{handle_name, key, load, name, qualified_name, template, trimmed_auth};
+use super::{handle_name, key, load, name, protect, qualified_name, template, trimmed_auth};
 use crate::{Tpm, state::Object};
 use alloc::{sync::Arc, vec::Vec};
 use sigillo_crypto::{
-    HashAlg,
+    HashAlg, Rng,
     derive::{self, LEVEL, seeded},
     drbg::Drbg,
     hash::hash,
+    kdf::KdfaStream,
 };
 use sigillo_types::{
-    Fmt1, Marshal, Rc,
-    alg::id,
+    Fmt1, Marshal, Rc, Reader, Unmarshal,
+    alg::{ObjectType, id},
     attributes::{TpmaLocality, TpmaObject},
-    buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bName, Tpm2bSecretDigest, Tpm2bSensitiveData},
+    buffers::{
+        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bName, Tpm2bPrivate, Tpm2bSecretDigest, Tpm2bSensitiveData,
+    },
     handles::Hierarchy,
     rc,
     structures::{
-        PublicId, PublicParms, SensitiveComposite, Tpm2bCreationData, Tpm2bPublic, TpmlPcrSelection,
-        TpmsCreationData, TpmsSensitiveCreate, TpmtPublic, TpmtSensitive, TpmtTkCreation,
+        KeyedHashScheme, PublicId, PublicParms, SensitiveComposite, Tpm2bCreationData, Tpm2bPublic,
+        TpmlPcrSelection, TpmsCreationData, TpmsDerive, TpmsSensitiveCreate, TpmtPublic, TpmtSensitive,
+        TpmtTkCreation,
     },
 };
 use zeroize::Zeroizing;
@@ -104,7 +123,29 @@ impl Tpm {
         }
         let proofs: [&[u8]; 2] = [self.proof(Hierarchy::Owner), self.proof(Hierarchy::Endorsement)];
         make_primary(self.seed(hierarchy), proofs, hierarchy, template, given)
-            .map(|created| created.into_primary(hierarchy))
+            .map(|created| created.into_object(&CreationParent::Hierarchy(hierarchy)))
+    }
+
+    /// Makes a child's parts, its protected private area and the object that they load as.
+    ///
+    /// # Errors
+    /// As [`Tpm::create_child`].
+    pub(crate) fn create_loaded_child(
+        &mut self,
+        parent: &Object,
+        template: TpmtPublic,
+        given: &TpmsSensitiveCreate,
+    ) -> Result<(Object, Tpm2bPrivate), Refused> {
+        let created = self.create_child(parent, template, given)?;
+        let private = self.wrap_child(&created, parent).map_err(Refused::Failure)?;
+        Ok((created.into_object(&CreationParent::Object(parent)), private))
+    }
+
+    /// The private area of a new child, for TPM2_Load.
+    pub(crate) fn wrap_child(&mut self, created: &Created, parent: &Object) -> Result<Tpm2bPrivate, Rc> {
+        let iv = self.fresh_iv();
+        let alg = created.public.name_alg.ok_or(rc::HASH)?;
+        Ok(protect::wrap(&created.sensitive, &created.name(), alg, parent, iv)?)
     }
 
     /// What is recorded of a creation, and the ticket that it was so. Part 1, 24.8.
@@ -181,12 +222,71 @@ fn make_primary(
     })
 }
 
+/// Reads a TPM2B_TEMPLATE: below a derivation parent `unique` is a TPMS_DERIVE and the public area's own is left empty. Part 2, 12.2.6.
+///
+/// # Errors
+/// Those of TPMT_PUBLIC with a nameAlg; `SIZE` if octets are left over.
+pub(crate) fn read_template(mut r: Reader<'_>, derivation: bool) -> Result<(TpmtPublic, TpmsDerive), Fmt1> {
+    let read = if derivation {
+        TpmtPublic::unmarshal_derivation(&mut r)?
+    } else {
+        (TpmtPublic::unmarshal_template(&mut r)?, TpmsDerive::default())
+    };
+    r.finish()?;
+    Ok(read)
+}
+
+/// A derived object from its template, whose `unique` is in `template_derive`. Part 1, 25.
+///
+/// # Errors
+/// - `TYPE` (template): an RSA key; the parent is no derivation parent.
+/// - as [`template::derivation`].
+/// - `SIZE`, `INSUFFICIENT` (sensitive): the data are neither empty nor a label and a context, or userAuth is longer than a Name's digest.
+pub(crate) fn derive(
+    parent: &Object,
+    template: TpmtPublic,
+    template_derive: TpmsDerive,
+    given: &TpmsSensitiveCreate,
+) -> Result<Object, Refused> {
+    if template.object_type() == ObjectType::Rsa {
+        return Err(Refused::Public(rc::TYPE));
+    }
+    template::derivation(&template, parent).map_err(Refused::Public)?;
+    let TpmsDerive { mut label, mut context } = template_derive;
+    if !given.data.is_empty() {
+        // What comes behind them is ignored, as by every TPM.
+        let other = TpmsDerive::unmarshal(&mut Reader::new(&given.data)).map_err(Refused::Sensitive)?;
+        label = if label.is_empty() { other.label } else { label };
+        context = if context.is_empty() { other.context } else { context };
+    }
+    let mut stream = derivation_stream(parent, &label, &context).ok_or(Refused::Public(rc::TYPE))?;
+    let given =
+        TpmsSensitiveCreate { user_auth: given.user_auth.clone(), data: Tpm2bSensitiveData::default() };
+    make(template, &given, &mut stream, |_| Ok(()))
+        .map(|created| created.into_object(&CreationParent::Object(parent)))
+}
+
+/// What a derivation parent derives from; `None` if it is none.
+fn derivation_stream(parent: &Object, label: &[u8], context: &[u8]) -> Option<KdfaStream> {
+    match (&parent.public.parameters, &parent.sensitive.as_ref()?.sensitive) {
+        (PublicParms::KeyedHash(parms), SensitiveComposite::Bits(key)) if parent.is_parent() => {
+            match parms.scheme {
+                Some(KeyedHashScheme::Xor { hash_alg, .. }) => {
+                    Some(KdfaStream::new(hash_alg, key, label, context))
+                }
+                Some(KeyedHashScheme::Hmac { .. }) | None => None,
+            }
+        }
+        _ => None,
+    }
+}
+
 /// Fills a checked template. `stir` runs between the private key and seedValue.
-fn make(
+fn make<R: Rng>(
     mut public: TpmtPublic,
     given: &TpmsSensitiveCreate,
-    generator: &mut Drbg,
-    stir: impl FnOnce(&mut Drbg) -> Result<(), Refused>,
+    generator: &mut R,
+    stir: impl FnOnce(&mut R) -> Result<(), Refused>,
 ) -> Result<Created, Refused> {
     let alg = public.name_alg.ok_or(Refused::Public(rc::HASH))?;
     let auth_value: Tpm2bAuth =
@@ -224,7 +324,7 @@ fn secret_part(
     public: &TpmtPublic,
     given: &TpmsSensitiveCreate,
     alg: HashAlg,
-    generator: &mut Drbg,
+    generator: &mut dyn Rng,
 ) -> Result<(SensitiveComposite, Option<key::PrivateKey>), Refused> {
     match &public.parameters {
         PublicParms::Rsa(parms) => {
@@ -284,14 +384,21 @@ impl Created {
         self.public.object_attributes.contains(TpmaObject::ST_CLEAR)
     }
 
-    fn into_primary(self, hierarchy: Hierarchy) -> Object {
+    /// The object as it is loaded: below a parent as TPM2_Load would.
+    fn into_object(self, under: &CreationParent<'_>) -> Object {
         let name = self.name();
+        let (hierarchy, parent_name, primary, st_clear) = match under {
+            CreationParent::Hierarchy(hierarchy) => (*hierarchy, handle_name(hierarchy.raw()), true, false),
+            CreationParent::Object(parent) => {
+                (parent.hierarchy, parent.qualified_name.clone(), false, parent.st_clear)
+            }
+        };
         Object {
-            qualified_name: qualified_name(&handle_name(hierarchy.raw()), self.public.name_alg, &name),
+            qualified_name: qualified_name(&parent_name, self.public.name_alg, &name),
             hierarchy,
             external: false,
-            primary: true,
-            st_clear: self.st_clear(),
+            primary,
+            st_clear: st_clear || self.st_clear(),
             public: self.public,
             sensitive: Some(self.sensitive),
             name,
@@ -307,13 +414,12 @@ mod tests {
     use sigillo_types::Unmarshal;
 
     /// Blocks of `name = hex` lines, apart by an empty line.
-    fn blocks() -> Vec<BTreeMap<&'static str, Vec<u8>>> {
+    fn blocks(file: &'static str) -> Vec<BTreeMap<&'static str, Vec<u8>>> {
         let octets = |text: &str| {
             let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).unwrap() as u8).collect();
             digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<u8>>()
         };
-        include_str!("../../tests/vectors/primary.txt")
-            .split("\n\n")
+        file.split("\n\n")
             .skip(1)
             .map(|block| block.lines().map(|line| line.split_once(" = ").unwrap()))
             .map(|lines| lines.map(|(name, value)| (name, octets(value.trim()))).collect())
@@ -322,7 +428,7 @@ mod tests {
 
     #[test]
     fn primary_objects_are_those_of_the_frozen_vectors() {
-        let blocks = blocks();
+        let blocks = blocks(include_str!("../../tests/vectors/primary.txt"));
         let (seeds, objects) = blocks.split_first().unwrap();
         let proofs: [&[u8]; 2] = [&seeds["sh_proof"], &seeds["eh_proof"]];
         assert_eq!(objects.len(), 12);
@@ -337,6 +443,26 @@ mod tests {
             assert_eq!(created.public.to_bytes(), object["public"], "{template:?}");
             let seed_value = &created.sensitive.seed_value;
             assert!(seed_value.is_empty() || **seed_value == *object["seed_value"], "{template:?}");
+        }
+    }
+
+    #[test]
+    fn derived_objects_are_those_of_the_frozen_vectors() {
+        let blocks = blocks(include_str!("../../tests/vectors/derived.txt"));
+        assert_eq!(blocks.len(), 9);
+        for object in blocks {
+            let public = TpmtPublic::from_bytes(&object["parent"]).unwrap();
+            let sensitive = TpmtSensitive::from_bytes(&object["parent_sensitive"]).unwrap();
+            let parent =
+                load::object(public, Some(sensitive), load::Place::External(Hierarchy::Null)).unwrap();
+            let (template, derive_with) = read_template(Reader::new(&object["template"]), true).unwrap();
+            let given = TpmsSensitiveCreate {
+                user_auth: Tpm2bAuth::default(),
+                data: Tpm2bSensitiveData::new(&object["data"]).unwrap(),
+            };
+            let derived = derive(&parent, template, derive_with, &given).unwrap();
+            assert_eq!(derived.public.to_bytes(), object["public"], "{derived:?}");
+            assert_eq!(derived.sensitive.unwrap().to_bytes(), object["sensitive"]);
         }
     }
 }

@@ -66,14 +66,36 @@ pub(crate) fn creation(
     {
         return Err(rc::ATTRIBUTES);
     }
-    let limits = TpmaObject::FIRMWARE_LIMITED | TpmaObject::SVN_LIMITED;
-    let inherited = origin.parent().map_or(TpmaObject::empty(), |parent| parent.attributes() & limits);
-    if !inherited.contains(own & limits) || own.intersects(limits) && !own.contains(TpmaObject::FIXED_TPM) {
-        return Err(rc::ATTRIBUTES);
-    }
+    hierarchy_limits(public, origin.parent())?;
     attributes(public, origin.parent())?;
     if let PublicParms::Rsa(parms) = &public.parameters {
         rsa_generation(profile, parms)?;
+    }
+    Ok(())
+}
+
+/// What the template of a derived object must satisfy. The secret is neither the caller's nor the TPM's, so sensitiveDataOrigin is CLEAR; and
+/// every TPM wants fixedParent SET, since nothing but its parent makes the object again. Part 1, 25.3; Part 3, 12.9.
+///
+/// # Errors
+/// - `ATTRIBUTES`: sensitiveDataOrigin is SET or fixedParent is CLEAR.
+/// - as [`attributes`] and for limits to a hierarchy as [`creation`].
+pub(crate) fn derivation(public: &TpmtPublic, parent: &Object) -> Result<(), Fmt1> {
+    let own = public.object_attributes;
+    if own.contains(TpmaObject::SENSITIVE_DATA_ORIGIN) || !own.contains(TpmaObject::FIXED_PARENT) {
+        return Err(rc::ATTRIBUTES);
+    }
+    hierarchy_limits(public, Some(parent))?;
+    attributes(public, Some(parent))
+}
+
+/// An object is bound to a firmware or its version only below a parent that is, and if it cannot leave the TPM. Part 2, 8.3.3.
+fn hierarchy_limits(public: &TpmtPublic, parent: Option<&Object>) -> Result<(), Fmt1> {
+    let own = public.object_attributes;
+    let limits = TpmaObject::FIRMWARE_LIMITED | TpmaObject::SVN_LIMITED;
+    let inherited = parent.map_or(TpmaObject::empty(), |parent| parent.attributes() & limits);
+    if !inherited.contains(own & limits) || own.intersects(limits) && !own.contains(TpmaObject::FIXED_TPM) {
+        return Err(rc::ATTRIBUTES);
     }
     Ok(())
 }

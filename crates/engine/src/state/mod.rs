@@ -22,7 +22,7 @@ pub(crate) mod persistent;
 pub(crate) mod session;
 
 pub(crate) use commit::Commits;
-pub(crate) use nv::{NvIndex, NvMemory};
+pub(crate) use nv::{NvIndex, NvMemory, NvPublic};
 pub(crate) use object::{Object, Sequence, Slot};
 pub(crate) use pcr::{PcrValue, Pcrs};
 pub(crate) use persistent::{DictionaryAttack, HierarchyRecord, Persistent};

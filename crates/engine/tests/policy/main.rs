@@ -25,8 +25,8 @@ use sigillo_types::{
     },
     constants::{Operation, SessionType},
     handles::{
-        EntityHandle, Hierarchy, HierarchyAuthHandle, HierarchyPolicyHandle, NvAuthHandle, NvIndexHandle,
-        ObjectHandle, PcrHandle, PolicySessionHandle, ProvisionHandle,
+        EntityHandle, Hierarchy, HierarchyAuthHandle, HierarchyPolicyHandle, NvAuthHandle,
+        NvLegacyIndexHandle, ObjectHandle, PcrHandle, PolicySessionHandle, ProvisionHandle,
     },
     rc,
     structures::{

@@ -9,8 +9,8 @@ fn define(
     attributes: TpmaNv,
     auth_policy: Tpm2bDigest,
     data_size: u16,
-) -> NvIndexHandle {
-    let nv_index = NvIndexHandle::new(0x0150_0000).unwrap();
+) -> NvLegacyIndexHandle {
+    let nv_index = NvLegacyIndexHandle::new(0x0150_0000).unwrap();
     let nv_public = TpmsNvPublic {
         nv_index,
         name_alg: SHA256,
@@ -24,9 +24,10 @@ fn define(
     nv_index
 }
 
-fn write(tpm: &mut TestTpm, nv_index: NvIndexHandle, data: &[u8]) {
+fn write(tpm: &mut TestTpm, nv_index: NvLegacyIndexHandle, data: &[u8]) {
     let data = Tpm2bMaxNvBuffer::new(data).unwrap();
-    tpm.call(&NvWrite { auth_handle: NvAuthHandle::Owner, nv_index, data, offset: 0 }).unwrap();
+    tpm.call(&NvWrite { auth_handle: NvAuthHandle::Owner, nv_index: nv_index.into(), data, offset: 0 })
+        .unwrap();
 }
 
 const BY_OWNER: TpmaNv = TpmaNv::OWNERREAD.union(TpmaNv::OWNERWRITE).union(TpmaNv::NO_DA);
@@ -38,7 +39,7 @@ fn a_policy_compares_what_an_index_holds() {
     let (_, s) = start(&mut tpm, SessionType::Policy);
     let compare = |operand: &[u8], offset, operation| PolicyNv {
         auth_handle: NvAuthHandle::Owner,
-        nv_index,
+        nv_index: nv_index.into(),
         policy_session: s,
         operand_b: Tpm2bOperand::new(operand).unwrap(),
         offset,
@@ -64,11 +65,11 @@ fn a_trial_compares_nothing_but_needs_the_authorization() {
     let nv_index =
         define(&mut tpm, NvType::Ordinary, BY_OWNER | TpmaNv::READ_STCLEAR, Tpm2bDigest::default(), 8);
     write(&mut tpm, nv_index, &[0; 8]);
-    tpm.call(&NvReadLock { auth_handle: NvAuthHandle::Owner, nv_index }).unwrap();
+    tpm.call(&NvReadLock { auth_handle: NvAuthHandle::Owner, nv_index: nv_index.into() }).unwrap();
     let (_, policy_session) = start(&mut tpm, SessionType::Trial);
     let compare = |auth_handle| PolicyNv {
         auth_handle,
-        nv_index,
+        nv_index: nv_index.into(),
         policy_session,
         operand_b: Tpm2bOperand::from([1; 20]),
         offset: 0,
@@ -84,7 +85,8 @@ fn an_index_can_hold_the_policy_that_is_approved() {
     let nv_index = define(&mut tpm, NvType::Ordinary, BY_OWNER, Tpm2bDigest::default(), 40);
     let (_, policy_session) = start(&mut tpm, SessionType::Policy);
     tpm.call(&PolicyAuthValue { policy_session }).unwrap();
-    let authorize = PolicyAuthorizeNv { auth_handle: NvAuthHandle::Owner, nv_index, policy_session };
+    let authorize =
+        PolicyAuthorizeNv { auth_handle: NvAuthHandle::Owner, nv_index: nv_index.into(), policy_session };
     assert_eq!(refused(&mut tpm, &authorize), rc::NV_UNINITIALIZED);
     let at_index = PolicyAuthorizeNv::NV_INDEX;
     write(&mut tpm, nv_index, &[0; 34]);
@@ -106,7 +108,8 @@ fn an_index_too_small_for_a_digest_approves_nothing() {
     let nv_index = define(&mut tpm, NvType::Ordinary, BY_OWNER, Tpm2bDigest::default(), 33);
     write(&mut tpm, nv_index, &[&[0, 0x0B][..], &[0; 31]].concat());
     let (_, policy_session) = start(&mut tpm, SessionType::Policy);
-    let authorize = PolicyAuthorizeNv { auth_handle: NvAuthHandle::Owner, nv_index, policy_session };
+    let authorize =
+        PolicyAuthorizeNv { auth_handle: NvAuthHandle::Owner, nv_index: nv_index.into(), policy_session };
     assert_eq!(refused(&mut tpm, &authorize), rc::INSUFFICIENT.at(PolicyAuthorizeNv::NV_INDEX));
 }
 
@@ -126,7 +129,8 @@ fn a_policy_for_an_unwritten_index_allows_its_first_write_only() {
         rc::VALUE.at(PolicyNvWritten::WRITTEN_SET)
     );
     let data = Tpm2bMaxNvBuffer::from([1; 8]);
-    let write = NvWrite { auth_handle: NvAuthHandle::NvIndex(nv_index), nv_index, data, offset: 0 };
+    let write =
+        NvWrite { auth_handle: NvAuthHandle::NvIndex(nv_index), nv_index: nv_index.into(), data, offset: 0 };
     let password = tpm.call_with(&write, &mut [Auth::password(b"nv")]).unwrap_err();
     assert_eq!(password.rc(), Some(rc::AUTH_UNAVAILABLE));
     tpm.call_with(&write, &mut [Auth::session(&mut session, b"")]).unwrap();
@@ -134,7 +138,12 @@ fn a_policy_for_an_unwritten_index_allows_its_first_write_only() {
     let again = tpm.call_with(&write, &mut [Auth::session(&mut session, b"")]).unwrap_err();
     assert_eq!(again.rc(), Some(first(rc::POLICY_FAIL)));
     assert_unwritten(&mut tpm, s);
-    let read = NvRead { auth_handle: NvAuthHandle::NvIndex(nv_index), nv_index, size: 8, offset: 0 };
+    let read = NvRead {
+        auth_handle: NvAuthHandle::NvIndex(nv_index),
+        nv_index: nv_index.into(),
+        size: 8,
+        offset: 0,
+    };
     let unreadable = tpm.call_with(&read, &mut [Auth::session(&mut session, b"")]).unwrap_err();
     assert_eq!(unreadable.rc(), Some(rc::AUTH_UNAVAILABLE));
 }
@@ -147,7 +156,7 @@ fn the_admin_of_an_index_needs_a_policy_for_the_command() {
     };
     let policy = trial(&mut tpm, assert_value);
     let nv_index = define(&mut tpm, NvType::Ordinary, BY_OWNER, policy, 8);
-    let change = NvChangeAuth { nv_index, new_auth: Tpm2bAuth::default() };
+    let change = NvChangeAuth { nv_index: nv_index.into(), new_auth: Tpm2bAuth::default() };
     let password = tpm.call_with(&change, &mut [Auth::password(b"nv")]).unwrap_err();
     assert_eq!(password.rc(), Some(rc::AUTH_TYPE));
     let (mut session, s) = start(&mut tpm, SessionType::Policy);
@@ -158,21 +167,21 @@ fn the_admin_of_an_index_needs_a_policy_for_the_command() {
 }
 
 /// A PIN index that allows `limit` tries. The owner writes it.
-fn pin(tpm: &mut TestTpm, nt: NvType, limit: u8) -> NvIndexHandle {
+fn pin(tpm: &mut TestTpm, nt: NvType, limit: u8) -> NvLegacyIndexHandle {
     let nv_index = define(tpm, nt, BY_OWNER, Tpm2bDigest::default(), 8);
     write(tpm, nv_index, &[0, 0, 0, 0, 0, 0, 0, limit]);
     nv_index
 }
 
-fn pin_count(tpm: &mut TestTpm, nv_index: NvIndexHandle) -> u8 {
-    let read = NvRead { auth_handle: NvAuthHandle::Owner, nv_index, size: 8, offset: 0 };
+fn pin_count(tpm: &mut TestTpm, nv_index: NvLegacyIndexHandle) -> u8 {
+    let read = NvRead { auth_handle: NvAuthHandle::Owner, nv_index: nv_index.into(), size: 8, offset: 0 };
     tpm.call(&read).unwrap().data[3]
 }
 
 fn try_pin(
     tpm: &mut TestTpm,
     s: PolicySessionHandle,
-    nv_index: NvIndexHandle,
+    nv_index: NvLegacyIndexHandle,
     pin: &[u8],
 ) -> Result<TpmtTkAuth, Rc> {
     let command = secret(EntityHandle::NvIndex(nv_index), s, -60);

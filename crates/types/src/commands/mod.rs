@@ -165,4 +165,6 @@ pub const ALL: &[&CommandSpec] = &[
     NvReadLock::SPEC,
     NvChangeAuth::SPEC,
     NvCertify::SPEC,
+    NvDefineSpace2::SPEC,
+    NvReadPublic2::SPEC,
 ];

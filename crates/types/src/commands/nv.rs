@@ -4,8 +4,11 @@ use crate::{
     buffers::{Tpm2bAttest, Tpm2bAuth, Tpm2bData, Tpm2bMaxNvBuffer, Tpm2bName},
     command::Done,
     derive::{Command, Response},
-    handles::{NvAuthHandle, NvIndexHandle, ObjectHandle, PlatformHandle, ProvisionHandle},
-    structures::{SigScheme, Tpm2bNvPublic, TpmtSignature},
+    handles::{
+        NvAuthHandle, NvDefinedIndexHandle, NvIndexHandle, NvLegacyIndexHandle, ObjectHandle, PlatformHandle,
+        ProvisionHandle,
+    },
+    structures::{SigScheme, Tpm2bNvPublic, Tpm2bNvPublic2, TpmtSignature},
 };
 
 /// TPM2_NV_DefineSpace: defines an index. Part 3, 31.3.
@@ -30,7 +33,7 @@ pub struct NvUndefineSpace {
     pub auth_handle: ProvisionHandle,
     /// The index.
     #[handle]
-    pub nv_index: NvIndexHandle,
+    pub nv_index: NvDefinedIndexHandle,
 }
 
 /// TPM2_NV_UndefineSpaceSpecial: removes an index whose policy must agree. Part 3, 31.5.
@@ -39,7 +42,7 @@ pub struct NvUndefineSpace {
 pub struct NvUndefineSpaceSpecial {
     /// The index.
     #[handle(auth = admin)]
-    pub nv_index: NvIndexHandle,
+    pub nv_index: NvDefinedIndexHandle,
     /// platformAuth.
     #[handle(auth = user)]
     pub platform: PlatformHandle,
@@ -51,7 +54,7 @@ pub struct NvUndefineSpaceSpecial {
 pub struct NvReadPublic {
     /// The index.
     #[handle]
-    pub nv_index: NvIndexHandle,
+    pub nv_index: NvLegacyIndexHandle,
 }
 
 /// What [`NvReadPublic`] answers.
@@ -216,4 +219,35 @@ pub struct NvCertifyResponse {
     pub certify_info: Tpm2bAttest,
     /// Its signature.
     pub signature: Option<TpmtSignature>,
+}
+
+/// TPM2_NV_DefineSpace2: defines an index of any type that can be defined. Part 3, 31.17.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x019D, name = "TPM2_NV_DefineSpace2", clause = "31.17", nv, response = Done)]
+pub struct NvDefineSpace2 {
+    /// Who defines the index.
+    #[handle(auth = user)]
+    pub auth_handle: ProvisionHandle,
+    /// The authValue of the index.
+    pub auth: Tpm2bAuth,
+    /// The public area.
+    pub public_info: Tpm2bNvPublic2,
+}
+
+/// TPM2_NV_ReadPublic2: answers the public area and Name of an index of any type. Part 3, 31.18.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x019E, name = "TPM2_NV_ReadPublic2", clause = "31.18", response = NvReadPublic2Response)]
+pub struct NvReadPublic2 {
+    /// The index.
+    #[handle]
+    pub nv_index: NvIndexHandle,
+}
+
+/// What [`NvReadPublic2`] answers.
+#[derive(Clone, Debug, PartialEq, Eq, Response)]
+pub struct NvReadPublic2Response {
+    /// The public area.
+    pub nv_public: Tpm2bNvPublic2,
+    /// The Name.
+    pub nv_name: Tpm2bName,
 }

@@ -2,10 +2,10 @@
 
 use crate::{
     Fmt1, HashAlg,
-    attributes::TpmaNv,
+    attributes::{TpmaNv, TpmaNvExp},
     buffers::Tpm2bDigest,
     derive::{Marshal, Unmarshal},
-    handles::NvIndexHandle,
+    handles::{HandleType, NvExpIndexHandle, NvLegacyIndexHandle},
     limits,
     marshal::{self, Reader},
     rc,
@@ -24,7 +24,7 @@ pub struct TpmsNvPinCounterParameters {
 #[derive(Clone, Debug, PartialEq, Eq, Marshal)]
 pub struct TpmsNvPublic {
     /// The index.
-    pub nv_index: NvIndexHandle,
+    pub nv_index: NvLegacyIndexHandle,
     /// The hash of the Name, and of the data of an index that is extended.
     pub name_alg: HashAlg,
     /// The attributes.
@@ -56,4 +56,57 @@ impl marshal::Unmarshal for TpmsNvPublic {
 pub struct Tpm2bNvPublic {
     /// The public area.
     pub nv_public: TpmsNvPublic,
+}
+
+/// TPMS_NV_PUBLIC_EXP_ATTR. Part 2, 13.8.
+#[derive(Clone, Debug, PartialEq, Eq, Marshal)]
+pub struct TpmsNvPublicExpAttr {
+    /// The index.
+    pub nv_index: NvExpIndexHandle,
+    /// The hash of the Name, and of the data of an index that is extended.
+    pub name_alg: HashAlg,
+    /// The attributes.
+    pub attributes: TpmaNvExp,
+    /// The policy, or the Empty Buffer.
+    pub auth_policy: Tpm2bDigest,
+    /// Octets of data, at most [`limits::MAX_NV_INDEX_SIZE`].
+    pub data_size: u16,
+}
+
+/// `SIZE` if the data are too large.
+impl marshal::Unmarshal for TpmsNvPublicExpAttr {
+    fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
+        use marshal::Unmarshal;
+        let public = Self {
+            nv_index: Unmarshal::unmarshal(r)?,
+            name_alg: Unmarshal::unmarshal(r)?,
+            attributes: Unmarshal::unmarshal(r)?,
+            auth_policy: Unmarshal::unmarshal(r)?,
+            data_size: Unmarshal::unmarshal(r)?,
+        };
+        if public.data_size > limits::MAX_NV_INDEX_SIZE { Err(rc::SIZE) } else { Ok(public) }
+    }
+}
+
+/// TPMU_NV_PUBLIC_2; with its selector in front, TPMT_NV_PUBLIC_2. Part 2, 13.9 and 13.10.
+#[derive(Clone, Debug, PartialEq, Eq, Marshal, Unmarshal)]
+#[tpm(tag = u8, error = SELECTOR)]
+pub enum NvPublic2 {
+    /// With 32-bit attributes.
+    #[tpm(tag = HandleType::NvIndex.id())]
+    NvIndex(TpmsNvPublic),
+    /// With expanded attributes.
+    #[tpm(tag = HandleType::ExternalNv.id())]
+    External(TpmsNvPublicExpAttr),
+    /// Assigned by a platform specification. Part 2, 13.6 has no such handle, and so there is none here.
+    #[tpm(tag = HandleType::PermanentNv.id())]
+    Permanent(TpmsNvPublic),
+}
+
+/// TPM2B_NV_PUBLIC_2. Part 2, 13.11.
+#[derive(Clone, Debug, PartialEq, Eq, Marshal, Unmarshal)]
+#[tpm(sized)]
+pub struct Tpm2bNvPublic2 {
+    /// The public area.
+    pub nv_public: NvPublic2,
 }

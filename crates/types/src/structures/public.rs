@@ -160,18 +160,45 @@ impl TpmtPublic {
         self.parameters.object_type()
     }
 
+    /// Reads a public area that must have a nameAlg, without a size in front: what TPM2B_TEMPLATE holds. Part 2, 12.2.6.
+    ///
+    /// # Errors
+    /// `HASH` without a nameAlg; those of the fields.
+    pub fn unmarshal_template(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
+        Self::unmarshal_named(r, |r| <HashAlg as marshal::Unmarshal>::unmarshal(r).map(Some))
+    }
+
+    /// The same with a TPMS_DERIVE in the place of `unique`, which is left empty: what TPM2B_TEMPLATE holds below a derivation parent.
+    ///
+    /// # Errors
+    /// As [`TpmtPublic::unmarshal_template`].
+    pub fn unmarshal_derivation(r: &mut Reader<'_>) -> Result<(Self, TpmsDerive), Fmt1> {
+        let name_alg = |r: &mut Reader<'_>| <HashAlg as marshal::Unmarshal>::unmarshal(r).map(Some);
+        let public = Self::unmarshal_up_to_unique(r, name_alg)?;
+        Ok((public, marshal::Unmarshal::unmarshal(r)?))
+    }
+
     fn unmarshal_named(
         r: &mut Reader<'_>,
         name_alg: fn(&mut Reader<'_>) -> Result<Option<HashAlg>, Fmt1>,
     ) -> Result<Self, Fmt1> {
+        let public = Self::unmarshal_up_to_unique(r, name_alg)?;
+        let unique = PublicId::unmarshal_body(public.object_type().id(), r)?;
+        Ok(Self { unique, ..public })
+    }
+
+    fn unmarshal_up_to_unique(
+        r: &mut Reader<'_>,
+        name_alg: fn(&mut Reader<'_>) -> Result<Option<HashAlg>, Fmt1>,
+    ) -> Result<Self, Fmt1> {
         use marshal::Unmarshal;
-        let selector = ObjectType::unmarshal(r)?.id();
+        let object_type = ObjectType::unmarshal(r)?;
         Ok(Self {
             name_alg: name_alg(r)?,
             object_attributes: Unmarshal::unmarshal(r)?,
             auth_policy: Unmarshal::unmarshal(r)?,
-            parameters: PublicParms::unmarshal_body(selector, r)?,
-            unique: PublicId::unmarshal_body(selector, r)?,
+            parameters: PublicParms::unmarshal_body(object_type.id(), r)?,
+            unique: PublicId::empty(object_type),
         })
     }
 }
@@ -237,9 +264,7 @@ impl marshal::Marshal for Tpm2bPublicPlus {
 
 impl marshal::Unmarshal for Tpm2bPublic {
     fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
-        let public_area = r.sized_structure(|r| {
-            TpmtPublic::unmarshal_named(r, |r| <HashAlg as marshal::Unmarshal>::unmarshal(r).map(Some))
-        })?;
+        let public_area = r.sized_structure(TpmtPublic::unmarshal_template)?;
         Ok(Self { public_area })
     }
 }

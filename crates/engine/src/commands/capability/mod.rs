@@ -152,7 +152,10 @@ fn handles(tpm: &Tpm, page: Page) -> Result<Found<TpmlHandle>, Rc> {
     };
     match HandleType::of(page.from).ok_or(rc::HANDLE.at(GetCapability::PROPERTY))? {
         HandleType::Pcr => page.of(PcrSelect::ALL.iter().map(|pcr| (pcr.raw(), pcr.raw()))),
-        HandleType::NvIndex => page.of(numbered(state.nv.indices.keys().copied().collect())),
+        of_type @ (HandleType::NvIndex | HandleType::ExternalNv | HandleType::PermanentNv) => {
+            let indices = state.nv.indices.keys().copied();
+            page.of(numbered(indices.filter(|handle| HandleType::of(*handle) == Some(of_type)).collect()))
+        }
         HandleType::HmacSession => sessions(true),
         HandleType::PolicySession => sessions(false),
         HandleType::Permanent => page.of(numbered(PERMANENT.to_vec())),

@@ -1,17 +1,20 @@
-//! What an index is: definition, deletion and its authValue. Part 3, 31.3 to 31.5 and 31.15.
+//! What an index is: definition, deletion and its authValue. Part 3, 31.3 to 31.5, 31.15 and 31.17.
 
 use super::index_at;
-use crate::{Tpm, entity::trimmed, state::NvIndex};
+use crate::{
+    Tpm,
+    entity::trimmed,
+    state::{NvIndex, NvPublic},
+};
 use alloc::{sync::Arc, vec};
 use sigillo_types::{
     Fmt1, Rc,
     attributes::{NvType, TpmaNv},
     buffers::Tpm2bAuth,
     command::Done,
-    commands::{NvChangeAuth, NvDefineSpace, NvUndefineSpace, NvUndefineSpaceSpecial},
+    commands::{NvChangeAuth, NvDefineSpace, NvDefineSpace2, NvUndefineSpace, NvUndefineSpaceSpecial},
     handles::ProvisionHandle,
     limits, rc,
-    structures::TpmsNvPublic,
 };
 
 /// Somebody may read.
@@ -35,14 +38,36 @@ const STATE: TpmaNv = TpmaNv::WRITTEN.union(TpmaNv::READLOCKED).union(TpmaNv::WR
 /// - `NV_DEFINED`: the index is there already.
 /// - `NV_SPACE`: no room.
 pub(crate) fn nv_define_space(tpm: &mut Tpm, cmd: NvDefineSpace) -> Result<Done, Rc> {
-    let platform = cmd.auth_handle == ProvisionHandle::Platform;
-    let public = cmd.public_info.nv_public;
+    define(tpm, cmd.auth_handle, &cmd.auth, cmd.public_info.nv_public.into())
+}
+
+/// TPM2_NV_DefineSpace2. Part 3, 31.17. An external index is like another but for its attributes' size, and that Part 2 lets only the
+/// owner and the platform give access to it.
+///
+/// # Response codes
+/// - `HANDLE` (publicInfo): a permanent index.
+/// - `ATTRIBUTES` (publicInfo): an external index with expanded attributes.
+/// - as TPM2_NV_DefineSpace.
+pub(crate) fn nv_define_space2(tpm: &mut Tpm, cmd: NvDefineSpace2) -> Result<Done, Rc> {
+    let public = NvPublic::try_from(cmd.public_info.nv_public);
+    let public = public.map_err(|code| code.at(NvDefineSpace2::PUBLIC_INFO))?;
+    define(tpm, cmd.auth_handle, &cmd.auth, public)
+}
+
+/// Defines an index. The parameters of both commands stand at the same positions.
+fn define(
+    tpm: &mut Tpm,
+    auth_handle: ProvisionHandle,
+    auth: &Tpm2bAuth,
+    public: NvPublic,
+) -> Result<Done, Rc> {
+    let platform = auth_handle == ProvisionHandle::Platform;
     let size = usize::from(public.data_size);
     let digest = public.name_alg.digest_size();
     if !public.auth_policy.is_empty() && public.auth_policy.len() != digest {
         return Err(rc::SIZE.at(NvDefineSpace::PUBLIC_INFO));
     }
-    let auth = trimmed(&cmd.auth);
+    let auth = trimmed(auth);
     if auth.len() > digest {
         return Err(rc::SIZE.at(NvDefineSpace::AUTH));
     }
@@ -69,7 +94,7 @@ pub(crate) fn nv_define_space(tpm: &mut Tpm, cmd: NvDefineSpace) -> Result<Done,
 }
 
 /// The attributes and the size of a new index.
-fn check_public(public: &TpmsNvPublic, platform: bool, largest: usize) -> Result<(), Fmt1> {
+fn check_public(public: &NvPublic, platform: bool, largest: usize) -> Result<(), Fmt1> {
     let attributes = public.attributes;
     let size = usize::from(public.data_size);
     let nt = attributes.nt().ok_or(rc::ATTRIBUTES)?;
@@ -110,7 +135,7 @@ fn check_public(public: &TpmsNvPublic, platform: bool, largest: usize) -> Result
 /// - `ATTRIBUTES` (handle 2): only TPM2_NV_UndefineSpaceSpecial deletes it.
 /// - `NV_AUTHORIZATION`: it is the platform's.
 pub(crate) fn nv_undefine_space(tpm: &mut Tpm, cmd: NvUndefineSpace) -> Result<Done, Rc> {
-    let index = index_at(tpm, cmd.nv_index, NvUndefineSpace::NV_INDEX)?;
+    let index = index_at(tpm, cmd.nv_index.into(), NvUndefineSpace::NV_INDEX)?;
     if index.has(TpmaNv::POLICY_DELETE) {
         return Err(rc::ATTRIBUTES.at(NvUndefineSpace::NV_INDEX));
     }
@@ -126,7 +151,7 @@ pub(crate) fn nv_undefine_space(tpm: &mut Tpm, cmd: NvUndefineSpace) -> Result<D
 /// # Response codes
 /// - `ATTRIBUTES` (handle 1): TPM2_NV_UndefineSpace deletes it.
 pub(crate) fn nv_undefine_space_special(tpm: &mut Tpm, cmd: NvUndefineSpaceSpecial) -> Result<Done, Rc> {
-    let index = index_at(tpm, cmd.nv_index, NvUndefineSpaceSpecial::NV_INDEX)?;
+    let index = index_at(tpm, cmd.nv_index.into(), NvUndefineSpaceSpecial::NV_INDEX)?;
     if !index.has(TpmaNv::POLICY_DELETE | TpmaNv::PLATFORMCREATE) {
         return Err(rc::ATTRIBUTES.at(NvUndefineSpaceSpecial::NV_INDEX));
     }
@@ -152,13 +177,13 @@ pub(crate) fn nv_change_auth(tpm: &mut Tpm, cmd: NvChangeAuth) -> Result<Done, R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigillo_types::{HashAlg, buffers::Tpm2bDigest, handles::NvIndexHandle};
+    use sigillo_types::{HashAlg, buffers::Tpm2bDigest, handles::NvDefinedIndexHandle};
 
     const BOTH: TpmaNv = TpmaNv::OWNERREAD.union(TpmaNv::OWNERWRITE);
 
     fn check(nt: NvType, attributes: TpmaNv, data_size: u16) -> Result<(), Fmt1> {
-        let public = TpmsNvPublic {
-            nv_index: NvIndexHandle::new(0x0100_0001).unwrap(),
+        let public = NvPublic {
+            nv_index: NvDefinedIndexHandle::new(0x0100_0001).unwrap(),
             name_alg: HashAlg::Sha256,
             attributes: attributes.with_nt(nt),
             auth_policy: Tpm2bDigest::default(),

@@ -14,8 +14,9 @@ use alloc::sync::Arc;
 use sigillo_types::{
     Position, Rc,
     commands::{
-        NvCertify, NvChangeAuth, NvDefineSpace, NvExtend, NvGlobalWriteLock, NvIncrement, NvRead, NvReadLock,
-        NvReadPublic, NvSetBits, NvUndefineSpace, NvUndefineSpaceSpecial, NvWrite, NvWriteLock,
+        NvCertify, NvChangeAuth, NvDefineSpace, NvDefineSpace2, NvExtend, NvGlobalWriteLock, NvIncrement,
+        NvRead, NvReadLock, NvReadPublic, NvReadPublic2, NvSetBits, NvUndefineSpace, NvUndefineSpaceSpecial,
+        NvWrite, NvWriteLock,
     },
     handles::NvIndexHandle,
 };
@@ -35,6 +36,8 @@ pub(crate) const COMMANDS: &[Entry] = entries![
     NvReadLock => lock::nv_read_lock,
     NvChangeAuth => define::nv_change_auth,
     NvCertify => read::nv_certify,
+    NvDefineSpace2 => define::nv_define_space2,
+    NvReadPublic2 => read::nv_read_public2,
 ];
 
 /// The index of a command; the pipeline has checked that it is there.

@@ -1,4 +1,4 @@
-//! Reading an index and attesting to what it holds. Part 3, 31.6, 31.13 and 31.16.
+//! Reading an index and attesting to what it holds. Part 3, 31.6, 31.13, 31.16 and 31.18.
 
 use super::index_at;
 use crate::{Tpm, nv, session::sized};
@@ -6,16 +6,33 @@ use sigillo_crypto::hash::hash;
 use sigillo_types::{
     Rc,
     buffers::Tpm2bMaxNvBuffer,
-    commands::{NvCertify, NvCertifyResponse, NvRead, NvReadPublic, NvReadPublicResponse, NvReadResponse},
+    commands::{
+        NvCertify, NvCertifyResponse, NvRead, NvReadPublic, NvReadPublic2, NvReadPublic2Response,
+        NvReadPublicResponse, NvReadResponse,
+    },
+    handles::NvIndexHandle,
     limits, rc,
-    structures::{Attested, Tpm2bNvPublic, TpmsNvCertifyInfo, TpmsNvDigestCertifyInfo},
+    structures::{
+        Attested, NvPublic2, Tpm2bNvPublic, Tpm2bNvPublic2, TpmsNvCertifyInfo, TpmsNvDigestCertifyInfo,
+    },
 };
 
 /// TPM2_NV_ReadPublic. Part 3, 31.6.
 pub(crate) fn nv_read_public(tpm: &mut Tpm, cmd: NvReadPublic) -> Result<NvReadPublicResponse, Rc> {
-    let index = index_at(tpm, cmd.nv_index, NvReadPublic::NV_INDEX)?;
-    Ok(NvReadPublicResponse {
-        nv_public: Tpm2bNvPublic { nv_public: index.public.clone() },
+    let index = index_at(tpm, NvIndexHandle::Legacy(cmd.nv_index), NvReadPublic::NV_INDEX)?;
+    match index.public.clone().into() {
+        NvPublic2::NvIndex(nv_public) | NvPublic2::Permanent(nv_public) => {
+            Ok(NvReadPublicResponse { nv_public: Tpm2bNvPublic { nv_public }, nv_name: nv::name(&index) })
+        }
+        NvPublic2::External(_) => Err(rc::HANDLE.at(NvReadPublic::NV_INDEX)),
+    }
+}
+
+/// TPM2_NV_ReadPublic2. Part 3, 31.18.
+pub(crate) fn nv_read_public2(tpm: &mut Tpm, cmd: NvReadPublic2) -> Result<NvReadPublic2Response, Rc> {
+    let index = index_at(tpm, cmd.nv_index, NvReadPublic2::NV_INDEX)?;
+    Ok(NvReadPublic2Response {
+        nv_public: Tpm2bNvPublic2 { nv_public: index.public.clone().into() },
         nv_name: nv::name(&index),
     })
 }
