@@ -186,7 +186,7 @@ pub(crate) mod volatile {
     pub(crate) const SLOTS: &[u64] = &[10];
     pub(crate) const SESSIONS: &[u64] = &[11];
     pub(crate) const HASH_SEQUENCE: &[u64] = &[16];
-    pub(crate) const TESTED: &[u64] = &[22];
+    pub(crate) const TESTED: &[u64] = &[24];
     pub(crate) const FAILURE: &[u64] = &[23];
 }
 
