@@ -112,25 +112,21 @@ pub(crate) fn step(before: &Look, after: &Look, command: &[u8], code: u32) -> Re
 fn unchanged(before: &Look, after: &Look) -> Result<(), String> {
     let outlives = [volatile::REVISION, volatile::DA, volatile::HASH_SEQUENCE, volatile::TESTED];
     let pins = pin_indices(before);
+    let counts_stored = |path: &Path| pins.iter().any(|(stored, _)| path.is_under(stored));
+    let counts = |path: &Path| pins.iter().any(|(_, orderly)| path.is_under(orderly));
     let mut differences = before.volatile.differences(&after.volatile);
-    differences.retain(|path| {
-        let mut counted = pins.iter().map(|(_, orderly)| orderly.as_slice());
-        !outlives.into_iter().any(|prefix| path.is_under(prefix))
-            && !counted.any(|prefix| path.is_under(prefix))
-    });
     let mut stored = before.permanent.differences(&after.permanent);
-    let pins: Vec<Vec<u64>> = pins.into_iter().map(|(stored, _)| stored).collect();
-    let pin = stored.iter().any(|path| pins.iter().any(|index| path.is_under(index)));
+    let counted = differences.iter().any(counts) || stored.iter().any(counts_stored);
+    differences.retain(|path| !outlives.into_iter().any(|prefix| path.is_under(prefix)) && !counts(path));
+    let written_along = [permanent::REVISION, permanent::DA, permanent::ORDERLY_NV];
+    // A count of a PIN Fail index nullifies a shutdown as every change does.
+    let nullified = [permanent::SHUTDOWN, permanent::STATE];
     stored.retain(|path| {
-        let written_along = [permanent::REVISION, permanent::DA, permanent::ORDERLY_NV];
-        let counted =
-            pins.iter().any(|index| path.is_under(index)) || (pin && path.is_under(permanent::SHUTDOWN));
-        !counted && !written_along.iter().any(|prefix| path.is_under(prefix))
+        let expected = counts_stored(path)
+            || written_along.into_iter().any(|prefix| path.is_under(prefix))
+            || (counted && nullified.into_iter().any(|prefix| path.is_under(prefix)));
+        !expected
     });
-    if pin {
-        // What Shutdown(STATE) had saved goes with it.
-        stored.retain(|path| !path.is_under(permanent::STATE));
-    }
     if differences.is_empty() && stored.is_empty() {
         return Ok(());
     }

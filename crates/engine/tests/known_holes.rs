@@ -379,7 +379,7 @@ fn an_rsa_ciphertext_of_any_length_is_answered() {
                 match tpm.call(&decrypt) {
                     Ok(answer) => assert!(answer.message.len() <= 256),
                     Err(error) => {
-                        assert_ne!(error.rc().expect("an answer"), rc::FAILURE, "{size} of {octet}")
+                        assert_ne!(error.rc().expect("an answer"), rc::FAILURE, "{size} of {octet}");
                     }
                 }
             }
