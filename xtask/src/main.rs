@@ -13,6 +13,7 @@ mod machine;
 mod report;
 mod scenario;
 mod sh;
+mod sim;
 mod spec;
 mod steps;
 mod test;
@@ -48,6 +49,8 @@ enum Command {
     Conformance(conformance::Args),
     /// Every fuzz target for a bounded time, on the stable toolchain.
     Fuzz(fuzz::Args),
+    /// Random lives of a TPM with power cuts, broken disks and snapshots, checked after every step.
+    Sim(sim::Args),
     /// The rules of the house that no compiler checks.
     Tidy,
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Spec => spec::run(),
         Command::Conformance(args) => conformance::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Sim(args) => sim::run(&args),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     };
     match done {

@@ -29,6 +29,7 @@ pub(crate) fn run() -> Result<()> {
     arrows(&mut breaches)?;
     no_std(&mut breaches)?;
     sources(&mut breaches)?;
+    named_tests(&mut breaches)?;
     if breaches.is_empty() {
         Ok(())
     } else {
@@ -96,6 +97,23 @@ fn sources(breaches: &mut Vec<String>) -> Result<()> {
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// Every test that docs/known-holes.md names is there.
+fn named_tests(breaches: &mut Vec<String>) -> Result<()> {
+    let page = String::from_utf8_lossy(&sh::read_file(&root().join("docs/known-holes.md"))?).into_owned();
+    let mut named = 0;
+    for (file, test) in page.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::")) {
+        named += 1;
+        let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+        if !text.contains(&format!("fn {test}()")) {
+            breaches.push(format!("docs/known-holes.md: there is no `{test}` in {file}"));
+        }
+    }
+    if named == 0 {
+        breaches.push("docs/known-holes.md names no test".to_owned());
     }
     Ok(())
 }

@@ -13,50 +13,45 @@ pub(crate) const CLOCK_MAX_MS: u64 = 0xFFFF_0000_0000_0000;
 
 /// Time as it runs, outside the transaction: no failed command turns it back.
 ///
-/// Clock is Time with an offset (`Volatile::clock_offset`), which belongs to the transaction; `Orderly::clock` is its copy in NV.
+/// What commands change of it belongs to the transaction: the offset of Clock from Time (`Volatile::clock_offset`), whose copy in NV is
+/// `Orderly::clock`, and the rate (`Volatile::rate_ppm`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Timing {
     /// Time: milliseconds since _TPM_Init. Part 1, 33.2.
     pub(crate) time_ms: u64,
     /// The host's monotonic milliseconds up to which it was counted.
     pub(crate) seen_ms: u64,
-    /// How much faster than the host's clock it advances, in millionths. Part 3, 29.3.
-    pub(crate) rate_ppm: i32,
     /// Millionths of a millisecond that were not counted yet.
     pub(crate) rest: u32,
 }
 
 impl Timing {
-    /// Counts what has passed until `now_ms`. A clock that went back counts nothing.
-    pub(crate) fn advance(&mut self, now_ms: u64) {
+    /// Counts what has passed until `now_ms`, `rate_ppm` millionths faster than on the host. A clock that went back counts nothing.
+    pub(crate) fn advance(&mut self, now_ms: u64, rate_ppm: i32) {
         const MILLION: u128 = 1_000_000;
         let passed = u128::from(now_ms.saturating_sub(self.seen_ms));
         self.seen_ms = now_ms;
-        let rate = MILLION.saturating_add_signed(i128::from(self.rate_ppm));
+        let rate = MILLION.saturating_add_signed(i128::from(rate_ppm));
         let total = passed * rate + u128::from(self.rest);
         self.rest = u32::try_from(total % MILLION).unwrap_or(0);
         let advance = u64::try_from(total / MILLION).unwrap_or(u64::MAX);
         self.time_ms = self.time_ms.saturating_add(advance);
     }
+}
 
-    /// Changes the rate; `false` if that would leave the range of adjustment. Part 3, 29.3.
-    pub(crate) fn adjust(&mut self, by: ClockAdjust) -> bool {
-        let step = match by {
-            ClockAdjust::CoarseSlower => -10_000,
-            ClockAdjust::MediumSlower => -1_000,
-            ClockAdjust::FineSlower => -30,
-            ClockAdjust::NoChange => 0,
-            ClockAdjust::FineFaster => 30,
-            ClockAdjust::MediumFaster => 1_000,
-            ClockAdjust::CoarseFaster => 10_000,
-        };
-        let rate = self.rate_ppm.saturating_add(step);
-        let possible = rate.abs() <= RATE_LIMIT_PPM;
-        if possible {
-            self.rate_ppm = rate;
-        }
-        possible
-    }
+/// A rate one step away from `rate_ppm`; `None` if that would leave the range of adjustment. Part 3, 29.3.
+pub(crate) fn adjusted(rate_ppm: i32, by: ClockAdjust) -> Option<i32> {
+    let step = match by {
+        ClockAdjust::CoarseSlower => -10_000,
+        ClockAdjust::MediumSlower => -1_000,
+        ClockAdjust::FineSlower => -30,
+        ClockAdjust::NoChange => 0,
+        ClockAdjust::FineFaster => 30,
+        ClockAdjust::MediumFaster => 1_000,
+        ClockAdjust::CoarseFaster => 10_000,
+    };
+    let rate = rate_ppm.saturating_add(step);
+    (rate.abs() <= RATE_LIMIT_PPM).then_some(rate)
 }
 
 impl Tpm {
@@ -72,7 +67,7 @@ impl Tpm {
 
     /// Lets time pass until the host's `now_ms`: Time and Clock advance, Clock goes to NV when its interval is over, failed tries heal.
     pub(crate) fn pass_time(&mut self, now_ms: u64) {
-        self.time.advance(now_ms);
+        self.time.advance(now_ms, self.state.volatile.rate_ppm);
         if self.state.volatile.started {
             let interval = self.profile.clock_update_ms.max(1);
             if self.clock_ms() / interval > self.state.orderly.clock / interval {
@@ -151,40 +146,40 @@ impl Tpm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn time_that_passes_is_counted_once() {
         let mut timing = Timing { seen_ms: 1_000, ..Timing::default() };
-        timing.advance(1_010);
-        timing.advance(1_010);
+        timing.advance(1_010, 0);
+        timing.advance(1_010, 0);
         assert_eq!(timing.time_ms, 10);
     }
 
     #[test]
     fn a_host_clock_that_goes_back_counts_nothing() {
         let mut timing = Timing { seen_ms: 1_000, ..Timing::default() };
-        timing.advance(10);
-        timing.advance(25);
+        timing.advance(10, 0);
+        timing.advance(25, 0);
         assert_eq!(timing.time_ms, 15);
     }
 
     #[test]
     fn an_adjusted_rate_loses_no_fraction_of_a_millisecond() {
         let mut timing = Timing::default();
-        assert!(timing.adjust(ClockAdjust::CoarseFaster));
+        let rate = adjusted(0, ClockAdjust::CoarseFaster).unwrap();
         for now in 1..=1_000_000 {
-            timing.advance(now);
+            timing.advance(now, rate);
         }
         assert_eq!(timing.time_ms, 1_010_000);
     }
 
     #[test]
     fn the_rate_stays_within_fifteen_percent() {
-        let mut timing = Timing::default();
-        let steps = (0..100).filter(|_| timing.adjust(ClockAdjust::CoarseSlower)).count();
-        assert_eq!(steps, 15);
-        assert_eq!(timing.rate_ppm, -RATE_LIMIT_PPM);
-        assert!(!timing.adjust(ClockAdjust::FineSlower));
-        assert!(timing.adjust(ClockAdjust::FineFaster));
+        let slower = |rate: &i32| adjusted(*rate, ClockAdjust::CoarseSlower);
+        let rates: Vec<i32> = core::iter::successors(Some(0), slower).collect();
+        assert_eq!((rates.len(), rates.last()), (16, Some(&-RATE_LIMIT_PPM)));
+        assert_eq!(adjusted(-RATE_LIMIT_PPM, ClockAdjust::FineSlower), None);
+        assert_eq!(adjusted(-RATE_LIMIT_PPM, ClockAdjust::FineFaster), Some(30 - RATE_LIMIT_PPM));
     }
 }

@@ -134,6 +134,17 @@ fn the_rate_can_be_adjusted_within_its_range() {
 }
 
 #[test]
+fn a_canceled_adjustment_leaves_the_rate() {
+    let mut tpm = started();
+    tpm.transport().host.canceled = true;
+    let adjust = ClockRateAdjust { auth: ProvisionHandle::Owner, rate_adjust: ClockAdjust::CoarseFaster };
+    assert_eq!(refused(&mut tpm, &adjust), rc::CANCELED);
+    tpm.transport().host.canceled = false;
+    wait_ms(&mut tpm, 1_000_000);
+    assert_eq!(clock(&mut tpm), 1_000_000);
+}
+
+#[test]
 fn clear_sets_clock_and_counters_to_zero() {
     let mut tpm = started();
     tpm.call(&set(100_000)).unwrap();

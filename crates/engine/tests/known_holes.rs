@@ -2,21 +2,35 @@
 
 mod common;
 
-use common::{TestTpm, power_cycle, powered, refused, reset_line, shutdown, started, startup};
+use common::{
+    TestHost, TestTpm, migrate, power_cycle, powered, refused, reset_line, shutdown, started, startup,
+};
 use sigillo_client::template;
+use sigillo_crypto::hash::hash;
+use sigillo_engine::Tpm;
+use sigillo_sample::{Random, rough};
 use sigillo_types::{
     EccCurve, HashAlg, Rc,
-    buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bSensitiveData},
-    commands::{
-        ActivateCredential, Certify, Create, CreatePrimary, FlushContext, HashSequenceStart, Load, PcrRead,
-        Quote, ReadPublic, RsaDecrypt, SelfTest, Sign, Unseal,
+    attributes::TpmaNv,
+    buffers::{
+        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bOperand, Tpm2bPublicKeyRsa, Tpm2bRsaMessage,
+        Tpm2bSensitiveData,
     },
-    constants::StartupType,
-    handles::{ContextHandle, Hierarchy, ObjectHandle},
+    commands::{
+        ActivateCredential, Certify, Create, CreatePrimary, FlushContext, HashSequenceStart, Load,
+        NvDefineSpace, NvWrite, PcrRead, PolicyNv, Quote, ReadPublic, RsaDecrypt, RsaEncrypt, SelfTest, Sign,
+        Unseal,
+    },
+    constants::{Operation, StartupType},
+    handles::{
+        ContextHandle, Hierarchy, NvAuthHandle, NvIndexHandle, ObjectHandle, PolicySessionHandle,
+        ProvisionHandle,
+    },
     rc,
     structures::{
-        EccScheme, PcrSelect, RsaScheme, SigScheme, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlPcrSelection,
-        TpmsPcrSelection, TpmsSensitiveCreate, TpmtPublic, TpmtTkHashcheck,
+        EccScheme, PcrSelect, RsaDecryptScheme, RsaScheme, SigScheme, Tpm2bNvPublic, Tpm2bPublic,
+        Tpm2bSensitiveCreate, TpmlPcrSelection, TpmsNvPublic, TpmsPcrSelection, TpmsSensitiveCreate,
+        TpmtPublic, TpmtTkHashcheck,
     },
 };
 
@@ -274,4 +288,227 @@ fn a_refused_command_changes_nothing() {
     let after = tpm.call(&read).expect("PCR are readable");
     assert_eq!(before.pcr_values, after.pcr_values);
     assert_eq!(volatile.len(), tpm.transport().tpm.volatile_state().len());
+}
+
+/// CVE-2026-6727 / TCGVRT0011: a decryption that tells one wrong padding from another decrypts for whoever asks often enough.
+#[test]
+fn every_wrong_oaep_padding_is_answered_alike() {
+    let mut tpm = started();
+    let key_handle = primary(&mut tpm, Hierarchy::Owner, template::rsa_decryption(None));
+    let label = Tpm2bData::default();
+    let hash_alg = HashAlg::Sha256;
+    let label_hash = hash(hash_alg, &[]).to_vec();
+    // DB: the label's hash, zeros, a one and the message. RFC 8017, 7.1.1.
+    let mut right = [label_hash.as_slice(), &[0; 183], &[1], &[7; 7]].concat();
+    assert_eq!(right.len(), 223);
+    let mut decrypt = |first: u8, db: &[u8]| {
+        let encoded = oaep(first, db);
+        let message = Tpm2bRsaMessage::new(&encoded).expect("as long as the key");
+        let raw = RsaEncrypt { key_handle, message, in_scheme: None, label: label.clone() };
+        let cipher_text =
+            tpm.call(&raw).expect("octets below the modulus are encrypted as they are").out_data;
+        let in_scheme = Some(RsaDecryptScheme::Oaep { hash_alg });
+        tpm.call(&RsaDecrypt { key_handle, cipher_text, in_scheme, label: label.clone() })
+            .map(|answer| answer.message.to_vec())
+            .map_err(|error| error.rc().expect("an answer"))
+    };
+    assert_eq!(decrypt(0, &right), Ok(vec![7; 7]));
+    let mut codes = vec![decrypt(1, &right)];
+    // Another label, octets before the one, no one at all.
+    for (at, octet) in [(0, !right[0]), (31, !right[31]), (32, 2), (120, 9), (214, 255)] {
+        let kept = std::mem::replace(&mut right[at], octet);
+        codes.push(decrypt(0, &right));
+        right[at] = kept;
+    }
+    right[215..].fill(0);
+    codes.push(decrypt(0, &right));
+    let alike = codes.first().cloned().expect("some");
+    assert!(alike.is_err() && codes.iter().all(|code| *code == alike), "{codes:?}");
+}
+
+/// EME-OAEP's masking with MGF1 over SHA-256, for a key of 256 octets.
+fn oaep(first: u8, db: &[u8]) -> Vec<u8> {
+    let mask = |seed: &[u8], count: usize| -> Vec<u8> {
+        (0..8_u32)
+            .flat_map(|block| hash(HashAlg::Sha256, &[seed, &block.to_be_bytes()]).to_vec())
+            .take(count)
+            .collect()
+    };
+    let xor = |a: &[u8], b: &[u8]| -> Vec<u8> { a.iter().zip(b).map(|(a, b)| a ^ b).collect() };
+    let seed = [0x5A; 32];
+    let masked_db = xor(db, &mask(&seed, db.len()));
+    let masked_seed = xor(&seed, &mask(&masked_db, 32));
+    [&[first], masked_seed.as_slice(), &masked_db].concat()
+}
+
+/// CVE-2021-3746: crafted commands left objects that broke the TPM when its volatile state was written.
+#[test]
+fn the_state_can_be_moved_after_every_command() {
+    let mut random = Random::new(0x3746);
+    let specs: Vec<_> = sigillo_engine::implemented().collect();
+    let mut tpm = started();
+    for _ in 0..2_000 {
+        if random.one_in(100) {
+            power_cycle(&mut tpm);
+            startup(&mut tpm, StartupType::Clear).expect("it starts again");
+            primary(&mut tpm, Hierarchy::Null, template::ecc_storage());
+        }
+        let spec = random.pick(&specs);
+        let command = rough::command(&mut random, spec, &rough::HANDLES);
+        tpm.raw(&command).expect("an answer");
+        migrate(&mut tpm, 0);
+    }
+}
+
+/// CVE-2021-3569: ciphertexts as long as the key, and longer, met buffers that were too short.
+#[test]
+fn an_rsa_ciphertext_of_any_length_is_answered() {
+    let mut tpm = started();
+    let key_handle = primary(&mut tpm, Hierarchy::Owner, template::rsa_decryption(None));
+    let schemes = [
+        None,
+        Some(RsaDecryptScheme::Rsaes),
+        Some(RsaDecryptScheme::Oaep { hash_alg: HashAlg::Sha1 }),
+        Some(RsaDecryptScheme::Oaep { hash_alg: HashAlg::Sha384 }),
+    ];
+    for size in [0, 1, 11, 255, 256, 257, 384, 512] {
+        for octet in [0, 1, 0x7F, 0xFF] {
+            for in_scheme in schemes {
+                let cipher_text = Tpm2bPublicKeyRsa::new(&vec![octet; size]).expect("within the type");
+                let decrypt = RsaDecrypt { key_handle, cipher_text, in_scheme, label: Tpm2bData::default() };
+                match tpm.call(&decrypt) {
+                    Ok(answer) => assert!(answer.message.len() <= 256),
+                    Err(error) => {
+                        assert_ne!(error.rc().expect("an answer"), rc::FAILURE, "{size} of {octet}");
+                    }
+                }
+            }
+        }
+    }
+    // The longest messages come back whole.
+    for (in_scheme, longest) in schemes.into_iter().zip([256, 245, 214, 158]) {
+        let text = [&[0x55], vec![0xAA; longest - 1].as_slice()].concat();
+        let message = Tpm2bRsaMessage::new(&text).expect("within the type");
+        let label = Tpm2bData::default();
+        let encrypted =
+            tpm.call(&RsaEncrypt { key_handle, message, in_scheme, label: label.clone() }).expect("it fits");
+        let decrypt = RsaDecrypt { key_handle, cipher_text: encrypted.out_data, in_scheme, label };
+        assert_eq!(*tpm.call(&decrypt).expect("it was encrypted so").message, *text);
+    }
+}
+
+/// "TpmFail" of OpenHCL: a restored TPM did not know how large its NV was, and wrote behind its end.
+#[test]
+fn a_full_nv_is_full_after_a_restart() {
+    let mut tpm = started();
+    let define = |number: u32| {
+        let nv_public = TpmsNvPublic {
+            nv_index: NvIndexHandle::new(0x0150_0000 + number).expect("an index"),
+            name_alg: HashAlg::Sha256,
+            attributes: TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE,
+            auth_policy: Tpm2bDigest::default(),
+            data_size: 2048,
+        };
+        let public_info = Tpm2bNvPublic { nv_public };
+        NvDefineSpace { auth_handle: ProvisionHandle::Owner, auth: Tpm2bAuth::default(), public_info }
+    };
+    let full = (0..1000).find(|number| match tpm.call(&define(*number)) {
+        Ok(_) => false,
+        Err(error) => error.rc() == Some(rc::NV_SPACE),
+    });
+    let full = full.expect("NV ends somewhere");
+    for moved in [false, true] {
+        if moved {
+            migrate(&mut tpm, 0);
+        } else {
+            power_cycle(&mut tpm);
+            startup(&mut tpm, StartupType::Clear).expect("it starts again");
+        }
+        assert_eq!(refused(&mut tpm, &define(full)), rc::NV_SPACE);
+    }
+}
+
+/// CVE-2022-23645, and libtpms in 2026: headers that lie, and states that were restored in part.
+#[test]
+fn a_state_that_is_cut_or_lies_is_refused_as_a_whole() {
+    let mut tpm = started();
+    primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let local = tpm.transport();
+    let (permanent, volatile) = (local.disk.clone(), local.tpm.volatile_state().to_vec());
+    let mut host = TestHost::default();
+    for cut in 0..permanent.len() {
+        assert!(Tpm::restore(&permanent[..cut], &mut host).is_err(), "permanent cut at {cut}");
+    }
+    for cut in 0..volatile.len() {
+        assert!(Tpm::resume(&permanent, &volatile[..cut], &mut host).is_err(), "volatile cut at {cut}");
+    }
+    // The header: magic, kind, format, length.
+    for at in 0..20 {
+        for flip in [0x01, 0x80, 0xFF] {
+            let mut lying = permanent.clone();
+            lying[at] ^= flip;
+            assert!(Tpm::restore(&lying, &mut host).is_err(), "permanent header at {at}");
+            let mut lying = volatile.clone();
+            lying[at] ^= flip;
+            assert!(Tpm::resume(&permanent, &lying, &mut host).is_err(), "volatile header at {at}");
+        }
+    }
+    let longer = [permanent.as_slice(), &[0]].concat();
+    assert!(Tpm::restore(&longer, &mut host).is_err());
+    assert!(Tpm::resume(&permanent, &volatile, &mut host).is_ok(), "nothing of all that stayed");
+}
+
+/// "SignedCompareB" of the reference code: signed operands of different signs and lengths compared wrongly.
+#[test]
+fn policy_nv_compares_as_numbers_do() {
+    let mut tpm = started();
+    let nv_index = NvIndexHandle::new(0x0150_0000).expect("an index");
+    let nv_public = TpmsNvPublic {
+        nv_index,
+        name_alg: HashAlg::Sha256,
+        attributes: TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE,
+        auth_policy: Tpm2bDigest::default(),
+        data_size: 8,
+    };
+    let public_info = Tpm2bNvPublic { nv_public };
+    tpm.call(&NvDefineSpace { auth_handle: ProvisionHandle::Owner, auth: Tpm2bAuth::default(), public_info })
+        .expect("there is room");
+    let session = tpm
+        .start_session(sigillo_client::SessionOptions::new(
+            sigillo_types::constants::SessionType::Policy,
+            HashAlg::Sha256,
+        ))
+        .expect("a session starts");
+    let policy_session = PolicySessionHandle::new(session.handle).expect("a policy session");
+    let edges = [i64::MIN, i64::MIN + 1, -256, -2, -1, 0, 1, 2, 127, 128, 255, i64::MAX - 1, i64::MAX];
+    for a in edges {
+        let data = a.to_be_bytes().into();
+        tpm.call(&NvWrite { auth_handle: NvAuthHandle::Owner, nv_index, data, offset: 0 })
+            .expect("it is written");
+        for b in edges {
+            let (ua, ub) = (a as u64, b as u64);
+            for (operation, holds) in [
+                (Operation::Eq, a == b),
+                (Operation::Neq, a != b),
+                (Operation::SignedGt, a > b),
+                (Operation::SignedLt, a < b),
+                (Operation::SignedGe, a >= b),
+                (Operation::SignedLe, a <= b),
+                (Operation::UnsignedGt, ua > ub),
+                (Operation::UnsignedLt, ua < ub),
+                (Operation::UnsignedGe, ua >= ub),
+                (Operation::UnsignedLe, ua <= ub),
+                (Operation::BitSet, ua & ub == ub),
+                (Operation::BitClear, ua & ub == 0),
+            ] {
+                let operand_b = Tpm2bOperand::from(b.to_be_bytes());
+                let auth_handle = NvAuthHandle::Owner;
+                let compare =
+                    PolicyNv { auth_handle, nv_index, policy_session, operand_b, offset: 0, operation };
+                let answered = tpm.call(&compare).map(drop).map_err(|error| error.rc());
+                let expected = if holds { Ok(()) } else { Err(Some(rc::POLICY)) };
+                assert_eq!(answered, expected, "{a} {operation:?} {b}");
+            }
+        }
+    }
 }

@@ -268,6 +268,19 @@ fn showing_clock_after_shutdown_nullifies_it() {
 }
 
 #[test]
+fn a_refused_command_does_not_nullify_a_shutdown() {
+    let mut tpm = started();
+    shutdown(&mut tpm, State).unwrap();
+    let commits = tpm.transport().commits;
+    // TPM2_ReadClock with an octet too many shows no Clock.
+    let reply = tpm.raw(&[0x80, 1, 0, 0, 0, 11, 0, 0, 1, 0x81, 0]).unwrap();
+    assert_ne!(reply[6..10], [0; 4]);
+    assert_eq!(tpm.transport().commits, commits);
+    power_cycle(&mut tpm);
+    startup(&mut tpm, State).unwrap();
+}
+
+#[test]
 fn the_second_shutdown_counts() {
     let mut tpm = started();
     shutdown(&mut tpm, State).unwrap();

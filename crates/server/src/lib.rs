@@ -29,6 +29,8 @@ pub mod machine;
 mod mssim;
 pub mod net;
 pub mod persist;
+#[doc(hidden)]
+pub mod rig;
 pub mod sandbox;
 pub mod serve;
 mod shared;

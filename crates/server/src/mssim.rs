@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// How a client's time here ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
+pub(crate) enum Ended {
     Left,
     Stop,
 }
@@ -83,7 +83,8 @@ fn send_bytes(socket: &Socket, bytes: &[u8]) -> io::Result<()> {
     socket.send(&out)
 }
 
-fn commands(socket: &Socket, shared: &Arc<Shared>) -> io::Result<Ended> {
+/// Serves one client of the command port until it leaves.
+pub(crate) fn commands(socket: &Socket, shared: &Arc<Shared>) -> io::Result<Ended> {
     while let Some(number) = word(socket)? {
         match number {
             // _TPM_Hash_Start, _TPM_Hash_Data, _TPM_Hash_End. Where the TPM is off they reach nothing.
@@ -136,7 +137,8 @@ fn execute([locality]: [u8; 1], command: &[u8], shared: &Arc<Shared>) -> Vec<u8>
     }
 }
 
-fn platform(socket: &Socket, shared: &Arc<Shared>) -> io::Result<Ended> {
+/// Serves one client of the platform port until it leaves.
+pub(crate) fn platform(socket: &Socket, shared: &Arc<Shared>) -> io::Result<Ended> {
     while let Some(number) = word(socket)? {
         match number {
             1 => {

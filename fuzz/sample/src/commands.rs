@@ -3,6 +3,7 @@
 use crate::{Sample, Source};
 use core::marker::PhantomData;
 use sigillo_types::{
+    Rc, Reader,
     command::{Command, CommandSpec, Done},
     commands::*,
 };
@@ -14,7 +15,18 @@ pub struct Shape {
     pub spec: &'static CommandSpec,
     /// The handles and the parameter area that the octets choose. Each is of the type the declaration says; whether it makes sense
     /// together is left to chance.
-    pub make: fn(&mut Source<'_>) -> (Vec<u32>, Vec<u8>),
+    pub make: fn(&mut Source<'_>) -> Areas,
+    /// Reads areas, and gives them as they would be written.
+    pub read: fn(&[u32], &[u8]) -> Result<Areas, Rc>,
+}
+
+/// A command's handles and its parameter area.
+pub type Areas = (Vec<u32>, Vec<u8>);
+
+fn areas(command: &impl Command) -> Areas {
+    let mut parameters = Vec::new();
+    command.marshal_parameters(&mut parameters);
+    (command.handles(), parameters)
 }
 
 /// A shape for every command.
@@ -36,13 +48,13 @@ trait IsNot {
 
 impl<C: Command + Sample> IsCommand for Probe<C> {
     fn shape(&self) -> Option<Shape> {
-        let make = |s: &mut Source<'_>| {
-            let command = C::sample(s);
-            let mut parameters = Vec::new();
-            command.marshal_parameters(&mut parameters);
-            (command.handles(), parameters)
-        };
-        Some(Shape { spec: C::SPEC, make })
+        Some(Shape {
+            spec: C::SPEC,
+            make: |s| areas(&C::sample(s)),
+            read: |handles, parameters| {
+                C::from_parts(handles, Reader::new(parameters)).map(|command| areas(&command))
+            },
+        })
     }
 }
 

@@ -54,6 +54,35 @@ static STARTED: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
     (tpm.permanent_state().to_vec(), tpm.volatile_state().to_vec())
 });
 
+/// The permanent and the volatile state of a started TPM with a few objects.
+pub(crate) fn started() -> &'static (Vec<u8>, Vec<u8>) {
+    &STARTED
+}
+
+/// One command: a locality octet, a length that is passed over, and the command up to the end. Odd localities have the size field corrected.
+pub fn command(data: &[u8]) {
+    let [first, _, _, command @ ..] = data else { return };
+    let mut host = FuzzHost::default();
+    let Ok(mut tpm) = Tpm::resume(&STARTED.0, &STARTED.1, &mut host) else { return };
+    let mut command = command.to_vec();
+    if first & 1 == 1 {
+        correct_size(&mut command);
+    }
+    let reply = run(&mut tpm, &mut host, (first >> 1) % 5, &command);
+    if reply.get(6..10) != Some(&[0; 4]) {
+        assert_eq!(reply.len(), 10, "a refusal is a header");
+    }
+    let saved = (tpm.permanent_state(), tpm.volatile_state());
+    let restored = Tpm::resume(&saved.0, &saved.1, &mut host);
+    assert!(restored.is_ok(), "a running TPM can be saved and restored: {restored:?}");
+}
+
+fn correct_size(command: &mut [u8]) {
+    if let (Ok(size), Some(field)) = (u32::try_from(command.len()), command.get_mut(2..6)) {
+        field.copy_from_slice(&size.to_be_bytes());
+    }
+}
+
 /// A sequence of commands: for each a locality octet, a 16-bit length and that many bytes. An odd locality octet has its command's size field
 /// corrected, so that mutations get past the header. After the last, the state must survive being saved and restored.
 pub fn commands(data: &[u8]) {
@@ -67,10 +96,8 @@ pub fn commands(data: &[u8]) {
         let (command, after) = tail.split_at(length);
         rest = after;
         let mut command = command.to_vec();
-        if first & 1 == 1
-            && let (Ok(size), Some(field)) = (u32::try_from(command.len()), command.get_mut(2..6))
-        {
-            field.copy_from_slice(&size.to_be_bytes());
+        if first & 1 == 1 {
+            correct_size(&mut command);
         }
         run(&mut tpm, &mut host, (first >> 1) % 5, &command);
     }

@@ -3,9 +3,17 @@
 //! Each takes any bytes and must return: a panic, an endless loop or a broken invariant is a finding. `cargo fuzz run <name>` (in `fuzz/`) and
 //! `cargo xtask fuzz` (stable toolchain, random mutations of the seeds) call the same functions.
 
+mod channels;
 mod commands;
+mod files;
+mod types;
 
-pub use commands::{commands, permanent_state, volatile_state};
+pub use channels::{
+    control_channel, control_session, data_channel, data_session, mssim_commands, mssim_platform, state_blob,
+};
+pub use commands::{command, commands, permanent_state, volatile_state};
+pub use files::{event_log, keychain_file, store_file, vm_config};
+pub use types::{areas, structures};
 
 use std::collections::BTreeMap;
 
@@ -16,102 +24,22 @@ pub type Target = fn(&[u8]);
 #[must_use]
 pub fn all() -> BTreeMap<&'static str, (Target, Vec<Vec<u8>>)> {
     BTreeMap::from([
+        ("areas", (areas as Target, types::area_seeds())),
+        ("command", (command as Target, commands::seeds())),
         ("commands", (commands as Target, commands::seeds())),
-        ("control_channel", (control_channel as Target, control_seeds())),
-        ("data_channel", (data_channel as Target, data_seeds())),
-        (
-            "event_log",
-            (
-                event_log as Target,
-                vec![
-                    include_bytes!(
-                        "../../../crates/vm/tests/fixtures/eventlogs/ovmf-uki-signed-snakeoil.evlog"
-                    )
-                    .to_vec(),
-                ],
-            ),
-        ),
-        ("keychain_file", (keychain_file as Target, vec![b"SIGILLO-KEYCHAIN".to_vec()])),
+        ("control_channel", (control_channel as Target, channels::control_seeds())),
+        ("control_session", (control_session as Target, channels::control_seeds())),
+        ("data_channel", (data_channel as Target, channels::data_seeds())),
+        ("data_session", (data_session as Target, channels::data_seeds())),
+        ("event_log", (event_log as Target, files::event_log_seeds())),
+        ("keychain_file", (keychain_file as Target, files::keychain_seeds())),
+        ("mssim_commands", (mssim_commands as Target, channels::mssim_command_seeds())),
+        ("mssim_platform", (mssim_platform as Target, channels::mssim_platform_seeds())),
         ("permanent_state", (permanent_state as Target, commands::permanent_seeds())),
-        (
-            "store_file",
-            (store_file as Target, vec![include_bytes!("../../../tests/golden/store-v1.sigillo").to_vec()]),
-        ),
-        (
-            "vm_config",
-            (vm_config as Target, vec![b"version = 1\nname = \"a\"\n[tpm]\npresent = true\n".to_vec()]),
-        ),
+        ("state_blob", (state_blob as Target, channels::blob_seeds())),
+        ("store_file", (store_file as Target, files::store_seeds())),
+        ("structures", (structures as Target, types::structure_seeds())),
+        ("vm_config", (vm_config as Target, files::vm_config_seeds())),
         ("volatile_state", (volatile_state as Target, commands::volatile_seeds())),
     ])
-}
-
-/// The control channel's requests, in one read and cut in two.
-pub fn control_channel(data: &[u8]) {
-    let mut rest = data;
-    for _ in 0..64 {
-        match sigillo_server::control::parse(rest) {
-            sigillo_server::control::Parsed::Request { used, .. }
-            | sigillo_server::control::Parsed::Unless { used, .. } => {
-                assert!(used > 0 && used <= rest.len(), "a request takes bytes that are there");
-                rest = &rest[used..];
-            }
-            sigillo_server::control::Parsed::More | sigillo_server::control::Parsed::Refused { .. } => break,
-        }
-    }
-}
-
-/// The data channel's framing.
-pub fn data_channel(data: &[u8]) {
-    let mut rest = data;
-    for _ in 0..64 {
-        match sigillo_server::data::parse(rest, 4096) {
-            sigillo_server::data::Parsed::Command { command, used, .. } => {
-                assert!(
-                    used > 0 && used <= rest.len() && command.len() <= used,
-                    "a command takes bytes that are there"
-                );
-                rest = &rest[used..];
-            }
-            sigillo_server::data::Parsed::More | sigillo_server::data::Parsed::BadSize { .. } => break,
-        }
-    }
-}
-
-/// A firmware's event log.
-pub fn event_log(data: &[u8]) {
-    if let Ok(log) = sigillo_vm::eventlog::EventLog::parse(data) {
-        for bank in [sigillo_vm::eventlog::Bank::Sha1, sigillo_vm::eventlog::Bank::Sha256] {
-            let _ = log.replay(bank);
-        }
-    }
-}
-
-/// The system keychain's file.
-pub fn keychain_file(data: &[u8]) {
-    let _ = sigillo_keychain::format::parse_file(data);
-    let _ = sigillo_keychain::format::parse_records(data);
-}
-
-/// The store's headers and slots.
-pub fn store_file(data: &[u8]) {
-    let _ = sigillo_store::format::parse_header(data);
-    let _ = sigillo_store::format::parse_slot(data);
-    let _ = sigillo_store::format::parse_slot_body(data);
-}
-
-/// A VM's configuration.
-pub fn vm_config(data: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(data) {
-        let _ = sigillo_vm::config::Config::parse(text);
-    }
-}
-
-fn control_seeds() -> Vec<Vec<u8>> {
-    (0_u32..0x15).map(|ordinal| [ordinal.to_be_bytes().as_slice(), &[0; 16]].concat()).collect()
-}
-
-fn data_seeds() -> Vec<Vec<u8>> {
-    let command = [0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 8];
-    let prefixed = [&[0, 0, 0, 8, 3, 0, 0, 0, 12], command.as_slice()].concat();
-    vec![command.to_vec(), prefixed]
 }

@@ -6,6 +6,7 @@ mod fuzz;
 mod kill;
 mod lint;
 mod migrate;
+mod sim;
 mod tpm2_tools;
 
 use crate::{
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "spec", about: "declarations against the tables of Parts 2 and 3", run: lint::spec },
     Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },
     Step { name: "fuzz", about: "every fuzz target for a minute", run: fuzz::run },
+    Step { name: "sim", about: "random lives of a TPM for a minute", run: sim::run },
     Step { name: "tpm2-tools", about: "a scripted tpm2-tools session", run: tpm2_tools::run },
     Step { name: "conformance", about: "the quick suites of others against sigillo", run: conformance::step },
     Step { name: "kill", about: "kill -9 of the TPM in the middle of writes", run: kill::run },

@@ -3,7 +3,7 @@
 use crate::{
     Tpm,
     dispatch::{Entry, entries},
-    time::CLOCK_MAX_MS,
+    time::{CLOCK_MAX_MS, adjusted},
 };
 use sigillo_types::{
     Rc,
@@ -43,9 +43,7 @@ pub(crate) fn clock_set(tpm: &mut Tpm, cmd: ClockSet) -> Result<Done, Rc> {
 /// # Response codes
 /// - `VALUE` (rateAdjust): the rate would leave the range of adjustment.
 pub(crate) fn clock_rate_adjust(tpm: &mut Tpm, cmd: ClockRateAdjust) -> Result<Done, Rc> {
-    if tpm.time.adjust(cmd.rate_adjust) {
-        Ok(Done {})
-    } else {
-        Err(rc::VALUE.at(ClockRateAdjust::RATE_ADJUST))
-    }
+    let rate = adjusted(tpm.state.volatile.rate_ppm, cmd.rate_adjust);
+    tpm.state.volatile_mut().rate_ppm = rate.ok_or(rc::VALUE.at(ClockRateAdjust::RATE_ADJUST))?;
+    Ok(Done {})
 }

@@ -43,6 +43,8 @@ impl Tpm {
             Ok(reply) => self.pending(before, reply),
             Err(code) => {
                 self.state = before.clone();
+                // An error shows nothing of what the command would have shown.
+                self.call.code = 0;
                 if let Some(wrong) = self.call.wrong_try.take() {
                     self.count_wrong_try(wrong);
                 }

@@ -160,7 +160,7 @@ pub(super) fn running(profile: &Profile, state: &State, time: &Timing) -> Result
             None => false,
         }
     }))?;
-    require(time.rate_ppm.unsigned_abs() <= RATE_LIMIT_PPM.unsigned_abs() && time.rest < 1_000_000)?;
+    require(volatile.rate_ppm.unsigned_abs() <= RATE_LIMIT_PPM.unsigned_abs() && time.rest < 1_000_000)?;
     let clock_ms = time.time_ms.wrapping_add(volatile.clock_offset);
     require(clock_ms >= state.orderly.clock || !volatile.started)
 }

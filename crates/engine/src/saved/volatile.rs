@@ -116,7 +116,7 @@ pub(super) fn encode(tpm: &Tpm) -> Zeroizing<Vec<u8>> {
             hash_sequence: volatile.hash_sequence.as_deref().cloned(),
             time_ms: tpm.time.time_ms,
             clock_offset: volatile.clock_offset,
-            rate_ppm: tpm.time.rate_ppm,
+            rate_ppm: volatile.rate_ppm,
             rest: tpm.time.rest,
             buffer_size: tpm.buffer_size,
             failure: tpm.failure,
@@ -149,6 +149,7 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
         h_crtm,
         pcr_reallocated: running.pcr_reallocated,
         clock_offset: running.clock_offset,
+        rate_ppm: running.rate_ppm,
         hash_sequence: running.hash_sequence.map(Arc::new),
     };
     let state = State {
@@ -162,8 +163,7 @@ pub(super) fn apply(tpm: &mut Tpm, bytes: &[u8], now_ms: u64) -> Result<(), Rest
         pcrs: Arc::new(load_pcrs(&tpm.profile, &running.pcrs)?),
         volatile: Arc::new(volatile),
     };
-    let time =
-        Timing { time_ms: running.time_ms, seen_ms: now_ms, rate_ppm: running.rate_ppm, rest: running.rest };
+    let time = Timing { time_ms: running.time_ms, seen_ms: now_ms, rest: running.rest };
     check::running(&tpm.profile, &state, &time)?;
     tpm.state = state;
     tpm.time = time;

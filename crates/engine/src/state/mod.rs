@@ -187,6 +187,8 @@ pub(crate) struct Volatile {
     pub(crate) pcr_reallocated: bool,
     /// Clock is Time and this, modulo 2^64.
     pub(crate) clock_offset: u64,
+    /// How much faster than the host's clock Time advances, in millionths. Part 3, 29.3.
+    pub(crate) rate_ppm: i32,
     /// The open _TPM_Hash_Start sequence.
     pub(crate) hash_sequence: Option<Arc<Sequence>>,
 }
