@@ -5,8 +5,10 @@ use super::{
     world::{Both, Entity, Kind, Record, World},
 };
 use crate::spec::CommandRow;
+use sigillo_crypto::{hash::hash, hmac::hmac};
 use sigillo_sample::Random;
 use sigillo_types::{
+    HashAlg,
     attributes::TpmaObject,
     command::CommandSpec,
     handles::{hc, rh},
@@ -18,7 +20,22 @@ pub(crate) struct Authorization {
     pub(crate) session: u32,
     pub(crate) nonce: Vec<u8>,
     pub(crate) attributes: u8,
-    pub(crate) hmac: Vec<u8>,
+    pub(crate) hmac: Proof,
+}
+
+/// What stands in the field `hmac`.
+#[derive(Clone, Debug)]
+pub(crate) enum Proof {
+    /// A password, nothing, or a wrong HMAC.
+    Octets(Vec<u8>),
+    /// The HMAC of a session that is neither salted nor bound.
+    Hmac {
+        alg: HashAlg,
+        auth: Vec<u8>,
+        /// Of the command's handles, one after the other.
+        names: Both,
+        nonce_tpm: Both,
+    },
 }
 
 /// What is spoiled in a whole command.
@@ -343,7 +360,7 @@ impl Request {
                 area.extend(entry.session.to_be_bytes());
                 area.extend(sized(&entry.nonce));
                 area.push(entry.attributes);
-                area.extend(sized(&entry.hmac));
+                area.extend(sized(&self.proof(entry, side)));
             }
             body.extend(u32::try_from(area.len()).unwrap_or(u32::MAX).to_be_bytes());
             body.extend(area);
@@ -359,6 +376,19 @@ impl Request {
             Some(damage) => spoiled(whole, damage),
             None => whole,
         }
+    }
+
+    fn proof(&self, entry: &Authorization, side: usize) -> Vec<u8> {
+        let (alg, auth, names, nonce_tpm) = match &entry.hmac {
+            Proof::Octets(octets) => return octets.clone(),
+            Proof::Hmac { alg, auth, names, nonce_tpm } => (*alg, auth, names, nonce_tpm),
+        };
+        let of = |both: &Both| both.get(side).cloned().unwrap_or_default();
+        let parameters: Vec<u8> = self.parameters.iter().flat_map(of).collect();
+        let cp_hash = hash(alg, &[&self.spec.code.to_be_bytes(), &of(names), &parameters]);
+        let end = auth.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
+        let key = auth.get(..end).unwrap_or_default();
+        hmac(alg, key, &[&cp_hash, &entry.nonce, &of(nonce_tpm), &[entry.attributes]]).to_vec()
     }
 
     /// Our value of a parameter.
@@ -435,17 +465,20 @@ fn authorize(spec: &CommandSpec, world: &World, handles: &[u32], r: &mut Random)
             .collect();
         let attributes = r.pick_any(&[1, 1, 1, 1, 1, 0, 1, 1, 0x21, 0x41, 0x81, 0x02]);
         match r.pick_any(&sessions) {
+            Some(session) if r.chance(40) && is_free(session, &area) => {
+                area.push(with_session(session, &auth, world, handles, r));
+            }
             Some(session) if r.chance(8) => area.push(Authorization {
                 session,
                 nonce: if r.chance(50) { vec![1; 16] } else { Vec::new() },
                 attributes: attributes.unwrap_or(1),
-                hmac: if r.chance(20) { vec![1; 32] } else { Vec::new() },
+                hmac: Proof::Octets(if r.chance(20) { vec![1; 32] } else { Vec::new() }),
             }),
             _ => area.push(Authorization {
                 session: if r.chance(99) { rh::PW } else { 0x0300_0002 },
                 nonce: if r.chance(99) { Vec::new() } else { vec![1; 16] },
                 attributes: if r.chance(97) { r.pick(&[0, 1]) } else { attributes.unwrap_or(1) },
-                hmac: if r.chance(4) { b"wrong".to_vec() } else { auth },
+                hmac: Proof::Octets(if r.chance(4) { b"wrong".to_vec() } else { auth }),
             }),
         }
     }
@@ -453,10 +486,41 @@ fn authorize(spec: &CommandSpec, world: &World, handles: &[u32], r: &mut Random)
         0 => {
             area.pop();
         }
-        1 => area.push(Authorization { session: rh::PW, nonce: Vec::new(), attributes: 1, hmac: Vec::new() }),
+        1 => area.push(Authorization { session: rh::PW, nonce: Vec::new(), attributes: 1, hmac: Proof::Octets(Vec::new()) }),
         _ => {}
     }
     area
+}
+
+/// Whether no entry has the session yet.
+fn is_free(session: u32, area: &[Authorization]) -> bool {
+    area.iter().all(|entry| entry.session != session)
+}
+
+/// An entry for a session as it should be: a policy that needs no proof, or the HMAC, if what goes into it is known.
+fn with_session(session: u32, auth: &[u8], world: &World, handles: &[u32], r: &mut Random) -> Authorization {
+    let nonce = r.octets(16);
+    let attributes = r.pick(&[0, 1, 1, 1, 0x81]);
+    let names: Option<Vec<Both>> = handles.iter().map(|handle| world.names(*handle)).collect();
+    let entity = world.entities.get(&session);
+    let proof = match (entity.map(|entity| &entity.kind), names) {
+        (Some(Kind::Session { hmac: true, hash, plain: true, .. }), Some(names)) => {
+            let mut joined = Both::default();
+            for both in names {
+                for (whole, name) in joined.iter_mut().zip(both) {
+                    whole.extend(name);
+                }
+            }
+            HashAlg::ALL.into_iter().find(|alg| alg.id() == *hash).map(|alg| Proof::Hmac {
+                alg,
+                auth: auth.to_vec(),
+                names: joined,
+                nonce_tpm: entity.map(|entity| entity.public.clone()).unwrap_or_default(),
+            })
+        }
+        _ => None,
+    };
+    Authorization { session, nonce, attributes, hmac: proof.unwrap_or(Proof::Octets(Vec::new())) }
 }
 
 fn damage(r: &mut Random) -> Damage {

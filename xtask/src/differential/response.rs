@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Reply {
     pub(crate) handle: Option<u32>,
     pub(crate) fields: Vec<Vec<u8>>,
+    /// nonceTPM of each entry of the authorization area.
+    nonces: Vec<Vec<u8>>,
 }
 
 /// The response code; `None` if the reply has no header.
@@ -35,9 +37,17 @@ pub(crate) fn parse(row: &CommandRow, reply: &[u8]) -> Option<Reply> {
         rest = rest.get(4..)?;
         Some(handle)
     };
+    let mut nonces = Vec::new();
     if word(reply, 0)? == 0x8002 {
         let size = usize::try_from(long(rest, 0)?).ok()?;
+        let mut area = rest.get(4 + size..)?;
         rest = rest.get(4..4 + size)?;
+        while !area.is_empty() {
+            let nonce = sized_at(area, 0)?;
+            let hmac = sized_at(area, 3 + nonce.len())?;
+            area = area.get(5 + nonce.len() + hmac.len()..)?;
+            nonces.push(nonce.to_vec());
+        }
     }
     let mut fields = Vec::new();
     for (index, field) in row.response_parameters.iter().enumerate() {
@@ -46,7 +56,7 @@ pub(crate) fn parse(row: &CommandRow, reply: &[u8]) -> Option<Reply> {
         fields.push(rest.get(..size)?.to_vec());
         rest = rest.get(size..)?;
     }
-    rest.is_empty().then_some(Reply { handle, fields })
+    rest.is_empty().then_some(Reply { handle, fields, nonces })
 }
 
 fn length(kind: &str, bytes: &[u8]) -> Option<usize> {
@@ -362,7 +372,7 @@ pub(crate) fn describe(world: &World, handle: u32) -> String {
             Kind::Nv { attributes, size } => {
                 format!("{handle:#010x} (index of {size} octets, {attributes:?})")
             }
-            Kind::Session { hmac, trial, hash } => {
+            Kind::Session { hmac, trial, hash, .. } => {
                 let kind = if hmac {
                     "HMAC"
                 } else if trial {

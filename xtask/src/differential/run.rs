@@ -3,7 +3,7 @@
 use super::{
     explained,
     peers::{Ours, Peer, Theirs},
-    request::Request,
+    request::{Proof, Request},
     response::{self, Reply},
     world::World,
 };
@@ -178,10 +178,10 @@ impl Run {
         let mine = self.ours.transmit(&bytes[0])?;
         let Ok(other) = self.theirs.transmit(&bytes[1]) else { return Ok(Some(Event::Aborted)) };
         self.sent += 1;
-        let codes = [&mine, &other].map(|reply| response::code(reply).unwrap_or(u32::MAX));
         if self.trace {
-            println!("{step:5} {} {:?}", request.row.name, Rc::from_raw(codes[0]));
+            println!("{step:5} {} {:?}", request.row.name, response::code(&mine).map(Rc::from_raw));
         }
+        let codes = [&mine, &other].map(|reply| response::code(reply).unwrap_or(u32::MAX));
         let what = if codes[0] != codes[1] {
             Some(format!("{:?} here, {:?} there", Rc::from_raw(codes[0]), Rc::from_raw(codes[1])))
         } else if codes[0] == 0 {
@@ -208,6 +208,9 @@ impl Run {
             self.explained += 1;
             return Ok(apart.then_some(Event::Apart));
         }
+        if codes[1] == rc::FAILURE.raw() {
+            return Ok(Some(Event::Aborted));
+        }
         let report = self.report(step, request, &bytes, [&mine, &other], &what);
         let signature = format!("{}: {what}", request.row.name);
         Ok(Some(Event::Difference(Box::new(Difference { step, signature, report, apart }))))
@@ -233,7 +236,10 @@ impl Run {
                 entry.session,
                 entry.attributes,
                 hex(&entry.nonce),
-                hex(&entry.hmac)
+                match &entry.hmac {
+                    Proof::Octets(octets) => hex(octets),
+                    Proof::Hmac { auth, .. } => format!("of a session with authValue {}", hex(auth)),
+                }
             );
         }
         for (declared, [mine, other]) in request.row.parameters.iter().zip(&request.parameters) {

@@ -26,8 +26,8 @@ pub(crate) enum Kind {
     Sequence,
     /// An NV index.
     Nv { attributes: TpmaNv, size: u16 },
-    /// An authorization session.
-    Session { hmac: bool, trial: bool, hash: u16 },
+    /// An authorization session; `plain` if it is neither salted nor bound, so that its HMAC key is the authValue.
+    Session { hmac: bool, trial: bool, hash: u16, plain: bool },
 }
 
 /// What a handle names, and what is needed to use it.
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 pub(crate) struct Entity {
     pub(crate) kind: Kind,
     pub(crate) auth: Vec<u8>,
-    /// The public area.
+    /// The public area of an object; of a session, the TPM's last nonce.
     pub(crate) public: Both,
     /// Neither random nor of one TPM: what comes out of it must be equal.
     pub(crate) same: bool,
@@ -131,6 +131,23 @@ impl Entity {
         match self.kind {
             Kind::Object { algorithm, attributes, sealed, .. } => test(algorithm, attributes, sealed),
             _ => false,
+        }
+    }
+}
+
+impl World {
+    /// The Names that a handle has in the two TPMs; `None` if they are not known.
+    pub(crate) fn names(&self, handle: u32) -> Option<Both> {
+        match self.entities.get(&handle) {
+            Some(Entity { kind: Kind::Object { .. }, public, .. }) => {
+                Some(public.clone().map(|public| super::values::name_of(&public)))
+            }
+            Some(Entity { kind: Kind::Sequence, .. }) => Some(Both::default()),
+            // It changes with the first write.
+            Some(Entity { kind: Kind::Nv { .. }, .. }) => None,
+            Some(Entity { kind: Kind::Permanent | Kind::Session { .. }, .. }) | None => {
+                Some(same(&handle.to_be_bytes()))
+            }
         }
     }
 }
