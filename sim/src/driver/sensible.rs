@@ -14,8 +14,8 @@ use sigillo_types::{
     constants::{Capability, ClockAdjust, SessionType, StartupType},
     handles::{
         BaseHierarchy, ClearHandle, ContextHandle, EnablesHandle, EndorsementHandle, Hierarchy,
-        HierarchyAuthHandle, LockoutHandle, NvAuthHandle, NvIndexHandle, ObjectHandle, PcrHandle,
-        PersistentHandle, PlatformHandle, PolicySessionHandle, ProvisionHandle,
+        HierarchyAuthHandle, LockoutHandle, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle, ObjectHandle,
+        PcrHandle, PersistentHandle, PlatformHandle, PolicySessionHandle, ProvisionHandle,
     },
     structures::{
         PcrSelect, SigScheme, SymDef, Tpm2bNvPublic, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlCc,
@@ -341,21 +341,21 @@ impl Driver {
             return self.define();
         }
         let index = &indices[self.random.below(indices.len())];
-        let raw = index.public.nv_index.raw();
-        let nv_index = index.public.nv_index;
+        let legacy = index.public.nv_index;
+        let nv_index = NvIndexHandle::from(legacy);
         let auth_handle = match self.random.below(4) {
             0 => NvAuthHandle::Owner,
             1 if self.random.one_in(3) => NvAuthHandle::Platform,
-            _ => NvAuthHandle::NvIndex(NvIndexHandle::new(raw).ok()?),
+            _ => NvAuthHandle::NvIndex(legacy),
         };
         if self.random.one_in(3) {
             let size = index.public.data_size;
             return Some(Order::of(&NvRead { auth_handle, nv_index, size, offset: 0 }));
         }
         Some(match self.random.below(24) {
-            0 => Order::of(&NvReadPublic { nv_index }),
+            0 => Order::of(&NvReadPublic { nv_index: legacy }),
             1 if self.random.one_in(3) => {
-                Order::of(&NvUndefineSpace { auth_handle: self.provision(), nv_index })
+                Order::of(&NvUndefineSpace { auth_handle: self.provision(), nv_index: legacy.into() })
             }
             2 if self.random.one_in(3) => Order::of(&NvWriteLock { auth_handle, nv_index }),
             3 if self.random.one_in(3) => Order::of(&NvReadLock { auth_handle, nv_index }),
@@ -425,7 +425,7 @@ impl Driver {
         };
         let base = if auth_handle == ProvisionHandle::Owner { 0x0150_0000 } else { 0x0140_0000 };
         let nv_public = TpmsNvPublic {
-            nv_index: NvIndexHandle::new(base + self.random.next_u64() as u32 % PLACES).ok()?,
+            nv_index: NvLegacyIndexHandle::new(base + self.random.next_u64() as u32 % PLACES).ok()?,
             name_alg: HashAlg::Sha256,
             attributes: attributes.with_nt(nt),
             auth_policy: Tpm2bDigest::default(),

@@ -486,7 +486,12 @@ fn authorize(spec: &CommandSpec, world: &World, handles: &[u32], r: &mut Random)
         0 => {
             area.pop();
         }
-        1 => area.push(Authorization { session: rh::PW, nonce: Vec::new(), attributes: 1, hmac: Proof::Octets(Vec::new()) }),
+        1 => area.push(Authorization {
+            session: rh::PW,
+            nonce: Vec::new(),
+            attributes: 1,
+            hmac: Proof::Octets(Vec::new()),
+        }),
         _ => {}
     }
     area

@@ -116,6 +116,7 @@ fn agree(request: &Request, name: &str, kind: &str, equal: bool, mine: &[u8], ot
         ("TPM2_RSA_Decrypt" | "TPM2_Unseal" | "TPM2_ActivateCredential", _) => return mine == other,
         ("TPM2_ReadClock", _) => return mine.get(16..24) == other.get(16..24),
         (_, "creationHash" | "timeout") => return lengths,
+        ("TPM2_NV_Read", _) => return is_same_but_blank(mine, other),
         ("TPM2_GetCapability", "capabilityData") => return capability(mine, other),
         _ => {}
     }
@@ -172,13 +173,21 @@ fn attest(mine: &[u8], other: &[u8]) -> bool {
     let (Ok(mine), Ok(other)) = (parse(mine), parse(other)) else { return false };
     let attested = match (&mine.attested, &other.attested) {
         (Attested::Quote(mine), Attested::Quote(other)) => mine == other,
-        (Attested::Nv(mine), Attested::Nv(other)) => mine == other,
-        (Attested::NvDigest(mine), Attested::NvDigest(other)) => mine == other,
+        (Attested::Nv(mine), Attested::Nv(other)) => {
+            mine.index_name == other.index_name && is_same_but_blank(&mine.nv_contents, &other.nv_contents)
+        }
+        (Attested::NvDigest(mine), Attested::NvDigest(other)) => mine.index_name == other.index_name,
         (mine, other) => std::mem::discriminant(mine) == std::mem::discriminant(other),
     };
     attested
         && mine.extra_data == other.extra_data
         && mine.qualified_signer.len() == other.qualified_signer.len()
+}
+
+/// The same octets, but for those of an index that nobody has written: zeros here, ones there. Part 1, 34.2.6.2 allows both.
+fn is_same_but_blank(mine: &[u8], other: &[u8]) -> bool {
+    mine.len() == other.len()
+        && mine.iter().zip(other).all(|(mine, other)| mine == other || (*mine == 0 && *other == 0xFF))
 }
 
 /// Properties that say who made the TPM or what time it is.
@@ -279,9 +288,14 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
         ("TPM2_StartAuthSession", Some(made)) => {
             let octet = |name: &str| fields.get(name).and_then(|both| both[0].last().copied()).unwrap_or(0);
             let hash = fields.get("authHash").and_then(|both| word(&both[0], 0)).unwrap_or(0);
-            let kind =
-                Kind::Session { hmac: octet("sessionType") == 0, trial: octet("sessionType") == 3, hash };
-            world.entities.insert(made, Entity::new(kind));
+            let kind = Kind::Session {
+                hmac: octet("sessionType") == 0,
+                trial: octet("sessionType") == 3,
+                hash,
+                plain: request.handles.iter().all(|handle| *handle == rh::NULL),
+            };
+            let public = contents("nonceTPM").unwrap_or_default();
+            world.entities.insert(made, Entity { public, ..Entity::new(kind) });
         }
         ("TPM2_ContextLoad", Some(made)) => {
             // What was saved is still known if it was an object whose handle is in the record.

@@ -21,8 +21,8 @@ use sigillo_types::{
     },
     constants::SessionType,
     handles::{
-        ContextHandle, EntityHandle, Hierarchy, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle,
-        ObjectHandle, PcrHandle, ProvisionHandle,
+        ContextHandle, EntityHandle, Hierarchy, NvAuthHandle, NvLegacyIndexHandle, ObjectHandle, PcrHandle,
+        ProvisionHandle,
     },
     structures::{
         PcrSelect, Tpm2bNvPublic, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlDigestValues, TpmlPcrSelection,
@@ -226,9 +226,9 @@ fn pcr<T: Transport>(client: &mut Client<T>) -> Result<Vec<u8>> {
     values.first().map(|value| value.to_vec()).ok_or_else(|| "no PCR was read".to_owned())
 }
 
-fn nv_handles() -> Result<(NvAuthHandle, NvIndexHandle)> {
+fn nv_handles() -> Result<(NvAuthHandle, NvLegacyIndexHandle)> {
     let owner = NvAuthHandle::new(Hierarchy::Owner.raw()).map_err(|e| format!("{e:?}"))?;
-    Ok((owner, NvIndexHandle::new(COUNTER).map_err(|e| format!("{e:?}"))?))
+    Ok((owner, NvLegacyIndexHandle::new(COUNTER).map_err(|e| format!("{e:?}"))?))
 }
 
 fn define_counter(client: &mut Guest) -> Result<()> {
@@ -249,7 +249,7 @@ fn define_counter(client: &mut Guest) -> Result<()> {
 
 fn counter<T: Transport>(client: &mut Client<T>) -> Result<u64> {
     let (auth_handle, nv_index) = nv_handles()?;
-    let data = plain(client, &NvRead { auth_handle, nv_index, size: 8, offset: 0 })?.data;
+    let data = plain(client, &NvRead { auth_handle, nv_index: nv_index.into(), size: 8, offset: 0 })?.data;
     let octets = data.to_vec().try_into().map_err(|_| "a counter has eight octets".to_owned())?;
     Ok(u64::from_be_bytes(octets))
 }
