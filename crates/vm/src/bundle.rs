@@ -55,7 +55,15 @@ pub struct Bundle {
 
 /// Held while a command changes, starts or stops a VM.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "the lock lasts as long as the descriptor")] File);
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is just being started holds a copy of the descriptor until it has become
+        // another program. It fails for no descriptor of ours.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 impl Home {
     /// The directory given, else `SIGILLO_HOME`, else `/var/lib/sigillo/vms` for root and
