@@ -19,6 +19,7 @@ pub(crate) struct Reply {
     pub(crate) handle: Option<u32>,
     pub(crate) fields: Vec<Vec<u8>>,
     /// nonceTPM of each entry of the authorization area.
+    #[allow(dead_code, reason = "the HMAC of a response is checked next")]
     nonces: Vec<Vec<u8>>,
 }
 
