@@ -23,8 +23,8 @@ use sigillo_types::{
     },
     constants::{Operation, StartupType},
     handles::{
-        ContextHandle, Hierarchy, NvAuthHandle, NvIndexHandle, ObjectHandle, PolicySessionHandle,
-        ProvisionHandle,
+        ContextHandle, Hierarchy, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle, ObjectHandle,
+        PolicySessionHandle, ProvisionHandle,
     },
     rc,
     structures::{
@@ -403,7 +403,7 @@ fn a_full_nv_is_full_after_a_restart() {
     let mut tpm = started();
     let define = |number: u32| {
         let nv_public = TpmsNvPublic {
-            nv_index: NvIndexHandle::new(0x0150_0000 + number).expect("an index"),
+            nv_index: NvLegacyIndexHandle::new(0x0150_0000 + number).expect("an index"),
             name_alg: HashAlg::Sha256,
             attributes: TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE,
             auth_policy: Tpm2bDigest::default(),
@@ -464,7 +464,7 @@ fn policy_nv_compares_as_numbers_do() {
     let mut tpm = started();
     let nv_index = NvIndexHandle::new(0x0150_0000).expect("an index");
     let nv_public = TpmsNvPublic {
-        nv_index,
+        nv_index: NvLegacyIndexHandle::new(0x0150_0000).expect("an index"),
         name_alg: HashAlg::Sha256,
         attributes: TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE,
         auth_policy: Tpm2bDigest::default(),
