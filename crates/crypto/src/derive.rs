@@ -50,7 +50,7 @@ use crate::backend::bignum;
 use crate::drbg::Drbg;
 use crate::ecc::{EcPrivate, scalar_with_extra_bits};
 use crate::kdf::kdfa;
-use crate::rsa::{RsaPrivate, is_generated_key_size};
+use crate::rsa::{RsaPrivate, is_key_size};
 use crate::{EccCurve, Error, HashAlg, Rng};
 
 mod trial;
@@ -76,7 +76,7 @@ pub fn seeded(seed: &[u8], label: &[u8], context: &[u8]) -> Drbg {
 /// - [`Error::BadSize`] if keys of that size are not made here.
 /// - [`Error::BadValue`] if e is even or below 2^16.
 pub fn rsa(drbg: &mut dyn Rng, bits: u32, e: u32) -> Result<RsaPrivate, Error> {
-    if !is_generated_key_size(bits) {
+    if !is_key_size(bits) {
         return Err(Error::BadSize);
     }
     if e.is_multiple_of(2) || e < 1 << 16 {

@@ -39,8 +39,10 @@ impl Permanent {
 pub(crate) enum Entity<'a> {
     /// A hierarchy or lockout.
     Permanent(Permanent),
-    /// TPM_RH_NULL and PCR: the authValue is empty and there is no policy.
+    /// TPM_RH_NULL and most PCR: the authValue is empty and there is no policy.
     Open,
+    /// A PCR of the group that has an authValue and a policy.
+    Pcr,
     /// A transient or persistent object.
     Object(&'a Arc<Object>),
     /// A sequence.
@@ -59,6 +61,7 @@ impl Tpm {
     /// The entity at a handle; `None` if there is none, or none that can be authorized.
     pub(crate) fn entity(&self, handle: u32) -> Option<Entity<'_>> {
         match handle >> 24 {
+            0x00 if self.is_authorized_pcr(handle) => Some(Entity::Pcr),
             0x00 => Some(Entity::Open),
             0x01 | 0x11 => self.state.nv.indices.get(&handle).map(|index| Entity::Nv(index)),
             0x40 if handle == rh::NULL => Some(Entity::Open),
@@ -79,7 +82,9 @@ impl Tpm {
             Some(Entity::Object(object)) => object.name.clone(),
             Some(Entity::Sequence(_)) => Tpm2bName::default(),
             Some(Entity::Nv(index)) => nv::name(index),
-            Some(Entity::Permanent(_) | Entity::Open) | None => Tpm2bName::from(handle.to_be_bytes()),
+            Some(Entity::Permanent(_) | Entity::Open | Entity::Pcr) | None => {
+                Tpm2bName::from(handle.to_be_bytes())
+            }
         }
     }
 
@@ -91,6 +96,7 @@ impl Tpm {
             Entity::Permanent(Permanent::Endorsement) => &self.state.persistent.endorsement.auth,
             Entity::Permanent(Permanent::Lockout) => &self.state.persistent.lockout_auth,
             Entity::Open => return Some(&[]),
+            Entity::Pcr => &self.state.clear.pcr_auth,
             Entity::Object(object) => &object.sensitive.as_ref()?.auth_value,
             Entity::Sequence(auth) => return Some(trimmed(auth)),
             Entity::Nv(index) => &index.auth,
@@ -111,6 +117,7 @@ impl Tpm {
             Entity::Permanent(Permanent::Lockout) => {
                 (persistent.lockout_policy_alg, &persistent.lockout_policy)
             }
+            Entity::Pcr => (persistent.pcr_policy_alg, &persistent.pcr_policy),
             Entity::Open | Entity::Sequence(_) => return None,
             Entity::Object(object) => (object.public.name_alg, &object.public.auth_policy),
             Entity::Nv(index) => (Some(index.public.name_alg), &index.public.auth_policy),
@@ -124,7 +131,7 @@ impl Tpm {
             Some(Entity::Permanent(permanent)) => permanent != Permanent::Lockout,
             Some(Entity::Object(object)) => object.attributes().contains(TpmaObject::NO_DA),
             Some(Entity::Nv(index)) => index.public.attributes.contains(TpmaNv::NO_DA),
-            Some(Entity::Open | Entity::Sequence(_)) | None => true,
+            Some(Entity::Open | Entity::Pcr | Entity::Sequence(_)) | None => true,
         }
     }
 
@@ -139,7 +146,7 @@ impl Tpm {
                 Hierarchy::Platform
             }
             Some(Entity::Nv(_)) => Hierarchy::Owner,
-            Some(Entity::Open | Entity::Sequence(_)) | None => Hierarchy::Null,
+            Some(Entity::Open | Entity::Pcr | Entity::Sequence(_)) | None => Hierarchy::Null,
         }
     }
 }

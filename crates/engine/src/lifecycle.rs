@@ -127,6 +127,8 @@ fn fresh_state(profile: &Profile, rng: &mut Drbg) -> State {
         max_counter: 0,
         established: false,
         tpm_generated_eps: true,
+        pcr_policy_alg: None,
+        pcr_policy: Tpm2bDigest::default(),
     };
     State {
         persistent: Arc::new(persistent),
@@ -153,6 +155,12 @@ impl Tpm {
         let mut id = [0; 16];
         rng.fill(&mut id);
         Ok(Self::assemble(profile, state, rng, id, 0))
+    }
+
+    /// What kind of TPM it was made as.
+    #[must_use]
+    pub const fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     /// A TPM that is off, from the parts that manufacture draws or storage holds.

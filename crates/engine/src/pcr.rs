@@ -42,6 +42,12 @@ impl Tpm {
         self.pcr_attributes(pcr).is_some_and(|pcr| allows(pcr.reset_localities, self.call.locality))
     }
 
+    /// Whether the handle is that of a PCR with an authValue and a policy.
+    pub(crate) fn is_authorized_pcr(&self, handle: u32) -> bool {
+        let pcr = PcrHandle::new(handle).ok().and_then(|pcr| self.pcr_attributes(pcr));
+        pcr.is_some_and(|pcr| pcr.authorized)
+    }
+
     /// The PCR of the profile for which something holds.
     pub(crate) fn pcrs_with(&self, holds: impl Fn(&PcrAttributes) -> bool) -> PcrSelect {
         PcrSelect::of(PcrSelect::ALL.iter().filter(|pcr| self.pcr_attributes(*pcr).is_some_and(&holds)))

@@ -52,6 +52,8 @@ pub enum RestoreError {
         /// The format number found.
         format: u32,
     },
+    /// It names a profile that this version does not have.
+    UnknownProfile,
     /// It does not decode, or says impossible things.
     Damaged,
     /// The permanent and the volatile state are not of the same TPM at the same time.
@@ -66,6 +68,9 @@ impl fmt::Display for RestoreError {
             Self::NotTpmState => f.write_str("this is not the state of a sigillo TPM"),
             Self::TooNew { format } => {
                 write!(f, "this TPM state has format {format}, which a newer sigillo wrote")
+            }
+            Self::UnknownProfile => {
+                f.write_str("this TPM state is of a profile that this sigillo does not have")
             }
             Self::Damaged => f.write_str("this TPM state is damaged"),
             Self::Mismatch => f.write_str("the permanent and the volatile state do not belong together"),

@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sigillo_engine::{Pending, Profile, RestoreError, Tpm};
+pub use sigillo_engine::Profile;
+use sigillo_engine::{Pending, RestoreError, Tpm};
 use zeroize::Zeroizing;
 
 use crate::blob::{self, BlobError, BlobKeys};
@@ -43,7 +44,7 @@ pub struct Options {
     pub reject_locality_4: bool,
     /// Keys for state blobs.
     pub keys: BlobKeys,
-    /// What a fresh TPM is.
+    /// What a fresh TPM is; one that has a state stays what it was made as.
     pub profile: Profile,
 }
 
@@ -56,6 +57,15 @@ impl Default for Options {
             profile: Profile::pc_client(),
         }
     }
+}
+
+/// The profile of a name.
+///
+/// # Errors
+/// Which names there are.
+pub fn profile(name: &str) -> Result<Profile, String> {
+    let names = || Profile::names().join(", ");
+    Profile::named(name).ok_or_else(|| format!("there is no TPM profile {name:?}; there are {}", names()))
 }
 
 /// State blobs set for the next INIT.
@@ -192,14 +202,19 @@ impl Machine {
     fn read_or_make(&mut self) -> Result<Tpm, Fault> {
         let state = self.persist.take();
         if !state.is_empty() {
-            return Tpm::restore(&state, &mut self.host).map_err(|error| self.refuse(error));
+            let tpm = Tpm::restore(&state, &mut self.host).map_err(|error| self.refuse(error))?;
+            let (made, asked) = (tpm.profile().name(), self.options.profile.name());
+            if made != asked {
+                self.log.info(format_args!("the TPM was made with the profile {made}, and keeps it"));
+            }
+            return Ok(tpm);
         }
         let tpm = Tpm::manufacture(self.options.profile.clone(), &mut self.host).map_err(|error| {
             self.log.error(format_args!("no new TPM could be made: {error}"));
             Fault::Fail
         })?;
         self.commit(&tpm)?;
-        self.log.info(format_args!("a new TPM was made"));
+        self.log.info(format_args!("a new TPM was made, with the profile {}", tpm.profile().name()));
         Ok(tpm)
     }
 

@@ -39,6 +39,8 @@ fn what_is_not_there_is_refused_with_the_reason() {
     for (more, why) in [
         (&[][..], "--tpm2"),
         (&["--tpm2", "--runas", "nobody"], "--runas"),
+        (&["--tpm2", "--profile", "name=default-v1"], "there are pc-client, ptp-1.07, libtpms, everything"),
+        (&["--tpm2", "--profile", "libtpms,fast"], "--profile"),
         (&["--tpm2", "--flags", "startup-deactivated"], "TPM 1.2"),
         (&["--tpm2", "--flags", "startup-clear,startup-state"], "one startup"),
         (&["--tpm2", "--flags", "sing"], "sing"),

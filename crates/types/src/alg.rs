@@ -131,6 +131,8 @@ pub type AlgId = u16;
 pub mod id {
     /// RSA.
     pub const RSA: u16 = 0x0001;
+    /// Triple DES.
+    pub const TDES: u16 = 0x0003;
     /// SHA-1.
     pub const SHA1: u16 = 0x0004;
     /// HMAC.
@@ -149,10 +151,12 @@ pub mod id {
     pub const SHA384: u16 = 0x000C;
     /// SHA-512.
     pub const SHA512: u16 = 0x000D;
-    /// SM3 with 256 bits.
-    pub const SM3_256: u16 = 0x0012;
     /// No algorithm.
     pub const NULL: u16 = 0x0010;
+    /// SM3 with 256 bits.
+    pub const SM3_256: u16 = 0x0012;
+    /// SM4.
+    pub const SM4: u16 = 0x0013;
     /// RSASSA-PKCS1-v1_5.
     pub const RSASSA: u16 = 0x0014;
     /// RSAES-PKCS1-v1_5.
@@ -183,12 +187,16 @@ pub mod id {
     pub const ECC: u16 = 0x0023;
     /// An object that is a symmetric cipher key.
     pub const SYMCIPHER: u16 = 0x0025;
+    /// Camellia.
+    pub const CAMELLIA: u16 = 0x0026;
     /// SHA3-256.
     pub const SHA3_256: u16 = 0x0027;
     /// SHA3-384.
     pub const SHA3_384: u16 = 0x0028;
     /// SHA3-512.
     pub const SHA3_512: u16 = 0x0029;
+    /// The cipher-based message authentication code.
+    pub const CMAC: u16 = 0x003F;
     /// Counter mode.
     pub const CTR: u16 = 0x0040;
     /// Output feedback.
@@ -199,6 +207,32 @@ pub mod id {
     pub const CFB: u16 = 0x0043;
     /// Electronic codebook.
     pub const ECB: u16 = 0x0044;
+    /// EdDSA.
+    pub const EDDSA: u16 = 0x0060;
+    /// EdDSA of a digest.
+    pub const HASH_EDDSA: u16 = 0x0061;
+}
+
+/// TPM_ECC_CURVE: the identifiers this crate has a use for. Part 2, 6.4.
+pub mod curve {
+    /// P-192.
+    pub const NIST_P192: u16 = 0x0001;
+    /// P-224.
+    pub const NIST_P224: u16 = 0x0002;
+    /// P-256.
+    pub const NIST_P256: u16 = 0x0003;
+    /// P-384.
+    pub const NIST_P384: u16 = 0x0004;
+    /// P-521.
+    pub const NIST_P521: u16 = 0x0005;
+    /// The pairing-friendly curve with 256 bits.
+    pub const BN_P256: u16 = 0x0010;
+    /// The pairing-friendly curve with 638 bits.
+    pub const BN_P638: u16 = 0x0011;
+    /// SM2's curve.
+    pub const SM2_P256: u16 = 0x0020;
+    /// The curve of Ed25519 and X25519.
+    pub const CURVE_25519: u16 = 0x0040;
 }
 
 /// TPMI_ALG_PUBLIC: the type of an object. Part 2, 12.2.2.

@@ -13,7 +13,7 @@ fn some() -> Implemented {
         .collect();
     Implemented::NOTHING
         .with_algorithms(&algorithms)
-        .with_curves(&[EccCurve::NistP256])
+        .with_curves(&[curve::NIST_P256])
         .with_rsa_bits(KeySizes::of(&[2048]))
         .with_aes_bits(KeySizes::of(&[128, 256]))
 }

@@ -19,6 +19,7 @@
 //! interface = "crb"                 # crb | tis
 //! store = "tpm.store"               # in the bundle
 //! encrypted = true
+//! profile = "pc-client"             # what kind of TPM it is made as; absent: the default
 //! ```
 use crate::{
     error::{Error, Result},
@@ -134,6 +135,9 @@ pub struct Tpm {
     pub store: String,
     /// Whether the store is sealed under the VM's keychain record.
     pub encrypted: bool,
+    /// What kind of TPM it is made as, by its profile's name; absent: the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
 }
 
 /// The PC Client interface a guest's driver speaks.
@@ -272,6 +276,11 @@ impl Config {
             {
                 return wrong("store", format!("store = {:?} is not a file name", tpm.store));
             }
+            if let Some(profile) = &tpm.profile
+                && !profile.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+            {
+                return wrong("profile", format!("profile = {profile:?} is not the name of a profile"));
+            }
         }
         Ok(())
     }
@@ -334,6 +343,7 @@ mod tests {
             ("version = 1", "version = 2", 1),
             ("name = \"demo\"", "name = \"../x\"", 3),
             ("\"tpm.store\"", "\"../tpm.store\"", 16),
+            ("encrypted = true", "encrypted = true\nprofile = \"a b\"", 18),
             ("\"disk0.img\"", "\"../disk0.img\"", 11),
             ("firmware = \"uefi\"\nsecure_boot = true", "firmware = \"bios\"\nsecure_boot = false", 5),
             ("guest = \"windows-11\"", "guest = \"dos\"", 4),

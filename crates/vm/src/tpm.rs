@@ -19,6 +19,8 @@ pub struct AddTpm {
     pub interface: Interface,
     /// Whose keys Secure Boot trusts.
     pub keys: Keys,
+    /// The TPM's profile by its name; `None` is the default of whoever makes the TPM.
+    pub profile: Option<String>,
 }
 
 /// What adding a TPM did, for the person who asked.
@@ -90,7 +92,12 @@ pub fn add_tpm(vm: &mut Bundle, keychain: &dyn Keychain, options: &AddTpm) -> Re
     replace_file(&vars, &variables, 0o600)?;
     let mut config = vm.config().clone();
     config.secure_boot = true;
-    config.tpm = Some(Tpm { interface: options.interface, store: STORE.to_owned(), encrypted: true });
+    config.tpm = Some(Tpm {
+        interface: options.interface,
+        store: STORE.to_owned(),
+        encrypted: true,
+        profile: options.profile.clone(),
+    });
     vm.set_config(config)?;
     undo.armed = false;
     Ok(TpmAdded { record: record.name.to_string(), keys: options.keys.clone(), store })

@@ -81,6 +81,9 @@ pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey
     command.arg("--log-fd").arg(inherited.give(log.into()).map_err(system)?);
     command.arg("--ready-fd").arg(inherited.give(ready_child).map_err(system)?);
     command.arg("--terminate");
+    if let Some(profile) = &tpm.profile {
+        command.arg("--profile").arg(profile);
+    }
     command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     // A group of its own: a Ctrl-C meant for the terminal does not end a guest's TPM before the guest.
     let child = command.process_group(0).spawn();
@@ -175,7 +178,12 @@ mod tests {
         let mut vm = Home::find(Some(&dir.path().join("vms"))).create(&create).unwrap();
         let mut config = vm.config().clone();
         config.firmware = Firmware::Uefi;
-        config.tpm = Some(Tpm { interface: Interface::Crb, store: "tpm.store".to_owned(), encrypted: true });
+        config.tpm = Some(Tpm {
+            interface: Interface::Crb,
+            store: "tpm.store".to_owned(),
+            encrypted: true,
+            profile: Some("ptp-1.07".to_owned()),
+        });
         vm.set_config(config).unwrap();
         let run = vm.run_dir(true).unwrap();
         let key = StoreKey::Password(Zeroizing::new(b"the-password".to_vec()));
@@ -193,6 +201,7 @@ mod tests {
         let said = fs::read_to_string(dir.path().join("args")).unwrap()
             + &fs::read_to_string(dir.path().join("env")).unwrap();
         assert!(said.contains("--store-name tpm.store") && said.contains("--terminate"), "{said}");
+        assert!(said.contains("--profile ptp-1.07"), "{said}");
         assert!(!said.contains("the-password"), "{said}");
         let process = worker.process();
         worker.end(Duration::ZERO);

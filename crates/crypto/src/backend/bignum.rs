@@ -327,6 +327,7 @@ pub(crate) fn exponent_fits(candidate: &[u8], e: u32) -> Result<bool, Error> {
         Ok(rest.gcd(&U64::from_u32(e)) == U64::ONE)
     }
     match candidate.len() {
+        64 => run::<{ U512::LIMBS }>(candidate, e),
         128 => run::<{ U1024::LIMBS }>(candidate, e),
         192 => run::<{ U1536::LIMBS }>(candidate, e),
         256 => run::<{ U2048::LIMBS }>(candidate, e),
@@ -346,6 +347,7 @@ pub(crate) fn far_apart(a: &[u8], b: &[u8]) -> Result<bool, Error> {
         Ok(*distance > limit)
     }
     match a.len() {
+        64 => run::<{ U512::LIMBS }>(a, b),
         128 => run::<{ U1024::LIMBS }>(a, b),
         192 => run::<{ U1536::LIMBS }>(a, b),
         256 => run::<{ U2048::LIMBS }>(a, b),
@@ -400,6 +402,7 @@ pub(crate) fn miller_rabin(candidate: &[u8], base: Option<&[u8]>) -> Result<bool
         Ok(bool::from(passed & low.ct_ne(&0)))
     }
     match candidate.len() {
+        64 => run::<{ U512::LIMBS }>(candidate, base),
         128 => run::<{ U1024::LIMBS }>(candidate, base),
         192 => run::<{ U1536::LIMBS }>(candidate, base),
         256 => run::<{ U2048::LIMBS }>(candidate, base),

@@ -27,12 +27,6 @@ pub fn is_key_size(bits: u32) -> bool {
     matches!(bits, 1024 | 2048 | 3072 | 4096)
 }
 
-/// Whether a key of `bits` bits may be made here. RSA-1024 may not.
-#[must_use]
-pub fn is_generated_key_size(bits: u32) -> bool {
-    bits != 1024 && is_key_size(bits)
-}
-
 /// An RSA public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RsaPublic {

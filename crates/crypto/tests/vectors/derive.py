@@ -195,6 +195,11 @@ def main():
         for bits, e in [(2048, 65537), (3072, 65537)] + [(4096, 65537)] * (number == 0) + [(2048, 65539 * 3)] * (number == 1):
             p, q = rsa(fresh(), bits, e)
             print(f"{head}\nkind = rsa\nbits = {bits}\ne = {e}\np = {p:x}\nq = {q:x}")
+    # Keys that a profile must ask for: later ones stand at the end.
+    for number in range(3):
+        seed = hashlib.sha512(b"seed %d" % number).digest()
+        p, q = rsa(seeded(seed, b"PRIMARY", b""), 1024, 65537)
+        print(f"\nseed = {seed.hex()}\nlabel = PRIMARY\ncontext = \nkind = rsa\nbits = 1024\ne = 65537\np = {p:x}\nq = {q:x}")
 
 
 if __name__ == "__main__":

@@ -108,8 +108,10 @@ pub(crate) fn set_primary_policy(tpm: &mut Tpm, cmd: SetPrimaryPolicy) -> Result
 /// TPM2_ChangePPS: what the old seed protected is of no use any longer; NV indices stay. Part 3, 24.4.
 pub(crate) fn change_pps(tpm: &mut Tpm, _: ChangePps) -> Result<Done, Rc> {
     let (seed, proof) = (fresh_seed(&mut tpm.rng), fresh_seed(&mut tpm.rng));
-    let platform = &mut tpm.state.persistent_mut().platform;
+    let persistent = tpm.state.persistent_mut();
+    let platform = &mut persistent.platform;
     (platform.seed, platform.proof, platform.derivation_level) = (seed, proof, DERIVATION_LEVEL);
+    (persistent.pcr_policy_alg, persistent.pcr_policy) = (None, Tpm2bDigest::default());
     let clear = tpm.state.clear_mut();
     (clear.platform_alg, clear.platform_policy) = (None, Tpm2bDigest::default());
     remove_objects(tpm, Hierarchy::Platform);
@@ -158,6 +160,7 @@ pub(crate) fn clear(tpm: &mut Tpm, _: Clear) -> Result<Done, Rc> {
     persistent.audit_counter = 0;
     let state_clear = tpm.state.clear_mut();
     (state_clear.sh_enable, state_clear.eh_enable) = (true, true);
+    state_clear.pcr_auth = Tpm2bAuth::default();
 
     remove_objects(tpm, Hierarchy::Owner);
     remove_objects(tpm, Hierarchy::Endorsement);

@@ -3,13 +3,14 @@
 use crate::{
     Tpm,
     dispatch::{Entry, entries},
+    entity::trimmed,
     state::pcr::{DRTM_PCR, HCRTM_PCR},
 };
 use alloc::vec::Vec;
 use sigillo_crypto::hash::hash;
 use sigillo_types::{
     HashAlg, Rc,
-    buffers::Tpm2bDigest,
+    buffers::{Tpm2bAuth, Tpm2bDigest},
     command::Done,
     commands::{
         PcrAllocate, PcrAllocateResponse, PcrEvent, PcrEventResponse, PcrExtend, PcrRead, PcrReadResponse,
@@ -120,24 +121,33 @@ fn octets(hash: HashAlg, pcrs: PcrSelect) -> u32 {
     u32::try_from(hash.digest_size()).unwrap_or(0) * pcrs.count()
 }
 
-/// TPM2_PCR_SetAuthPolicy: the PC Client profile has no PCR with a policy. Part 3, 22.6.
+/// TPM2_PCR_SetAuthPolicy: sets the policy of all PCR that have one. Part 3, 22.6.
 ///
 /// # Response codes
 /// - `SIZE` (authPolicy): not the size of a digest of hashAlg.
 /// - `VALUE` (pcrNum): the PCR takes no policy.
-pub(crate) fn pcr_set_auth_policy(_: &mut Tpm, cmd: PcrSetAuthPolicy) -> Result<Done, Rc> {
+pub(crate) fn pcr_set_auth_policy(tpm: &mut Tpm, cmd: PcrSetAuthPolicy) -> Result<Done, Rc> {
     if cmd.auth_policy.len() != cmd.hash_alg.map_or(0, HashAlg::digest_size) {
         return Err(rc::SIZE.at(PcrSetAuthPolicy::AUTH_POLICY));
     }
-    Err(rc::VALUE.at(PcrSetAuthPolicy::PCR_NUM))
+    if !tpm.is_authorized_pcr(cmd.pcr_num.raw()) {
+        return Err(rc::VALUE.at(PcrSetAuthPolicy::PCR_NUM));
+    }
+    let persistent = tpm.state.persistent_mut();
+    (persistent.pcr_policy_alg, persistent.pcr_policy) = (cmd.hash_alg, cmd.auth_policy);
+    Ok(Done {})
 }
 
-/// TPM2_PCR_SetAuthValue: the PC Client profile has no PCR with an authValue. Part 3, 22.7.
+/// TPM2_PCR_SetAuthValue: sets the authValue of all PCR that have one. Part 3, 22.7.
 ///
 /// # Response codes
 /// - `VALUE`: the PCR takes no authValue.
-pub(crate) fn pcr_set_auth_value(_: &mut Tpm, _: PcrSetAuthValue) -> Result<Done, Rc> {
-    Err(rc::VALUE.into())
+pub(crate) fn pcr_set_auth_value(tpm: &mut Tpm, cmd: PcrSetAuthValue) -> Result<Done, Rc> {
+    if !tpm.is_authorized_pcr(cmd.pcr_handle.raw()) {
+        return Err(rc::VALUE.into());
+    }
+    tpm.state.clear_mut().pcr_auth = Tpm2bAuth::new(trimmed(&cmd.auth))?;
+    Ok(Done {})
 }
 
 /// TPM2_PCR_Reset. Part 3, 22.8.

@@ -154,8 +154,8 @@ fn require_auth_value(tpm: &Tpm, target: Target, code: u32) -> Result<(), Rc> {
             let needed = if writes_nv(code) { TpmaNv::AUTHWRITE } else { TpmaNv::AUTHREAD };
             pin_secret || index.public.attributes.contains(needed)
         }
-        (Some(Entity::Permanent(_) | Entity::Open | Entity::Sequence(_)), AuthRole::User)
-        | (Some(Entity::Open | Entity::Sequence(_)), AuthRole::Admin) => true,
+        (Some(Entity::Permanent(_) | Entity::Open | Entity::Pcr | Entity::Sequence(_)), AuthRole::User)
+        | (Some(Entity::Open | Entity::Pcr | Entity::Sequence(_)), AuthRole::Admin) => true,
         (None, _) => false,
     };
     if available { Ok(()) } else { Err(rc::AUTH_UNAVAILABLE) }
@@ -182,7 +182,7 @@ fn require_policy(tpm: &Tpm, target: Target, code: u32) -> Result<(), Rc> {
             let needed = if writes_nv(code) { TpmaNv::POLICYWRITE } else { TpmaNv::POLICYREAD };
             has_policy && index.public.attributes.contains(needed)
         }
-        Some(Entity::Nv(_) | Entity::Permanent(_)) => has_policy,
+        Some(Entity::Nv(_) | Entity::Permanent(_) | Entity::Pcr) => has_policy,
         Some(Entity::Open | Entity::Sequence(_)) | None => false,
     };
     if available { Ok(()) } else { Err(rc::AUTH_UNAVAILABLE) }
@@ -209,7 +209,7 @@ fn object_auth(tpm: &Tpm, handle: u32) -> Option<Zeroizing<Vec<u8>>> {
         Entity::Object(_) | Entity::Sequence(_) => {
             tpm.auth_value(handle).map(|auth| Zeroizing::new(auth.to_vec()))
         }
-        Entity::Permanent(_) | Entity::Open | Entity::Nv(_) => None,
+        Entity::Permanent(_) | Entity::Open | Entity::Pcr | Entity::Nv(_) => None,
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn permanent(profile: &Profile, state: &State) -> Result<(), RestoreE
         require(is_hierarchy(hierarchy))?;
     }
     require(is_policy(persistent.lockout_policy_alg, &persistent.lockout_policy))?;
+    require(is_policy(persistent.pcr_policy_alg, &persistent.pcr_policy))?;
     for pcr in [HCRTM_PCR, DRTM_PCR] {
         let pcr = PcrHandle::new(pcr).map_err(|_| RestoreError::Damaged)?;
         require(persistent.pcr_allocation.iter().any(|bank| bank.pcr_select.contains(pcr)))?;

@@ -148,7 +148,7 @@ pub(super) struct Stored {
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Stored, RestoreError> {
     let mut saved: Permanent = open(Kind::Permanent, bytes)?;
-    let profile = Profile::named(&saved.profile).ok_or(RestoreError::Damaged)?;
+    let profile = Profile::named(&saved.profile).ok_or(RestoreError::UnknownProfile)?;
     let allocation = complete(&profile, &saved.persistent.pcr_allocation)?;
     Arc::make_mut(&mut saved.persistent).pcr_allocation = allocation;
     let mut nv = NvMemory::default();

@@ -15,7 +15,7 @@ use sigillo_crypto::{
     sym,
 };
 use sigillo_types::{
-    Rc,
+    Implemented, Rc,
     alg::{AlgId, id},
     attributes::TpmaAlgorithm,
     cc, rc, rh,
@@ -80,6 +80,23 @@ const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::SHA3_512, HASH, |_| Some(*hash(HashAlg::Sha3_512, &[b"abc"]) == known::SHA3_512_ABC)),
     algorithm(id::CFB, SYMMETRIC.union(ENCRYPTING), aes_cfb),
 ];
+
+/// What the engine can do at all: a profile chooses from it. Key sizes and curves are those that the types can name.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses a wrong index")]
+pub(crate) const IMPLEMENTED: Implemented = {
+    let mut set = Implemented::KEY_SIZES;
+    let mut at = 0;
+    while at < ALGORITHMS.len() {
+        set = set.with_algorithms(&[ALGORITHMS[at].id]);
+        at += 1;
+    }
+    let mut at = 0;
+    while at < EccCurve::ALL.len() {
+        set = set.with_curves(&[EccCurve::ALL[at].id()]);
+        at += 1;
+    }
+    set
+};
 
 /// Which algorithms wait for their test since _TPM_Init: bit n for the n-th of [`ALGORITHMS`]. Those the profile lacks never do.
 #[derive(Clone, Copy, Debug, Default)]

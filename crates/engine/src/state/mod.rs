@@ -116,6 +116,9 @@ pub(crate) struct ClearData {
     /// An H-CRTM event came before TPM2_Startup(CLEAR): one has to come before TPM Resume too. Part 1, 31.3.
     #[n(7)]
     pub(crate) h_crtm: bool,
+    /// The authValue of the PCR that have one. Part 3, 22.7.
+    #[cbor(n(8), with = "cbor::canonical", default)]
+    pub(crate) pcr_auth: Tpm2bAuth,
 }
 
 impl Default for ClearData {
@@ -129,6 +132,7 @@ impl Default for ClearData {
             platform_auth: Tpm2bAuth::default(),
             startup_locality: 0,
             h_crtm: false,
+            pcr_auth: Tpm2bAuth::default(),
         }
     }
 }

@@ -82,6 +82,11 @@ pub(crate) struct Persistent {
     /// The EPS came with the TPM and was not changed by the user. TPMA_PERMANENT.tpmGeneratedEPS.
     #[n(17)]
     pub(crate) tpm_generated_eps: bool,
+    /// The policy of the PCR that have one. Part 3, 22.6.
+    #[cbor(n(18), with = "cbor::canonical_option", default)]
+    pub(crate) pcr_policy_alg: Option<HashAlg>,
+    #[cbor(n(19), with = "cbor::canonical", default)]
+    pub(crate) pcr_policy: Tpm2bDigest,
 }
 
 /// The type of the TPM2_Shutdown that last took effect.

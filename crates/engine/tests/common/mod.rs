@@ -81,12 +81,12 @@ impl Transport for Local {
 /// A client of a TPM in this process.
 pub type TestTpm = Client<Local>;
 
-/// A fresh TPM after _TPM_Init, before Startup.
+/// A fresh TPM of the default profile after _TPM_Init, before Startup.
 pub fn powered() -> TestTpm {
     powered_as(Profile::pc_client())
 }
 
-/// A fresh TPM of some profile after _TPM_Init, before Startup.
+/// A fresh TPM of a profile after _TPM_Init, before Startup.
 pub fn powered_as(profile: Profile) -> TestTpm {
     let mut host = TestHost::default();
     let mut tpm = Tpm::manufacture(profile, &mut host).expect("the test host has entropy");
@@ -105,18 +105,21 @@ pub fn powered_as(profile: Profile) -> TestTpm {
     })
 }
 
-/// A fresh TPM after Startup(CLEAR).
+/// A fresh TPM of the default profile after Startup(CLEAR).
 pub fn started() -> TestTpm {
-    let mut tpm = powered();
+    started_as(Profile::pc_client())
+}
+
+/// A fresh TPM of a profile after Startup(CLEAR).
+pub fn started_as(profile: Profile) -> TestTpm {
+    let mut tpm = powered_as(profile);
     startup(&mut tpm, StartupType::Clear).expect("a fresh TPM starts");
     tpm
 }
 
 /// A fresh TPM with every algorithm after Startup(CLEAR).
 pub fn started_with_everything() -> TestTpm {
-    let mut tpm = powered_as(Profile::everything());
-    startup(&mut tpm, StartupType::Clear).expect("a fresh TPM starts");
-    tpm
+    started_as(Profile::everything())
 }
 
 /// TPM2_Startup.

@@ -1,5 +1,5 @@
 //! `sigillo vm create`.
-use super::{Done, keychain, tpm};
+use super::{Done, Failure, keychain, tpm};
 use clap::ValueEnum;
 use sigillo_vm::{Accelerator, AddTpm, Create, Firmware, Guest, Home, Interface, Keys, add_tpm};
 use std::{path::PathBuf, process::ExitCode};
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Virtual processors
     #[arg(long, default_value_t = 2)]
     cpus: u32,
+    /// What kind of TPM a windows-11 guest gets [default: pc-client]
+    #[arg(long, value_name = "NAME", value_parser = tpm::profile)]
+    tpm_profile: Option<String>,
     /// What runs the processors
     #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
     accel: AccelArg,
@@ -58,6 +61,12 @@ pub(crate) fn run(home: &Home, args: Args) -> Done {
         GuestArg::Windows11 => Guest::Windows11,
         GuestArg::Other => Guest::Other,
     };
+    if args.tpm_profile.is_some() && guest != Guest::Windows11 {
+        return Err(Failure::new(
+            "SIG_ERR_TPM_PROFILE",
+            "this VM gets no TPM yet; give --tpm-profile to `sigillo vm tpm add`; nothing was made",
+        ));
+    }
     let create = Create {
         name: args.name,
         guest,
@@ -81,7 +90,7 @@ pub(crate) fn run(home: &Home, args: Args) -> Done {
     println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
     if let Some(keychain) = keychain {
         println!("Windows 11 needs a TPM: adding it");
-        let options = AddTpm { interface: Interface::Crb, keys: Keys::Microsoft };
+        let options = AddTpm { interface: Interface::Crb, keys: Keys::Microsoft, profile: args.tpm_profile };
         match add_tpm(&mut vm, &keychain, &options) {
             Ok(added) => tpm::say_added(vm.name(), &added),
             Err(error) => {

@@ -7,7 +7,8 @@
 //!   `--print-states` say so.
 //! - Blobs of GET_STATEBLOB are in a form of ours, sealed under `--migration-key` where there is one.
 //! - `sigillo swtpm mssim` serves the TPM simulator's protocol instead.
-//! - `--runas`, `--chroot`, `--migration`, `--profile`, `--pcap`, TPM 1.2 and the character devices are refused.
+//! - `--profile NAME` or `--profile name=NAME` says what a new TPM is; the names are ours, not those of libtpms.
+//! - `--runas`, `--chroot`, `--migration`, `--pcap`, TPM 1.2 and the character devices are refused.
 
 mod background;
 mod options;
@@ -89,7 +90,6 @@ fn act(args: &Args) -> Result<ExitCode, String> {
         ("runas", &args.runas, "start it as that user instead"),
         ("chroot", &args.chroot, "the process confines itself to its state directory"),
         ("migration", &args.migration, "the state's lock is held as long as the process lives"),
-        ("profile", &args.profile, "there is one profile, that of PC Client TPMs"),
         ("pcap", &args.pcap, "commands are never written down, they may hold secrets"),
     ];
     for (option, value, why) in refused {
@@ -116,6 +116,7 @@ fn serve(args: &Args, place: &Place) -> Result<ExitCode, String> {
     let reject_locality_4 = locality.flag("reject-locality-4");
     let allow_set_locality = locality.flag("allow-set-locality");
     locality.end()?;
+    let profile = profile(args.profile.as_deref())?;
     let keys = BlobKeys {
         state: args.key.as_deref().map(|text| sources::key("key", text)).transpose()?,
         migration: args
@@ -161,7 +162,7 @@ fn serve(args: &Args, place: &Place) -> Result<ExitCode, String> {
             auto_shutdown: !flags.disable_auto_shutdown,
             reject_locality_4,
             keys,
-            ..machine::Options::default()
+            profile,
         },
         behaviour: Behaviour {
             terminate_with_control: args.terminate || sockets.terminate_with_control,
@@ -271,6 +272,19 @@ fn log(text: Option<&str>) -> Result<Log, String> {
         Some(prefix) => log.with_prefix(&format!("{prefix} ")),
         None => log,
     })
+}
+
+/// The profile of a new TPM: a name alone, or as swtpm spells it.
+fn profile(text: Option<&str>) -> Result<machine::Profile, String> {
+    let Some(text) = text else { return Ok(machine::Options::default().profile) };
+    let mut words = Words::new("profile", text);
+    let name = match words.value("name")? {
+        Some(name) => name,
+        None if !text.contains(['=', ',', '{']) && words.flag(text) => text.to_owned(),
+        None => return Err(words.error("give NAME or name=NAME")),
+    };
+    words.end()?;
+    machine::profile(&name).map_err(|why| format!("--profile: {why}"))
 }
 
 fn seccomp(text: Option<&str>) -> Result<Seccomp, String> {

@@ -17,6 +17,9 @@ pub(crate) struct Add {
     /// How the guest reaches the TPM
     #[arg(long, value_enum, default_value_t = InterfaceArg::Crb)]
     tpm_interface: InterfaceArg,
+    /// What kind of TPM it is: pc-client, ptp-1.07, libtpms or everything [default: pc-client]
+    #[arg(long, value_name = "NAME", value_parser = profile)]
+    tpm_profile: Option<String>,
     /// Whose keys Secure Boot trusts: microsoft, snakeoil (for tests: everybody has its private half), or a variable
     /// store with keys enrolled
     #[arg(long, default_value = "microsoft")]
@@ -36,9 +39,15 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
         InterfaceArg::Crb => Interface::Crb,
         InterfaceArg::Tis => Interface::Tis,
     };
-    let added = add_tpm(&mut vm, &keychain::system()?, &AddTpm { interface, keys: args.secure_boot_keys })?;
+    let options = AddTpm { interface, keys: args.secure_boot_keys, profile: args.tpm_profile };
+    let added = add_tpm(&mut vm, &keychain::system()?, &options)?;
     say_added(vm.name(), &added);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name of a profile that there is.
+pub(crate) fn profile(name: &str) -> Result<String, String> {
+    sigillo_server::machine::profile(name).map(|profile| profile.name().to_owned())
 }
 
 pub(crate) fn say_added(name: &str, added: &TpmAdded) {

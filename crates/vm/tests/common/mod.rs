@@ -50,7 +50,7 @@ impl Fixture {
 }
 
 pub fn options() -> AddTpm {
-    AddTpm { interface: Interface::Crb, keys: Keys::Snakeoil }
+    AddTpm { interface: Interface::Crb, keys: Keys::Snakeoil, profile: None }
 }
 
 pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

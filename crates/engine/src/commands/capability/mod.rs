@@ -43,8 +43,9 @@ pub(crate) fn get_capability(tpm: &mut Tpm, cmd: GetCapability) -> Result<GetCap
     let (more_data, capability_data) = match cmd.capability {
         Capability::Algs => {
             let all = tpm.algorithms().map(|algorithm| {
-                let property = TpmsAlgProperty { alg: algorithm.id, alg_properties: algorithm.attributes };
-                (u32::from(algorithm.id), property)
+                let odd = tpm.profile.odd_attributes.iter().find(|(id, _)| *id == algorithm.id);
+                let alg_properties = odd.map_or(algorithm.attributes, |(_, attributes)| *attributes);
+                (u32::from(algorithm.id), TpmsAlgProperty { alg: algorithm.id, alg_properties })
             });
             page.of(all)?.map(CapabilityData::Algorithms)
         }

@@ -9,17 +9,13 @@ use crate::{
 use alloc::vec::Vec;
 use sigillo_types::{
     alg::id,
-    attributes::{NvType, TpmaMemory, TpmaModes, TpmaPermanent, TpmaStartupClear},
+    attributes::{NvType, TpmaModes, TpmaPermanent, TpmaStartupClear},
     buffers::Tpm2bContextData,
-    constants::{ps, pt_pcr},
+    constants::pt_pcr,
     limits, pt,
     structures::{TpmsTaggedPcrSelect, TpmsTaggedProperty},
 };
 
-/// The version of the library specification.
-const SPEC_VERSION: u32 = 185;
-/// The PC Client profile whose rules hold, 1.05, in the form of its property.
-const PC_CLIENT_VERSION: u32 = 0x0105;
 /// Octets of a TPMS_CONTEXT around its blob.
 const CONTEXT_HEADER: usize = 8 + 4 + 4 + 2;
 
@@ -41,13 +37,15 @@ fn tagged(all: Vec<(u32, u32)>) -> impl Iterator<Item = (u32, TpmsTaggedProperty
 
 /// Who made the TPM: all that failure mode tells. Part 3, 30.2.
 fn vendor(tpm: &Tpm) -> [(u32, u32); 8] {
+    let vendor = &tpm.profile.vendor;
+    let [first, second, third, fourth] = vendor.strings.map(u32::from_be_bytes);
     [
-        (pt::MANUFACTURER, u32::from_be_bytes(*b"SGLO")),
-        (pt::VENDOR_STRING_1, u32::from_be_bytes(*b"sigi")),
-        (pt::VENDOR_STRING_2, u32::from_be_bytes(*b"llo ")),
-        (pt::VENDOR_STRING_3, u32::from_be_bytes(*b"vTPM")),
-        (pt::VENDOR_STRING_4, 0),
-        (pt::VENDOR_TPM_TYPE, 0),
+        (pt::MANUFACTURER, u32::from_be_bytes(vendor.manufacturer)),
+        (pt::VENDOR_STRING_1, first),
+        (pt::VENDOR_STRING_2, second),
+        (pt::VENDOR_STRING_3, third),
+        (pt::VENDOR_STRING_4, fourth),
+        (pt::VENDOR_TPM_TYPE, vendor.tpm_type),
         (pt::FIRMWARE_VERSION_1, high(tpm.profile.firmware_version)),
         (pt::FIRMWARE_VERSION_2, low(tpm.profile.firmware_version)),
     ]
@@ -73,9 +71,9 @@ fn fixed(tpm: &Tpm) -> Vec<(u32, u32)> {
     let mut all = alloc::vec![
         (pt::FAMILY_INDICATOR, u32::from_be_bytes(*b"2.0\0")),
         (pt::LEVEL, 0),
-        (pt::REVISION, SPEC_VERSION),
-        (pt::ERRATA, 0),
-        (pt::YEAR, 0),
+        (pt::REVISION, profile.library.revision),
+        (pt::ERRATA, profile.library.errata),
+        (pt::YEAR, profile.library.year),
     ];
     all.extend(vendor(tpm));
     all.extend([
@@ -89,7 +87,7 @@ fn fixed(tpm: &Tpm) -> Vec<(u32, u32)> {
         (pt::CONTEXT_GAP_MAX, low(CONTEXT_GAP_MAX)),
         (pt::NV_COUNTERS_MAX, 0),
         (pt::NV_INDEX_MAX, number(profile.nv_index_max)),
-        (pt::MEMORY, TpmaMemory::SHARED_NV.bits()),
+        (pt::MEMORY, profile.memory.bits()),
         (pt::CLOCK_UPDATE, low(profile.clock_update_ms)),
         (pt::CONTEXT_HASH, CONTEXT_HASH.id().into()),
         (pt::CONTEXT_SYM, id::AES.into()),
@@ -100,11 +98,11 @@ fn fixed(tpm: &Tpm) -> Vec<(u32, u32)> {
         (pt::MAX_DIGEST, number(limits::MAX_DIGEST)),
         (pt::MAX_OBJECT_CONTEXT, number(CONTEXT_HEADER + Tpm2bContextData::MAX)),
         (pt::MAX_SESSION_CONTEXT, number(CONTEXT_HEADER + Tpm2bContextData::MAX)),
-        (pt::PS_FAMILY_INDICATOR, ps::PC),
-        (pt::PS_LEVEL, 0),
-        (pt::PS_REVISION, PC_CLIENT_VERSION),
-        (pt::PS_DAY_OF_YEAR, 0),
-        (pt::PS_YEAR, 0),
+        (pt::PS_FAMILY_INDICATOR, profile.platform.family),
+        (pt::PS_LEVEL, profile.platform.level),
+        (pt::PS_REVISION, profile.platform.revision),
+        (pt::PS_DAY_OF_YEAR, profile.platform.day_of_year),
+        (pt::PS_YEAR, profile.platform.year),
         (pt::SPLIT_MAX, commit::WAITING_BITS.into()),
         (pt::TOTAL_COMMANDS, commands),
         (pt::LIBRARY_COMMANDS, commands),
@@ -116,6 +114,7 @@ fn fixed(tpm: &Tpm) -> Vec<(u32, u32)> {
         (pt::FIRMWARE_MAX_SVN, 0),
         (pt::ML_PARAMETER_SETS, 0),
     ]);
+    all.retain(|(property, _)| *property <= profile.last_fixed_property);
     all
 }
 
@@ -174,7 +173,7 @@ fn variable(tpm: &Tpm) -> Vec<(u32, u32)> {
     ]
 }
 
-/// TPM_PT_PCR: for each property the PCR that have it; the profile has none with a policy or an authValue.
+/// TPM_PT_PCR: for each property the PCR that have it.
 pub(super) fn of_pcr(tpm: &Tpm) -> impl Iterator<Item = (u32, TpmsTaggedPcrSelect)> {
     let locality = |reset: bool, locality: u8| {
         tpm.pcrs_with(|pcr| {
@@ -195,8 +194,8 @@ pub(super) fn of_pcr(tpm: &Tpm) -> impl Iterator<Item = (u32, TpmsTaggedPcrSelec
         (pt_pcr::RESET_L4, locality(true, 4)),
         (pt_pcr::NO_INCREMENT, tpm.pcrs_with(|pcr| pcr.no_increment)),
         (pt_pcr::DRTM_RESET, tpm.pcrs_with(|pcr| pcr.drtm)),
-        (pt_pcr::POLICY, tpm.pcrs_with(|_| false)),
-        (pt_pcr::AUTH, tpm.pcrs_with(|_| false)),
+        (pt_pcr::POLICY, tpm.pcrs_with(|pcr| pcr.authorized)),
+        (pt_pcr::AUTH, tpm.pcrs_with(|pcr| pcr.authorized)),
     ];
     all.into_iter().map(|(tag, pcr_select)| (tag, TpmsTaggedPcrSelect { tag, pcr_select }))
 }

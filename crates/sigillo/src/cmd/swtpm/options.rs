@@ -65,9 +65,9 @@ pub(super) struct Args {
     /// Not supported
     #[arg(long)]
     pub(super) migration: Option<OsString>,
-    /// Not supported
+    /// `NAME or name=NAME`: what a new TPM is
     #[arg(long)]
-    pub(super) profile: Option<OsString>,
+    pub(super) profile: Option<String>,
     /// Not supported
     #[arg(long)]
     pub(super) pcap: Option<OsString>,
