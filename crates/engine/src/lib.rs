@@ -31,6 +31,7 @@ mod commands;
 mod commit;
 mod context_blob;
 mod da;
+mod der;
 mod dispatch;
 mod entity;
 mod execute;
@@ -50,6 +51,7 @@ mod state;
 mod ticket;
 mod time;
 mod tpm;
+mod x509;
 
 pub use dispatch::implemented;
 pub use pending::Pending;

@@ -2,19 +2,22 @@
 
 use crate::{
     Tpm,
+    der::{NotDer, unsigned},
     dispatch::{Entry, entries},
     session::sized,
+    signing::select_scheme,
     ticket,
+    x509::{self, Added, Partial},
 };
-use alloc::vec::Vec;
-use sigillo_crypto::hash::hash;
+use alloc::{sync::Arc, vec::Vec};
+use sigillo_crypto::{Rng, hash::hash};
 use sigillo_types::{
     Rc,
-    buffers::Tpm2bDigest,
+    buffers::{Tpm2bDigest, Tpm2bMaxBuffer},
     commands::{
-        Certify, CertifyCreation, CertifyCreationResponse, CertifyResponse, GetCommandAuditDigest,
-        GetCommandAuditDigestResponse, GetSessionAuditDigest, GetSessionAuditDigestResponse, GetTime,
-        GetTimeResponse, Quote, QuoteResponse,
+        Certify, CertifyCreation, CertifyCreationResponse, CertifyResponse, CertifyX509, CertifyX509Response,
+        GetCommandAuditDigest, GetCommandAuditDigestResponse, GetSessionAuditDigest,
+        GetSessionAuditDigestResponse, GetTime, GetTimeResponse, Quote, QuoteResponse,
     },
     rc,
     structures::{
@@ -30,6 +33,7 @@ pub(crate) const COMMANDS: &[Entry] = entries![
     GetSessionAuditDigest => get_session_audit_digest,
     GetCommandAuditDigest => get_command_audit_digest,
     GetTime => get_time,
+    CertifyX509 => certify_x509,
 ];
 
 /// TPM2_Certify. Part 3, 18.2.
@@ -148,4 +152,40 @@ pub(crate) fn get_time(tpm: &mut Tpm, cmd: GetTime) -> Result<GetTimeResponse, R
     let info = TpmsTimeAttestInfo { time: tpm.time_info(), firmware_version: tpm.profile.firmware_version };
     let (time_info, signature) = tpm.sign_attest(&signer, cmd.qualifying_data, Attested::Time(info))?;
     Ok(GetTimeResponse { time_info, signature })
+}
+
+/// TPM2_CertifyX509. The serial number is random: no certificate has had it. Part 3, 18.8.
+///
+/// # Response codes
+/// - `TYPE` (handle 1 or 2): a sequence; (handle 1): a key without a public part. `CURVE` (handle 1): X.509 has no name for its curve.
+/// - `SIZE` (reserved): it is not empty.
+/// - `KEY` (handle 2): the key does not sign.
+/// - `SCHEME` (inScheme): as TPM2_Certify; or there is no identifier for the scheme, and none is given.
+/// - `VALUE` (partialCertificate): it is not DER of the four or five elements, or has not one key usage.
+/// - `ATTRIBUTES` (partialCertificate): the key usage or the attributes it names are not those of the object.
+pub(crate) fn certify_x509(tpm: &mut Tpm, cmd: CertifyX509) -> Result<CertifyX509Response, Rc> {
+    let object = tpm.object(cmd.object_handle.raw()).map_err(|code| code.at(CertifyX509::OBJECT_HANDLE))?;
+    let object = Arc::clone(object);
+    let signer = tpm.object(cmd.sign_handle.raw()).map_err(|code| code.at(CertifyX509::SIGN_HANDLE))?;
+    let signer = Arc::clone(signer);
+    if !cmd.reserved.is_empty() {
+        return Err(rc::SIZE.at(CertifyX509::RESERVED));
+    }
+    if !signer.is_signing() {
+        return Err(rc::KEY.at(CertifyX509::SIGN_HANDLE));
+    }
+    let scheme = select_scheme(&signer, cmd.in_scheme).map_err(|code| code.at(CertifyX509::IN_SCHEME))?;
+    let at = CertifyX509::PARTIAL_CERTIFICATE;
+    let partial = Partial::read(&cmd.partial_certificate).map_err(|NotDer| rc::VALUE.at(at))?;
+    partial.check(&object).map_err(|code| code.at(at))?;
+    let key = x509::public_key(&object).map_err(|code| code.at(CertifyX509::OBJECT_HANDLE))?;
+    let algorithm = partial.missing_algorithm(&signer, scheme);
+    let algorithm = algorithm.map_err(|code| code.at(CertifyX509::IN_SCHEME))?;
+    let mut serial = [0; 16];
+    tpm.rng.fill(&mut serial);
+    let added = Added { serial: unsigned(&serial), algorithm, key };
+    let tbs_digest = sized(&hash(scheme.hash_alg(), &[&partial.complete(&added)]));
+    let signature = tpm.sign(&signer, scheme, &tbs_digest)?;
+    let added_to_certificate = Tpm2bMaxBuffer::try_from(added.to_der())?;
+    Ok(CertifyX509Response { added_to_certificate, tbs_digest, signature })
 }
