@@ -189,7 +189,8 @@ pub(crate) fn ecc_parameters(_: &mut Tpm, cmd: EccParameters) -> Result<EccParam
         EccCurve::NistP192 | EccCurve::NistP224 | EccCurve::NistP256 => Some(HashAlg::Sha256),
         EccCurve::NistP384 => Some(HashAlg::Sha384),
         EccCurve::NistP521 => Some(HashAlg::Sha512),
-        EccCurve::BnP256 | EccCurve::Sm2P256 => None,
+        EccCurve::Sm2P256 => Some(HashAlg::Sm3_256),
+        EccCurve::BnP256 => None,
     };
     let parameters = TpmsAlgorithmDetailEcc {
         curve_id: cmd.curve_id,
