@@ -33,7 +33,7 @@ fn run(place: &Place, peer: &Peer) -> Result<Outcomes> {
     let tpm = peer.start(&place.results)?;
     let mut cargo = cargo(&tests);
     cargo.args(["--no-fail-fast", "--", "--test-threads=1"]).env("TEST_TCTI", tpm.tcti());
-    Ok(parse(&recorded(&mut cargo, &place.results, LIMIT)?))
+    Ok(parse(&recorded(&mut cargo, &place.results, LIMIT)?.1))
 }
 
 /// Brings the crate here through cargo and copies it out of cargo's registry, which is not ours to build in.

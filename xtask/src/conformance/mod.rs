@@ -6,6 +6,7 @@ mod outcome;
 mod peer;
 mod pytss;
 mod script;
+mod tools;
 
 use crate::{
     apt,
@@ -36,7 +37,8 @@ struct Suite {
     run: fn(&Place, &Peer) -> Result<Outcomes>,
 }
 
-const SUITES: &[Suite] = &[pytss::SUITE, esapi::SUITE, script::OPENSSL, script::PKCS11, script::CLEVIS];
+const SUITES: &[Suite] =
+    &[pytss::SUITE, esapi::SUITE, script::OPENSSL, script::PKCS11, script::CLEVIS, tools::SUITE];
 
 /// Where a suite works.
 struct Place {
@@ -44,6 +46,8 @@ struct Place {
     dir: PathBuf,
     /// For the reports of this suite against this TPM; empty at the start.
     results: PathBuf,
+    /// Upstream's sources, where the suite runs from those.
+    checkout: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -54,6 +58,9 @@ pub(crate) struct Args {
     /// Only this TPM, without a comparison
     #[arg(long, value_parser = ["sigillo", "swtpm"])]
     peer: Option<String>,
+    /// An upstream checkout of tpm2-tools at tag 5.4, for the suite of that name
+    #[arg(long, value_name = "DIR")]
+    tpm2_tools: Option<PathBuf>,
     /// This sigillo instead of a release build
     #[arg(long, value_name = "PROGRAM")]
     sigillo: Option<PathBuf>,
@@ -91,9 +98,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         peers.retain(|peer| peer.name == only);
     }
     let mut rows = Vec::new();
-    let chosen = |suite: &&Suite| args.only.is_empty() || args.only.iter().any(|name| name == suite.name);
-    for suite in SUITES.iter().filter(chosen) {
-        let outcomes = peers.iter().map(|peer| run_suite(suite, peer)).collect::<Result<Vec<_>>>()?;
+    let wanted = |suite: &&Suite| match args.only.as_slice() {
+        // Nothing is asked of a user who has no checkout.
+        [] => suite.name != tools::SUITE.name || args.tpm2_tools.is_some(),
+        only => only.iter().any(|name| name == suite.name),
+    };
+    for suite in SUITES.iter().filter(wanted) {
+        let outcomes = peers
+            .iter()
+            .map(|peer| run_suite(suite, peer, args.tpm2_tools.as_deref()))
+            .collect::<Result<Vec<_>>>()?;
         rows.push(Row { suite: suite.name, outcomes });
     }
     print_table(&peers, &rows);
@@ -107,7 +121,7 @@ pub(crate) fn step(context: &mut Context, report: &mut Report) -> Result<()> {
     let sigillo = Peer::sigillo(&context.sigillo()?, &work_dir("conformance/bin")?)?;
     let explained = Explained::read()?;
     for suite in SUITES.iter().filter(|suite| suite.quick) {
-        for (test, verdict) in run_suite(suite, &sigillo)?.iter() {
+        for (test, verdict) in run_suite(suite, &sigillo, None)?.iter() {
             match verdict {
                 Verdict::Passed => report.count_passed(),
                 Verdict::Failed if explained.contains(suite.name, test) => {}
@@ -121,15 +135,18 @@ pub(crate) fn step(context: &mut Context, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn run_suite(suite: &Suite, peer: &Peer) -> Result<Outcomes> {
+fn run_suite(suite: &Suite, peer: &Peer, checkout: Option<&Path>) -> Result<Outcomes> {
     println!("== {} against {}", suite.name, peer.name);
     apt::ensure(suite.packages)?;
     let started = Instant::now();
     let dir = work_dir(&format!("conformance/{}", suite.name))?;
     let results = dir.join(format!("results-{}", peer.name));
     empty(&results)?;
-    let outcomes = (suite.run)(&Place { dir, results: results.clone() }, peer)
-        .map_err(|why| format!("{} against {}: {why}", suite.name, peer.name))?;
+    let outcomes = (suite.run)(
+        &Place { dir, results: results.clone(), checkout: checkout.map(Path::to_path_buf) },
+        peer,
+    )
+    .map_err(|why| format!("{} against {}: {why}", suite.name, peer.name))?;
     if outcomes.is_empty() {
         return Err(format!("{} ran no test against {}; see {}", suite.name, peer.name, results.display()));
     }

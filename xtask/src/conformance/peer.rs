@@ -10,7 +10,7 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -130,8 +130,13 @@ fn free_ports() -> Result<u16> {
         .ok_or_else(|| "no two free TCP ports in a row".to_owned())
 }
 
-/// Runs a suite's program to its end with everything it prints in one file of `results`; returns that text.
-pub(super) fn recorded(command: &mut Command, results: &Path, limit: Duration) -> Result<String> {
+/// Runs a suite's program to its end with everything it prints in one file of `results`; returns how it
+/// ended and that text.
+pub(super) fn recorded(
+    command: &mut Command,
+    results: &Path,
+    limit: Duration,
+) -> Result<(ExitStatus, String)> {
     let path = results.join("output.txt");
     let file = File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     let copy = file.try_clone().map_err(|e| e.to_string())?;
@@ -143,7 +148,7 @@ pub(super) fn recorded(command: &mut Command, results: &Path, limit: Duration) -
         .spawn()
         .map_err(|e| format!("cannot run {}: {e}", command.get_program().to_string_lossy()))?;
     match sh::wait_within(&mut child, limit)? {
-        Some(_) => Ok(String::from_utf8_lossy(&sh::read_file(&path)?).into_owned()),
+        Some(status) => Ok((status, String::from_utf8_lossy(&sh::read_file(&path)?).into_owned())),
         None => Err(format!("still running after {} s; see {}", limit.as_secs(), path.display())),
     }
 }

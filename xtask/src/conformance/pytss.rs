@@ -34,7 +34,7 @@ fn run(place: &Place, peer: &Peer) -> Result<Outcomes> {
     let sources = install(&place.dir)?;
     let mut pytest = cmd(place.dir.join("venv/bin/python"), ["-m", "pytest", "-v", "--tb=short"]);
     pytest.args(["-p", "no:cacheprovider", "test"]).current_dir(sources).env("PATH", peer.path());
-    Ok(parse(&recorded(&mut pytest, &place.results, LIMIT)?))
+    Ok(parse(&recorded(&mut pytest, &place.results, LIMIT)?.1))
 }
 
 /// An environment of its own with the package built against Debian's libraries, and the sources for their tests.

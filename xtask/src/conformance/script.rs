@@ -65,7 +65,7 @@ fn run(place: &Place, peer: &Peer, script: &str) -> Result<Outcomes> {
     sh::write(&path, format!("{PRELUDE}\n{script}"))?;
     let mut bash = cmd("dbus-run-session", ["--", "bash"]);
     bash.arg(&path).current_dir(&dir).env("TCTI", tpm.tcti()).env("TLS_PORT", tpm.third_port()?.to_string());
-    Ok(parse(&recorded(&mut bash, &place.results, LIMIT)?))
+    Ok(parse(&recorded(&mut bash, &place.results, LIMIT)?.1))
 }
 
 /// `T: name ok` or `T: name FAIL`.
