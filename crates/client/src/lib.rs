@@ -88,6 +88,12 @@ impl<T: Transport> Client<T> {
         &mut self.transport
     }
 
+    /// The transport, for another use.
+    #[must_use]
+    pub fn into_transport(self) -> T {
+        self.transport
+    }
+
     /// Sends bytes as they are and returns the raw response.
     ///
     /// # Errors
