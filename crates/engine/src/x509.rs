@@ -219,10 +219,15 @@ pub(crate) fn public_key(object: &Object) -> Result<Vec<u8>, Fmt1> {
 }
 
 fn curve_oid(curve: EccCurve) -> Option<&'static [u8]> {
-    match curve {
-        EccCurve::NistP256 => Some(&[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07]),
-        EccCurve::NistP384 => Some(&[0x2B, 0x81, 0x04, 0x00, 0x22]),
-    }
+    Some(match curve {
+        EccCurve::NistP192 => &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x01],
+        EccCurve::NistP224 => &[0x2B, 0x81, 0x04, 0x00, 0x21],
+        EccCurve::NistP256 => &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07],
+        EccCurve::NistP384 => &[0x2B, 0x81, 0x04, 0x00, 0x22],
+        EccCurve::NistP521 => &[0x2B, 0x81, 0x04, 0x00, 0x23],
+        EccCurve::Sm2P256 => &[0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01, 0x82, 0x2D],
+        EccCurve::BnP256 => return None,
+    })
 }
 
 /// AlgorithmIdentifier of a signature by `signer`; `None` if nobody has given it one.
@@ -272,7 +277,13 @@ fn algorithm(signer: &Object, scheme: SigScheme) -> Option<Vec<u8>> {
             };
             Some(element(tag::SEQUENCE, &[&oid(&body)]))
         }
-        SigScheme::Hmac { .. } => None,
+        SigScheme::Sm2 { hash_alg: HashAlg::Sm3_256 } => {
+            Some(element(tag::SEQUENCE, &[&oid(&[0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01, 0x83, 0x75])]))
+        }
+        SigScheme::Sm2 { .. }
+        | SigScheme::Ecdaa { .. }
+        | SigScheme::EcSchnorr { .. }
+        | SigScheme::Hmac { .. } => None,
     }
 }
 

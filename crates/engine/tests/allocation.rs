@@ -20,7 +20,10 @@ use sigillo_types::{
         EvictControl, GetCapability, GetRandom, NvDefineSpace, NvRead, NvWrite, PcrExtend, PcrRead, ReadClock,
     },
     constants::{Capability, SessionType},
-    handles::{Hierarchy, NvAuthHandle, NvIndexHandle, PcrHandle, PersistentHandle, ProvisionHandle, rh},
+    handles::{
+        Hierarchy, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle, PcrHandle, PersistentHandle,
+        ProvisionHandle, rh,
+    },
     structures::{
         PcrSelect, Tpm2bNvPublic, TpmlDigestValues, TpmlPcrSelection, TpmsNvPublic, TpmsPcrSelection, TpmtHa,
     },
@@ -66,7 +69,7 @@ const INDEX: u32 = 0x0150_0000;
 
 fn define(number: u32, data_size: u16) -> NvDefineSpace {
     let nv_public = TpmsNvPublic {
-        nv_index: NvIndexHandle::new(INDEX + number).unwrap(),
+        nv_index: NvLegacyIndexHandle::new(INDEX + number).unwrap(),
         name_alg: HashAlg::Sha256,
         attributes: TpmaNv::OWNERREAD | TpmaNv::OWNERWRITE,
         auth_policy: Tpm2bDigest::default(),
