@@ -1,9 +1,10 @@
 //! A TPM with its storage and its run state: what the channels act on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 pub use sigillo_engine::Profile;
-use sigillo_engine::{Pending, RestoreError, Tpm};
+use sigillo_engine::{EntropyUnavailable, Pending, RestoreError, Tpm};
 use zeroize::Zeroizing;
 
 use crate::blob::{self, BlobError, BlobKeys};
@@ -66,6 +67,15 @@ impl Default for Options {
 pub fn profile(name: &str) -> Result<Profile, String> {
     let names = || Profile::names().join(", ");
     Profile::named(name).ok_or_else(|| format!("there is no TPM profile {name:?}; there are {}", names()))
+}
+
+/// The permanent state of a new TPM that no machine has: for a store that is made together with its TPM.
+///
+/// # Errors
+/// The operating system gave no entropy.
+pub fn manufactured(profile: Profile) -> Result<Zeroizing<Vec<u8>>, EntropyUnavailable> {
+    let mut host = SystemHost::new(Arc::default());
+    Ok(Tpm::manufacture(profile, &mut host)?.permanent_state())
 }
 
 /// State blobs set for the next INIT.

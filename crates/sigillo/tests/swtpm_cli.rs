@@ -259,6 +259,12 @@ fn a_link_named_swtpm_is_started_as_test_suites_start_swtpm() {
     assert!(wait(&mut child).success());
 }
 
+/// A store with a TPM in it, as `tpm add` makes it.
+fn furnished(path: &std::path::Path, options: &CreateOptions) {
+    let state = sigillo_server::machine::manufactured(sigillo_server::machine::Profile::pc_client()).unwrap();
+    Store::create(path, options).unwrap().commit(&state).unwrap();
+}
+
 /// What `vm start` gives a worker.
 struct Worker {
     child: std::process::Child,
@@ -297,13 +303,13 @@ fn worker_alone(dir: &std::path::Path, uuid: &str, password: Option<&[u8]>, more
 }
 
 #[test]
-fn a_worker_makes_its_tpm_in_an_empty_store_and_ends_with_its_client() {
+fn a_worker_serves_the_tpm_in_its_store_and_ends_with_its_client() {
     let dir = tempfile::tempdir().unwrap();
     let uuid = uuid::Uuid::parse_str(UUID).unwrap();
     let password = Secret::random_text().unwrap();
     let options =
         CreateOptions::new(*uuid.as_bytes(), Key::Password(password.clone()), KeyId::random().unwrap());
-    drop(Store::create(&dir.path().join("tpm.store"), &options).unwrap());
+    furnished(&dir.path().join("tpm.store"), &options);
 
     for _ in 0..2 {
         let mut worker = worker(dir.path(), UUID, Some(password.expose()));
@@ -331,7 +337,7 @@ fn a_worker_gives_no_open_state_away_and_takes_none() {
     let password = Secret::random_text().unwrap();
     let options =
         CreateOptions::new(*uuid.as_bytes(), Key::Password(password.clone()), KeyId::random().unwrap());
-    drop(Store::create(&dir.path().join("tpm.store"), &options).unwrap());
+    furnished(&dir.path().join("tpm.store"), &options);
     let open = tempfile::tempdir().unwrap();
     let other = Tpm::start(open.path(), &[]);
     let mut other = other.control();
@@ -370,7 +376,7 @@ fn a_worker_whose_starter_is_gone_ends() {
     let dir = tempfile::tempdir().unwrap();
     let uuid = uuid::Uuid::parse_str(UUID).unwrap();
     let options = CreateOptions::new(*uuid.as_bytes(), Key::None, KeyId::random().unwrap());
-    drop(Store::create(&dir.path().join("tpm.store"), &options).unwrap());
+    furnished(&dir.path().join("tpm.store"), &options);
     let mut worker = worker_alone(dir.path(), UUID, None, &["--client-within", "1"]);
     assert_eq!(worker.said, "ready\n");
     assert!(wait(&mut worker.child).success());
@@ -410,17 +416,19 @@ fn a_worker_says_why_it_does_not_serve() {
     };
     refused(UUID, Some(b"secret"), "no TPM store");
     let key = Key::Password(Secret::from_slice(b"secret"));
-    drop(Store::create(&path, &CreateOptions::new(*uuid.as_bytes(), key, KeyId::random().unwrap())).unwrap());
+    furnished(&path, &CreateOptions::new(*uuid.as_bytes(), key, KeyId::random().unwrap()));
     let before = std::fs::read(&path).unwrap();
     refused(UUID, Some(b"another"), "password");
     refused(UUID, None, "no password was given");
     refused("00000000-0000-0000-0000-000000000001", Some(b"secret"), "another VM");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     std::fs::remove_file(&path).unwrap();
-    drop(
-        Store::create(&path, &CreateOptions::new(*uuid.as_bytes(), Key::None, KeyId::random().unwrap()))
-            .unwrap(),
-    );
+    let options = CreateOptions::new(*uuid.as_bytes(), Key::None, KeyId::random().unwrap());
+    drop(Store::create(&path, &options).unwrap());
+    // Whoever put back a copy from before the TPM was made would get another one.
+    refused(UUID, None, "holds no TPM");
+    std::fs::remove_file(&path).unwrap();
+    furnished(&path, &options);
     refused(UUID, Some(b"secret"), "not encrypted");
     let mut open = worker(dir.path(), UUID, None);
     assert_eq!(open.said, "ready\n");

@@ -7,7 +7,7 @@ use crate::{
     firmware::Keys,
 };
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName};
-use sigillo_store::{CreateOptions, Key, Store};
+use sigillo_store::{CreateOptions, Key, Secret, Store};
 use std::{fs, os::unix::fs::FileTypeExt, path::PathBuf};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -21,6 +21,9 @@ pub struct AddTpm {
     pub keys: Keys,
     /// The TPM's profile by its name; `None` is the default of whoever makes the TPM.
     pub profile: Option<String>,
+    /// The new TPM, as its process stores it. It is in the store from the first moment on: an old copy of the store then
+    /// holds this TPM, or a state of it, and never nothing.
+    pub state: Secret,
 }
 
 /// What adding a TPM did, for the person who asked.
@@ -85,8 +88,11 @@ pub fn add_tpm(vm: &mut Bundle, keychain: &dyn Keychain, options: &AddTpm) -> Re
     keychain.insert_new(&record).map_err(|e| setup(e.to_string()))?;
     let mut undo = Undo { keychain, record: record.name, store: None, vars: None, armed: true };
     let create = CreateOptions::new(*uuid.as_bytes(), Key::Password(record.secret.clone()), record.key_id);
-    Store::create(&store, &create).map_err(|e| Error::Store { name: name.clone(), why: e.to_string() })?;
+    let failed = |why: String| Error::Store { name: name.clone(), why };
+    let mut made = Store::create(&store, &create).map_err(|e| failed(e.to_string()))?;
     undo.store = Some(store.clone());
+    made.commit(options.state.expose()).map_err(|e| failed(e.to_string()))?;
+    drop(made);
     let vars = vm.path().join(VARS);
     undo.vars = Some((vars.clone(), fs::read(&vars).map_err(|e| Error::io("read", &vars, e))?));
     replace_file(&vars, &variables, 0o600)?;

@@ -81,9 +81,6 @@ pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey
     command.arg("--log-fd").arg(inherited.give(log.into()).map_err(system)?);
     command.arg("--ready-fd").arg(inherited.give(ready_child).map_err(system)?);
     command.arg("--terminate");
-    if let Some(profile) = &tpm.profile {
-        command.arg("--profile").arg(profile);
-    }
     command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     // A group of its own: a Ctrl-C meant for the terminal does not end a guest's TPM before the guest.
     let child = command.process_group(0).spawn();
@@ -182,7 +179,7 @@ mod tests {
             interface: Interface::Crb,
             store: "tpm.store".to_owned(),
             encrypted: true,
-            profile: Some("ptp-1.07".to_owned()),
+            profile: None,
         });
         vm.set_config(config).unwrap();
         let run = vm.run_dir(true).unwrap();
@@ -201,7 +198,6 @@ mod tests {
         let said = fs::read_to_string(dir.path().join("args")).unwrap()
             + &fs::read_to_string(dir.path().join("env")).unwrap();
         assert!(said.contains("--store-name tpm.store") && said.contains("--terminate"), "{said}");
-        assert!(said.contains("--profile ptp-1.07"), "{said}");
         assert!(!said.contains("the-password"), "{said}");
         let process = worker.process();
         worker.end(Duration::ZERO);

@@ -3,7 +3,7 @@ mod common;
 
 use common::{Fixture, files, options};
 use sigillo_keychain::{Keychain, Record, RecordName};
-use sigillo_store::Store;
+use sigillo_store::{Key, Store};
 use sigillo_vm::{Accelerator, Create, Firmware, Guest, Home, Interface, Status, add_tpm};
 use std::{fs, path::PathBuf};
 
@@ -87,6 +87,8 @@ fn adding_a_tpm_makes_an_encrypted_store_a_record_and_secure_boot() {
     assert!(!info.is_unencrypted());
     assert_eq!(info.key_ids, [record.key_id]);
     assert!(info.is_for_vm(config.uuid.as_bytes()));
+    let store = Store::open(&vm.store_path().unwrap(), &Key::Password(record.secret)).unwrap();
+    assert_eq!(store.state(), b"a TPM");
     let vars = fs::read(vm.path().join("firmware-vars.fd")).unwrap();
     assert_eq!(vars, fs::read("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd").unwrap());
 }

@@ -1,7 +1,7 @@
 //! `sigillo vm create`.
 use super::{Done, Failure, keychain, tpm};
 use clap::ValueEnum;
-use sigillo_vm::{Accelerator, AddTpm, Create, Firmware, Guest, Home, Interface, Keys, add_tpm};
+use sigillo_vm::{Accelerator, Create, Firmware, Guest, Home, Interface, Keys};
 use std::{path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
@@ -90,13 +90,13 @@ pub(crate) fn run(home: &Home, args: Args) -> Done {
     println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
     if let Some(keychain) = keychain {
         println!("Windows 11 needs a TPM: adding it");
-        let options = AddTpm { interface: Interface::Crb, keys: Keys::Microsoft, profile: args.tpm_profile };
-        match add_tpm(&mut vm, &keychain, &options) {
+        let profile = args.tpm_profile;
+        match tpm::add(&mut vm, &keychain, Interface::Crb, Keys::Microsoft, profile) {
             Ok(added) => tpm::say_added(vm.name(), &added),
             Err(error) => {
                 // A Windows 11 VM without its TPM is not what was asked for.
                 vm.delete()?;
-                return Err(error.into());
+                return Err(error);
             }
         }
     }

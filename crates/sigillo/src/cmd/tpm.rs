@@ -1,7 +1,10 @@
 //! `sigillo vm tpm add`, also as `sigillo tpm add`.
-use super::{Done, keychain};
+use super::{Done, Failure, keychain};
 use clap::{Subcommand, ValueEnum};
-use sigillo_vm::{AddTpm, Home, Interface, Keys, TpmAdded, add_tpm};
+use sigillo_keychain::SystemKeychain;
+use sigillo_server::machine;
+use sigillo_store::Secret;
+use sigillo_vm::{AddTpm, Bundle, Home, Interface, Keys, TpmAdded, add_tpm};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
@@ -39,15 +42,33 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
         InterfaceArg::Crb => Interface::Crb,
         InterfaceArg::Tis => Interface::Tis,
     };
-    let options = AddTpm { interface, keys: args.secure_boot_keys, profile: args.tpm_profile };
-    let added = add_tpm(&mut vm, &keychain::system()?, &options)?;
+    let keychain = keychain::system()?;
+    let added = add(&mut vm, &keychain, interface, args.secure_boot_keys, args.tpm_profile)?;
     say_added(vm.name(), &added);
     Ok(ExitCode::SUCCESS)
 }
 
 /// The name of a profile that there is.
 pub(crate) fn profile(name: &str) -> Result<String, String> {
-    sigillo_server::machine::profile(name).map(|profile| profile.name().to_owned())
+    machine::profile(name).map(|profile| profile.name().to_owned())
+}
+
+/// Makes a TPM and gives it to a VM.
+pub(crate) fn add(
+    vm: &mut Bundle,
+    keychain: &SystemKeychain,
+    interface: Interface,
+    keys: Keys,
+    profile: Option<String>,
+) -> Result<TpmAdded, Failure> {
+    let made_as = match &profile {
+        Some(name) => machine::profile(name).map_err(|why| Failure::new("SIG_ERR_TPM_PROFILE", why))?,
+        None => machine::Options::default().profile,
+    };
+    let state = machine::manufactured(made_as)
+        .map_err(|error| Failure::new("SIG_ERR_NO_ENTROPY", error.to_string()))?;
+    let state = Secret::from_slice(&state);
+    Ok(add_tpm(vm, keychain, &AddTpm { interface, keys, profile, state })?)
 }
 
 pub(crate) fn say_added(name: &str, added: &TpmAdded) {

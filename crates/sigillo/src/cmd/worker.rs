@@ -3,13 +3,12 @@
 //! ```text
 //! sigillo worker --store-dir-fd N --store-name NAME [--key-fd N] --ctrl-fd N --vm-uuid UUID
 //!                [--log-fd N] [--log-level N] [--ready-fd N] [--seccomp kill|log|none] [--terminate]
-//!                [--client-within SECONDS] [--profile NAME]
+//!                [--client-within SECONDS]
 //! ```
 //! - `--key-fd`: the store's password, read to its end. Without it the store must be unencrypted.
 //! - `--ctrl-fd`: a listening stream socket for the control channel; the data channel comes by SET_DATAFD.
-//! - `--vm-uuid`: the store must have been made for this VM. An empty store gets a new TPM at the first INIT.
+//! - `--vm-uuid`: the store must have been made for this VM, and hold its TPM: none is made here.
 //! - `--ready-fd`: gets `ready\n` once clients are served, or one line that says why not.
-//! - `--profile`: what a new TPM is.
 //! - `--terminate`: the process ends when the control client leaves.
 //! - `--client-within`: it ends when none comes so long, which is when its starter was killed before it started QEMU.
 //!
@@ -74,9 +73,6 @@ struct Args {
     /// End when no control client comes within so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     client_within: u64,
-    /// What a new TPM is
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
 }
 
 /// What a forbidden system call does.
@@ -155,6 +151,11 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
             args.vm_uuid
         ));
     }
+    if persist.store().state().is_empty() {
+        return Err("the TPM store holds no TPM: it is a copy from before its TPM was made, and a new TPM would be another \
+                    one to the guest; the guest was not started and nothing was changed; put the VM's own store back"
+            .to_owned());
+    }
     super::swtpm::report(&persist, &log);
     let control = Listener::new(fds::inherited(args.ctrl_fd).map_err(text)?).map_err(text)?;
     let signals = EndSignals::catch().map_err(text)?;
@@ -164,9 +165,6 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
     let mut options = machine::Options::default();
     options.keys.state = key;
     options.keys.migration = persist.store().outside_key(b"state blob").map(KeyMaterial::Random);
-    if let Some(name) = &args.profile {
-        options.profile = machine::profile(name)?;
-    }
     let setup = Setup {
         options,
         behaviour: Behaviour {
