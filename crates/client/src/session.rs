@@ -10,7 +10,7 @@ use sigillo_types::{
     commands::StartAuthSession,
     constants::SessionType,
     handles::{EntityHandle, ObjectHandle, rh},
-    structures::SymDef,
+    structures::{SymDef, SymDefObject},
 };
 use zeroize::Zeroizing;
 
@@ -188,13 +188,15 @@ impl Session {
         let key = Zeroizing::new([self.key.as_slice(), trimmed(auth)].concat());
         match self.symmetric {
             Some(SymDef::Xor(hash)) => sym::xor_obfuscate(hash, &key, newer, older, data),
-            Some(SymDef::Aes { key_bits, .. }) => {
-                let bits = u32::from(key_bits.bits());
-                let material = kdfa(self.auth_hash, &key, b"CFB", newer, older, bits + 128);
-                let Some((key, iv)) = material.split_last_chunk::<16>() else { return };
-                let done =
-                    if encrypt { sym::cfb_encrypt(key, iv, data) } else { sym::cfb_decrypt(key, iv, data) };
-                debug_assert!(done.is_ok());
+            Some(symmetric) => {
+                let Some(cipher) = symmetric.block_cipher().map(SymDefObject::cipher) else { return };
+                // A key and a block have at most 384 bits.
+                let bits = u32::try_from((cipher.key_size() + cipher.block_size()) * 8).unwrap_or(0);
+                let material = kdfa(self.auth_hash, &key, b"CFB", newer, older, bits);
+                let Some((key, iv)) = material.split_at_checked(cipher.key_size()) else { return };
+                let crypt = if encrypt { sym::cfb_encrypt } else { sym::cfb_decrypt };
+                let done = crypt(cipher, key, iv, data);
+                debug_assert!(done.is_ok(), "the sizes are those of the cipher");
             }
             None => {}
         }

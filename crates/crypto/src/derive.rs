@@ -40,10 +40,14 @@
 //!
 //! [`ecc`] draws eight octets more than the order n has, takes the number modulo n - 1 and adds 1 (FIPS 186-5,
 //! A.2.1). [`octets`] (symmetric keys, HMAC keys, seedValue) is the draw itself.
+//!
+//! [`cipher_key`] is [`octets`] too; of TDES the lowest bit of each octet is then set to odd parity, and a key that is weak or whose
+//! neighbouring DES keys are equal is thrown away for the next draw.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
+use sigillo_types::alg::BlockCipher;
 use zeroize::Zeroizing;
 
 use crate::backend::bignum;
@@ -51,7 +55,7 @@ use crate::drbg::Drbg;
 use crate::ecc::{EcPrivate, scalar_with_extra_bits};
 use crate::kdf::kdfa;
 use crate::rsa::{RsaPrivate, is_key_size};
-use crate::{EccCurve, Error, HashAlg, Rng};
+use crate::{EccCurve, Error, HashAlg, Rng, sym};
 
 mod trial;
 
@@ -102,6 +106,20 @@ pub fn octets(drbg: &mut dyn Rng, len: usize) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(vec![0; len]);
     drbg.fill(&mut out);
     out
+}
+
+/// A key for a block cipher.
+#[must_use]
+pub fn cipher_key(generator: &mut dyn Rng, cipher: BlockCipher) -> Zeroizing<Vec<u8>> {
+    loop {
+        let mut key = octets(generator, cipher.key_size());
+        if matches!(cipher, BlockCipher::Tdes(_)) {
+            sym::set_odd_parity(&mut key);
+        }
+        if sym::is_strong_key(cipher, &key) {
+            return key;
+        }
+    }
 }
 
 /// The first acceptable candidate.

@@ -9,7 +9,7 @@ use core::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::backend::aes::Aes256Key;
+use crate::backend::block::Aes256Key;
 use crate::{Error, Rng};
 
 /// Octets of key and counter together: SP 800-90A's seedlen.

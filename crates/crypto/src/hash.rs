@@ -35,6 +35,13 @@ impl Digest {
     fn zeroed(len: usize) -> Self {
         Self { bytes: [0; MAX_DIGEST], len: len.min(MAX_DIGEST) }
     }
+
+    /// A digest or MAC of these octets, [`MAX_DIGEST`] of them at most.
+    pub(crate) fn of(octets: &[u8]) -> Self {
+        let mut digest = Self::zeroed(octets.len());
+        digest.bytes[..digest.len].copy_from_slice(&octets[..digest.len]);
+        digest
+    }
 }
 
 impl Deref for Digest {
@@ -75,7 +82,7 @@ pub fn hash(alg: HashAlg, data: &[&[u8]]) -> Digest {
     hasher.finish()
 }
 
-/// A saved [`Hasher`] or [`crate::hmac::Hmac`], zeroised when dropped. It may have come from outside:
+/// A saved [`Hasher`], [`crate::hmac::Hmac`] or [`crate::cmac::Cmac`], zeroised when dropped. It may have come from outside:
 /// importing it is what checks it.
 ///
 /// The form of a hash is ours and versioned: one octet of version (1), the TPM_ALG_ID in two, the number

@@ -14,6 +14,7 @@
 extern crate alloc;
 
 mod backend;
+pub mod cmac;
 pub mod derive;
 pub mod drbg;
 pub mod ecc;

@@ -7,7 +7,8 @@ use sigillo_crypto::hash::{Hasher, hash};
 use sigillo_crypto::hmac::hmac;
 use sigillo_crypto::kdf::{kdfa, kdfe};
 use sigillo_crypto::rsa::{RsaPublic, pkcs1_verify};
-use sigillo_crypto::{Error, HashAlg, derive, sym};
+use sigillo_crypto::{HashAlg, derive, sym};
+use sigillo_types::alg::{BlockCipher, CipherMode};
 use support::{hex, records};
 
 /// The digest of the example message of FIPS 180-4, FIPS 202's examples and GB/T 32905, A.1, and a digest over the digests of the messages of 0 to 300 octets 0, 1, 2, ...
@@ -179,23 +180,17 @@ fn aes_cfb_gives_the_published_answers_at_every_length() {
     let iv: [u8; 16] = std::array::from_fn(|i| u8::try_from(i).unwrap());
     for (key, cipher) in CFB {
         let (key, cipher) = (hex(key), hex(cipher));
+        let aes = BlockCipher::ALL
+            .into_iter()
+            .find(|alg| matches!(alg, BlockCipher::Aes(_)) && alg.key_size() == key.len());
+        let key = sym::Cipher::new(aes.unwrap(), &key).unwrap();
         for len in 0..=plain.len() {
             let mut data = plain[..len].to_vec();
-            sym::cfb_encrypt(&key, &iv, &mut data).unwrap();
+            key.encrypt(CipherMode::Cfb, &mut iv.clone(), &mut data).unwrap();
             assert_eq!(data, cipher[..len]);
-            sym::cfb_decrypt(&key, &iv, &mut data).unwrap();
+            key.decrypt(CipherMode::Cfb, &mut iv.clone(), &mut data).unwrap();
             assert_eq!(data, plain[..len]);
         }
-    }
-}
-
-#[test]
-fn aes_keys_of_other_lengths_are_refused_and_change_nothing() {
-    for len in [0, 1, 15, 17, 31, 33, 64] {
-        let mut data = [7; 20];
-        assert_eq!(sym::cfb_encrypt(&vec![1; len], &[0; 16], &mut data), Err(Error::BadSize));
-        assert_eq!(sym::cfb_decrypt(&vec![1; len], &[0; 16], &mut data), Err(Error::BadSize));
-        assert_eq!(data, [7; 20]);
     }
 }
 

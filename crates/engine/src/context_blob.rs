@@ -12,6 +12,7 @@ use sigillo_crypto::{
 };
 use sigillo_types::{
     Fmt1, Marshal, Rc, Reader, Unmarshal,
+    alg::{AesKeyBits, BlockCipher},
     buffers::{Tpm2bContextData, Tpm2bDigest},
     handles::{Hierarchy, SavedHandle},
     rc,
@@ -21,7 +22,9 @@ use zeroize::Zeroizing;
 
 use crate::ticket::CONTEXT_HASH;
 
-/// Of AES-256.
+/// What encrypts contexts, whatever the profile: nobody else looks inside.
+const CIPHER: BlockCipher = BlockCipher::Aes(AesKeyBits::Aes256);
+/// Of the cipher.
 const KEY_BITS: u32 = 256;
 /// Octets of the IV, in front of what is encrypted.
 const IV_SIZE: usize = 16;
@@ -82,7 +85,7 @@ impl Tpm {
         minicbor::encode(value, &mut *data).map_err(|_| rc::SIZE)?;
         let mut iv = [0; IV_SIZE];
         self.rng.fill(&mut iv);
-        cfb_encrypt(&self.context_key(tag), &iv, &mut data).map_err(|_| rc::SIZE)?;
+        cfb_encrypt(CIPHER, &self.context_key(tag), &iv, &mut data).map_err(|_| rc::SIZE)?;
         let encrypted = [&iv[..], &data[..]].concat();
         let mut blob = Vec::with_capacity(2 + Tpm2bDigest::MAX + encrypted.len());
         Tpm2bDigest::new(&self.context_integrity(tag, &encrypted))?.marshal(&mut blob);
@@ -118,7 +121,7 @@ impl Tpm {
         let mut data = Zeroizing::default();
         let decrypted = r.rest().split_first_chunk::<IV_SIZE>().is_some_and(|(iv, encrypted)| {
             data = Zeroizing::new(encrypted.to_vec());
-            cfb_decrypt(&self.context_key(tag), iv, &mut data).is_ok()
+            cfb_decrypt(CIPHER, &self.context_key(tag), iv, &mut data).is_ok()
         });
         let value = data
             .split_first_chunk()

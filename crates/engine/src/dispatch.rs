@@ -4,7 +4,8 @@ use crate::{Tpm, commands};
 use alloc::vec::Vec;
 use sigillo_types::{
     Rc, cc,
-    command::{CommandSpec, Response},
+    command::{Command, CommandSpec, Response},
+    commands::{Hmac, HmacStart},
 };
 
 /// A handler behind the raw handles and parameters.
@@ -75,14 +76,30 @@ pub(crate) fn find(code: u32) -> Option<&'static Entry> {
     BY_CODE.get(index).copied().flatten()
 }
 
-/// The declarations of the implemented commands, for documentation and clients.
+/// Older declarations of a code that another command has taken over: that one does all they say. Part 3, 15.6.
+const TAKEN_OVER: &[&CommandSpec] = &[Hmac::SPEC, HmacStart::SPEC];
+
+/// The declarations of the implemented commands, for documentation and clients. Two of them can have one code.
 pub fn implemented() -> impl Iterator<Item = &'static CommandSpec> {
-    all().map(|entry| entry.spec)
+    all().map(|entry| entry.spec).chain(TAKEN_OVER.iter().copied())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_took_a_code_over_has_the_same_table() {
+        for old in TAKEN_OVER {
+            let new = find(old.code).unwrap().spec;
+            assert!(old.name != new.name && old.attributes() == new.attributes(), "{}", old.name);
+            assert_eq!(old.handles.len(), new.handles.len());
+            assert_eq!(old.authorizations(), new.authorizations());
+            let sizes =
+                |spec: &CommandSpec| spec.parameters.iter().map(|field| field.sized).collect::<Vec<_>>();
+            assert_eq!(sizes(old), sizes(new));
+        }
+    }
 
     #[test]
     fn every_implemented_command_is_found_by_its_code() {

@@ -11,15 +11,16 @@ use sigillo_engine::Tpm;
 use sigillo_sample::{Random, rough};
 use sigillo_types::{
     EccCurve, HashAlg, Rc,
-    attributes::TpmaNv,
+    alg::{AesKeyBits, CipherMode},
+    attributes::{TpmaNv, TpmaObject},
     buffers::{
-        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bOperand, Tpm2bPublicKeyRsa, Tpm2bRsaMessage,
-        Tpm2bSensitiveData,
+        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bIv, Tpm2bMaxBuffer, Tpm2bOperand, Tpm2bPublicKeyRsa,
+        Tpm2bRsaMessage, Tpm2bSensitiveData,
     },
     commands::{
-        ActivateCredential, Certify, Create, CreatePrimary, FlushContext, HashSequenceStart, Load,
-        NvDefineSpace, NvWrite, PcrRead, PolicyNv, Quote, ReadPublic, RsaDecrypt, RsaEncrypt, SelfTest, Sign,
-        Unseal,
+        ActivateCredential, Certify, Create, CreatePrimary, EncryptDecrypt2, FlushContext, HashSequenceStart,
+        Load, NvDefineSpace, NvWrite, PcrRead, PolicyNv, Quote, ReadPublic, RsaDecrypt, RsaEncrypt, SelfTest,
+        Sign, Unseal,
     },
     constants::{Operation, StartupType},
     handles::{
@@ -28,9 +29,9 @@ use sigillo_types::{
     },
     rc,
     structures::{
-        EccScheme, PcrSelect, RsaDecryptScheme, RsaScheme, SigScheme, Tpm2bNvPublic, Tpm2bPublic,
-        Tpm2bSensitiveCreate, TpmlPcrSelection, TpmsNvPublic, TpmsPcrSelection, TpmsSensitiveCreate,
-        TpmtPublic, TpmtTkHashcheck,
+        EccScheme, PcrSelect, PublicId, PublicParms, RsaDecryptScheme, RsaScheme, SigScheme, SymDefObject,
+        Tpm2bNvPublic, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlPcrSelection, TpmsNvPublic, TpmsPcrSelection,
+        TpmsSensitiveCreate, TpmsSymcipherParms, TpmtPublic, TpmtTkHashcheck,
     },
 };
 
@@ -508,6 +509,48 @@ fn policy_nv_compares_as_numbers_do() {
                 let answered = tpm.call(&compare).map(drop).map_err(|error| error.rc());
                 let expected = if holds { Ok(()) } else { Err(Some(rc::POLICY)) };
                 assert_eq!(answered, expected, "{a} {operation:?} {b}");
+            }
+        }
+    }
+}
+
+/// CVE-2021-3446 and CVE-2026-21444: EncryptDecrypt gave the IV back that it had been given, so that messages in pieces repeated keystream.
+#[test]
+fn a_message_encrypted_in_pieces_is_encrypted_as_a_whole() {
+    let mut tpm = started();
+    let sym = SymDefObject::Aes { key_bits: AesKeyBits::Aes256, mode: None };
+    let public = TpmtPublic {
+        name_alg: Some(HashAlg::Sha256),
+        object_attributes: TpmaObject::USER_WITH_AUTH
+            | TpmaObject::SENSITIVE_DATA_ORIGIN
+            | TpmaObject::SIGN
+            | TpmaObject::DECRYPT,
+        auth_policy: Tpm2bDigest::default(),
+        parameters: PublicParms::SymCipher(TpmsSymcipherParms { sym }),
+        unique: PublicId::SymCipher(Tpm2bDigest::default()),
+    };
+    let key_handle = primary(&mut tpm, Hierarchy::Owner, public);
+    let message: Vec<u8> = (0..200u8).collect();
+    for mode in [CipherMode::Ctr, CipherMode::Ofb, CipherMode::Cbc, CipherMode::Cfb] {
+        let message = if mode.takes_whole_blocks() { &message[..192] } else { &message[..] };
+        for decrypt in [false, true] {
+            let mut run = |iv_in: Tpm2bIv, data: &[u8]| {
+                let in_data = Tpm2bMaxBuffer::new(data).expect("a piece");
+                let done =
+                    tpm.call(&EncryptDecrypt2 { key_handle, in_data, decrypt, mode: Some(mode), iv_in });
+                done.map(|done| (done.out_data.to_vec(), done.iv_out)).expect("done")
+            };
+            let first = Tpm2bIv::from([7; 16]);
+            let (whole, end) = run(first.clone(), message);
+            for blocks in 1..12 {
+                let (mut iv, mut pieces) = (first.clone(), Vec::new());
+                for piece in message.chunks(blocks * 16) {
+                    let (out, next) = run(iv.clone(), piece);
+                    assert_ne!(next, iv, "{mode:?}");
+                    pieces.extend(out);
+                    iv = next;
+                }
+                assert_eq!((pieces, &iv), (whole.clone(), &end), "{mode:?} {blocks}");
             }
         }
     }

@@ -1,6 +1,11 @@
 //! Algorithm identifiers and the interface types over them. Part 2, 6.3, 6.4 and 9.31 to 9.41.
 
-use crate::derive::{Marshal, Unmarshal};
+use crate::{
+    Fmt1,
+    derive::{Marshal, Unmarshal},
+    marshal::{self, Bytes, Nullable, Reader},
+    rc,
+};
 
 /// TPMI_ALG_HASH. `Option<HashAlg>` is `TPMI_ALG_HASH+`. Part 2, 9.31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
@@ -258,11 +263,13 @@ impl ObjectType {
     }
 }
 
-/// TPMI_ALG_SYM_MODE and TPMI_ALG_CIPHER_MODE, which differ in CMAC only. `None` is TPM_ALG_NULL. Part 2, 9.35 and 9.41.
+/// TPMI_ALG_SYM_MODE: what a cipher is for. `None` is TPM_ALG_NULL. Part 2, 9.35.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
 #[tpm(repr = u16, error = MODE, null = 0x0010, gate = algorithm)]
 #[repr(u16)]
 pub enum SymMode {
+    /// TPM_ALG_CMAC: not encryption but authentication.
+    Cmac = id::CMAC,
     /// TPM_ALG_CTR.
     Ctr = id::CTR,
     /// TPM_ALG_OFB.
@@ -280,6 +287,93 @@ impl SymMode {
     #[must_use]
     pub const fn id(self) -> u16 {
         self as u16
+    }
+
+    /// The mode as one of encryption; `None` for CMAC.
+    #[must_use]
+    pub const fn cipher_mode(self) -> Option<CipherMode> {
+        match self {
+            Self::Cmac => None,
+            Self::Ctr => Some(CipherMode::Ctr),
+            Self::Ofb => Some(CipherMode::Ofb),
+            Self::Cbc => Some(CipherMode::Cbc),
+            Self::Cfb => Some(CipherMode::Cfb),
+            Self::Ecb => Some(CipherMode::Ecb),
+        }
+    }
+}
+
+/// TPMI_ALG_CIPHER_MODE: how a cipher encrypts. `None` is TPM_ALG_NULL. Part 2, 9.41.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = MODE, null = 0x0010, gate = algorithm)]
+#[repr(u16)]
+pub enum CipherMode {
+    /// TPM_ALG_CTR.
+    Ctr = id::CTR,
+    /// TPM_ALG_OFB.
+    Ofb = id::OFB,
+    /// TPM_ALG_CBC.
+    Cbc = id::CBC,
+    /// TPM_ALG_CFB.
+    Cfb = id::CFB,
+    /// TPM_ALG_ECB.
+    Ecb = id::ECB,
+}
+
+impl CipherMode {
+    /// Every mode, in the order of their identifiers.
+    pub const ALL: [Self; 5] = [Self::Ctr, Self::Ofb, Self::Cbc, Self::Cfb, Self::Ecb];
+
+    /// Whether data must be whole blocks.
+    #[must_use]
+    pub const fn takes_whole_blocks(self) -> bool {
+        match self {
+            Self::Cbc | Self::Ecb => true,
+            Self::Ctr | Self::Ofb | Self::Cfb => false,
+        }
+    }
+}
+
+/// TPMI_ALG_MAC_SCHEME: a hash for HMAC, or a MAC of block ciphers. `None` is TPM_ALG_NULL. Part 2, 9.40.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MacScheme {
+    /// TPM_ALG_CMAC.
+    Cmac,
+    /// HMAC with this hash.
+    Hmac(HashAlg),
+}
+
+impl marshal::Marshal for MacScheme {
+    fn marshal(&self, out: &mut Bytes) {
+        match self {
+            Self::Cmac => id::CMAC.marshal(out),
+            Self::Hmac(hash_alg) => hash_alg.marshal(out),
+        }
+    }
+}
+
+impl marshal::Unmarshal for MacScheme {
+    fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
+        Self::unmarshal_nullable(r)?.ok_or(rc::SYMMETRIC)
+    }
+}
+
+impl Nullable for MacScheme {
+    fn unmarshal_nullable(r: &mut Reader<'_>) -> Result<Option<Self>, Fmt1> {
+        let mut ahead = r.clone();
+        if <u16 as marshal::Unmarshal>::unmarshal(&mut ahead)? == id::CMAC
+            && r.implemented().algorithm(id::CMAC)
+        {
+            *r = ahead;
+            return Ok(Some(Self::Cmac));
+        }
+        // A hash that is unknown is no MAC either.
+        let hash_alg = HashAlg::unmarshal_nullable(r).map_err(|_| rc::SYMMETRIC)?;
+        Ok(hash_alg.map(Self::Hmac))
+    }
+
+    fn marshal_null(out: &mut Bytes) {
+        HashAlg::marshal_null(out);
     }
 }
 
@@ -340,6 +434,95 @@ impl AesKeyBits {
             Self::Aes128 => 16,
             Self::Aes192 => 24,
             Self::Aes256 => 32,
+        }
+    }
+}
+
+/// TPMI_TDES_KEY_BITS: two or three DES keys, parity bits included. Part 2, 11.1.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = VALUE, gate = tdes_bits)]
+pub enum TdesKeyBits {
+    /// TDES with two keys.
+    Tdes128 = 128,
+    /// TDES with three keys.
+    Tdes192 = 192,
+}
+
+/// TPMI_SM4_KEY_BITS. Part 2, 11.1.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = VALUE, gate = sm4_bits)]
+pub enum Sm4KeyBits {
+    /// SM4.
+    Sm4_128 = 128,
+}
+
+/// TPMI_CAMELLIA_KEY_BITS. Part 2, 11.1.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Marshal, Unmarshal)]
+#[tpm(repr = u16, error = VALUE, gate = camellia_bits)]
+pub enum CamelliaKeyBits {
+    /// Camellia-128.
+    Camellia128 = 128,
+    /// Camellia-192.
+    Camellia192 = 192,
+    /// Camellia-256.
+    Camellia256 = 256,
+}
+
+/// A block cipher and the size of its key: TPMU_SYM_KEY_BITS with its selector, but for XOR. Part 2, 11.1.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
+#[tpm(tag = u16, error = SYMMETRIC, gate = algorithm)]
+pub enum BlockCipher {
+    /// TDES: blocks of eight octets.
+    #[tpm(tag = id::TDES)]
+    Tdes(TdesKeyBits),
+    /// AES.
+    #[tpm(tag = id::AES)]
+    Aes(AesKeyBits),
+    /// SM4.
+    #[tpm(tag = id::SM4)]
+    Sm4(Sm4KeyBits),
+    /// Camellia.
+    #[tpm(tag = id::CAMELLIA)]
+    Camellia(CamelliaKeyBits),
+}
+
+impl BlockCipher {
+    /// Every cipher with every size, in the order of their identifiers.
+    pub const ALL: [Self; 9] = [
+        Self::Tdes(TdesKeyBits::Tdes128),
+        Self::Tdes(TdesKeyBits::Tdes192),
+        Self::Aes(AesKeyBits::Aes128),
+        Self::Aes(AesKeyBits::Aes192),
+        Self::Aes(AesKeyBits::Aes256),
+        Self::Sm4(Sm4KeyBits::Sm4_128),
+        Self::Camellia(CamelliaKeyBits::Camellia128),
+        Self::Camellia(CamelliaKeyBits::Camellia192),
+        Self::Camellia(CamelliaKeyBits::Camellia256),
+    ];
+
+    /// Bits in a key.
+    #[must_use]
+    pub const fn key_bits(self) -> u16 {
+        match self {
+            Self::Tdes(bits) => bits as u16,
+            Self::Aes(bits) => bits.bits(),
+            Self::Sm4(bits) => bits as u16,
+            Self::Camellia(bits) => bits as u16,
+        }
+    }
+
+    /// Bytes in a key.
+    #[must_use]
+    pub const fn key_size(self) -> usize {
+        (self.key_bits() / 8) as usize
+    }
+
+    /// Bytes in a block.
+    #[must_use]
+    pub const fn block_size(self) -> usize {
+        match self {
+            Self::Tdes(_) => 8,
+            Self::Aes(_) | Self::Sm4(_) | Self::Camellia(_) => 16,
         }
     }
 }

@@ -37,7 +37,15 @@ fn an_unknown_algorithm_gets_the_code_of_its_use() {
     refuses::<ObjectType>("0010", rc::TYPE);
     refuses::<ObjectType>("00A1", rc::TYPE);
     refuses::<SymMode>("0010", rc::MODE);
-    refuses::<Option<SymMode>>("003F", rc::MODE);
+    refuses::<Option<SymMode>>("0045", rc::MODE);
+    refuses::<CipherMode>("0010", rc::MODE);
+    refuses::<Option<CipherMode>>("003F", rc::MODE);
+    for octets in ["0000", "0013", "0040", "FFFF"] {
+        refuses::<MacScheme>(octets, rc::SYMMETRIC);
+        refuses::<Option<MacScheme>>(octets, rc::SYMMETRIC);
+    }
+    refuses::<MacScheme>("0010", rc::SYMMETRIC);
+    refuses::<MacScheme>("00", rc::INSUFFICIENT);
     refuses::<KdfAlg>("0010", rc::KDF);
     refuses::<Option<KdfAlg>>("001F", rc::KDF);
     refuses::<EccCurve>("0000", rc::CURVE);
@@ -45,6 +53,9 @@ fn an_unknown_algorithm_gets_the_code_of_its_use() {
     refuses::<EccCurve>("0011", rc::CURVE);
     refuses::<Option<EccCurve>>("0030", rc::CURVE);
     refuses::<AesKeyBits>("0081", rc::VALUE);
+    refuses::<TdesKeyBits>("0040", rc::VALUE);
+    refuses::<Sm4KeyBits>("0100", rc::VALUE);
+    refuses::<CamelliaKeyBits>("0040", rc::VALUE);
     refuses::<AesKeyBits>("0000", rc::VALUE);
     refuses::<RsaKeyBits>("0801", rc::VALUE);
     refuses::<RsaKeyBits>("2000", rc::VALUE);
@@ -52,16 +63,18 @@ fn an_unknown_algorithm_gets_the_code_of_its_use() {
 
 #[test]
 fn a_symmetric_definition_that_is_not_supported_is_symmetric() {
-    refuses::<SymDef>("0003 0080 0043", rc::SYMMETRIC);
+    refuses::<SymDef>("0003 0100 0043", rc::VALUE);
+    refuses::<SymDef>("0013 0080 0099", rc::MODE);
     refuses::<SymDef>("0010", rc::SYMMETRIC);
     refuses::<SymDef>("0006 0081 0043", rc::VALUE);
     refuses::<SymDef>("0006 0080 0099", rc::MODE);
     refuses::<SymDef>("000A 0099", rc::HASH);
     refuses::<SymDef>("000A 0010", rc::HASH);
-    refuses::<Option<SymDef>>("0013 0080 0043", rc::SYMMETRIC);
+    refuses::<Option<SymDef>>("0014 0080 0043", rc::SYMMETRIC);
     refuses::<SymDefObject>("000A 000B", rc::SYMMETRIC);
     refuses::<SymDefObject>("0010", rc::SYMMETRIC);
-    refuses::<Option<SymDefObject>>("0026 0080 0043", rc::SYMMETRIC);
+    refuses::<Option<SymDefObject>>("0027 0080 0043", rc::SYMMETRIC);
+    refuses::<Option<SymDefObject>>("0026 0081 0043", rc::VALUE);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The order of the declarations, and the interface types of their handles against Part 3's tables in `data/part3.tsv`. What a declaration says in
 //! words and numbers is compared by `cargo xtask spec`.
 
-use sigillo_types::{command::CommandSpec, commands, rc};
+use sigillo_types::{
+    command::{Command, CommandSpec},
+    commands, rc,
+};
 use std::collections::BTreeMap;
 
 const TABLES: &str = include_str!("data/part3.tsv");
@@ -32,11 +35,13 @@ fn commands_stand_in_the_order_of_part_3() {
 }
 
 #[test]
-fn no_two_declarations_share_a_code() {
+fn no_two_declarations_share_a_code_but_those_of_hmac_and_mac() {
     let mut codes: Vec<u32> = commands::ALL.iter().map(|spec| spec.code).collect();
     codes.sort_unstable();
     codes.dedup();
-    assert_eq!(codes.len(), commands::ALL.len());
+    assert_eq!(codes.len(), commands::ALL.len() - 2);
+    assert_eq!(commands::Hmac::SPEC.code, commands::Mac::SPEC.code);
+    assert_eq!(commands::HmacStart::SPEC.code, commands::MacStart::SPEC.code);
 }
 
 /// One handle of each kind, and its name in [`accepted`].

@@ -131,11 +131,15 @@ every! {
     HashResponse { out_hash, validation }
     Hmac { handle, buffer, hash_alg }
     HmacResponse { out_hmac }
+    Mac { handle, buffer, in_scheme }
+    MacResponse { out_mac }
     GetRandom { bytes_requested }
     GetRandomResponse { random_bytes }
     StirRandom { in_data }
     HmacStart { handle, auth, hash_alg }
     HmacStartResponse { sequence_handle }
+    MacStart { handle, auth, in_scheme }
+    MacStartResponse { sequence_handle }
     HashSequenceStart { auth, hash_alg }
     HashSequenceStartResponse { sequence_handle }
     SequenceUpdate { sequence_handle, buffer }

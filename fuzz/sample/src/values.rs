@@ -2,7 +2,10 @@
 
 use crate::{Sample, Source};
 use sigillo_types::{
-    alg::{AesKeyBits, EccKeyExchange, KdfAlg, ObjectType, RsaKeyBits, SymMode},
+    alg::{
+        AesKeyBits, BlockCipher, CamelliaKeyBits, CipherMode, EccKeyExchange, KdfAlg, MacScheme, ObjectType,
+        RsaKeyBits, Sm4KeyBits, SymMode, TdesKeyBits,
+    },
     attributes::*,
     buffers::*,
     constants::*,
@@ -171,7 +174,11 @@ units!(
     HashAlg: Sha1 Sha256 Sha384 Sha512 Sm3_256 Sha3_256 Sha3_384 Sha3_512,
     EccCurve: NistP192 NistP224 NistP256 NistP384 NistP521 BnP256 Sm2P256,
     ObjectType: Rsa KeyedHash Ecc SymCipher,
-    SymMode: Ctr Ofb Cbc Cfb Ecb,
+    SymMode: Cmac Ctr Ofb Cbc Cfb Ecb,
+    CipherMode: Ctr Ofb Cbc Cfb Ecb,
+    TdesKeyBits: Tdes128 Tdes192,
+    Sm4KeyBits: Sm4_128,
+    CamelliaKeyBits: Camellia128 Camellia192 Camellia256,
     KdfAlg: Mgf1 Kdf1Sp80056a Kdf2 Kdf1Sp800108,
     EccKeyExchange: Ecdh Sm2 Ecmqv,
     AesKeyBits: Aes128 Aes192 Aes256,
@@ -210,7 +217,19 @@ one_of! {
         Self::Sha3_384(Sample::sample(s)),
         Self::Sha3_512(Sample::sample(s)),
     ];
-    SymDefObject: s => [Self::Aes { key_bits: Sample::sample(s), mode: Sample::sample(s) }];
+    MacScheme: s => [Self::Hmac(Sample::sample(s)), Self::Cmac];
+    BlockCipher: s => [
+        Self::Aes(Sample::sample(s)),
+        Self::Tdes(Sample::sample(s)),
+        Self::Sm4(Sample::sample(s)),
+        Self::Camellia(Sample::sample(s)),
+    ];
+    SymDefObject: s => [
+        Self::Aes { key_bits: Sample::sample(s), mode: Sample::sample(s) },
+        Self::Tdes { key_bits: Sample::sample(s), mode: Sample::sample(s) },
+        Self::Sm4 { key_bits: Sample::sample(s), mode: Sample::sample(s) },
+        Self::Camellia { key_bits: Sample::sample(s), mode: Sample::sample(s) },
+    ];
     SigScheme: s => [
         Self::Rsassa { hash_alg: Sample::sample(s) },
         Self::Rsapss { hash_alg: Sample::sample(s) },

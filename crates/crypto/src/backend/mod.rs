@@ -4,8 +4,8 @@
 //! (counters, candidate streams, nonces, paddings) is above this module, so that results never depend on
 //! which one is built.
 
-pub(crate) mod aes;
 pub(crate) mod bignum;
+pub(crate) mod block;
 pub(crate) mod curve;
 pub(crate) mod hash;
 mod montgomery;

@@ -12,9 +12,10 @@ use crate::{
     state::Object,
 };
 use alloc::{sync::Arc, vec::Vec};
-use sigillo_crypto::Rng;
+use sigillo_crypto::{HashAlg, derive};
 use sigillo_types::{
     Fmt1, Position, Rc,
+    alg::BlockCipher,
     attributes::TpmaObject,
     buffers::{Tpm2bData, Tpm2bEncryptedSecret},
     commands::{Duplicate, DuplicateResponse, Import, ImportResponse, Rewrap, RewrapResponse},
@@ -44,12 +45,24 @@ fn storage_key(tpm: &Tpm, handle: Option<ObjectHandle>) -> Result<Option<Arc<Obj
 ///
 /// # Errors
 /// `SIZE` if the key is not of the cipher's size, or there is a key and no cipher.
-fn inner_key(cipher: Option<SymDefObject>, given: &Tpm2bData) -> Result<Option<Zeroizing<Vec<u8>>>, Fmt1> {
-    let size = cipher.map_or(0, |cipher| cipher.key_bits().key_size());
+fn inner_key(cipher: Option<SymDefObject>, given: &Tpm2bData) -> Result<Option<InnerKey>, Fmt1> {
+    let size = cipher.map_or(0, |cipher| cipher.cipher().key_size());
     if given.len() != size {
         return Err(rc::SIZE);
     }
-    Ok(cipher.map(|_| Zeroizing::new(given.to_vec())))
+    Ok(cipher.map(|cipher| InnerKey { cipher: cipher.cipher(), key: Zeroizing::new(given.to_vec()) }))
+}
+
+/// A cipher and its key.
+struct InnerKey {
+    cipher: BlockCipher,
+    key: Zeroizing<Vec<u8>>,
+}
+
+impl InnerKey {
+    fn wrapping(&self, name_alg: HashAlg) -> Inner<'_> {
+        Inner { name_alg, cipher: self.cipher, key: &self.key }
+    }
 }
 
 impl Tpm {
@@ -95,17 +108,17 @@ pub(crate) fn duplicate(tpm: &mut Tpm, cmd: Duplicate) -> Result<DuplicateRespon
     let mut encryption_key_out = Tpm2bData::default();
     let key = match cmd.symmetric_alg {
         Some(cipher) if cmd.encryption_key_in.is_empty() => {
-            let mut key = Zeroizing::new(alloc::vec![0; cipher.key_bits().key_size()]);
-            tpm.rng.fill(&mut key);
+            let cipher = cipher.cipher();
+            let key = derive::cipher_key(&mut tpm.rng, cipher);
             encryption_key_out = Tpm2bData::new(&key)?;
-            Some(key)
+            Some(InnerKey { cipher, key })
         }
         cipher => {
             inner_key(cipher, &cmd.encryption_key_in).map_err(|code| code.at(Duplicate::ENCRYPTION_KEY_IN))?
         }
     };
     let (seed, out_sym_seed) = tpm.outer_seed(parent.as_ref(), Duplicate::NEW_PARENT_HANDLE)?;
-    let inner = key.as_ref().map(|key| Inner { name_alg, key });
+    let inner = key.as_ref().map(|key| key.wrapping(name_alg));
     let outer = parent.as_ref().map(|parent| Outer { parent, seed: &seed });
     let duplicate = protect::duplicate(sensitive, &object.name, name_alg, inner.as_ref(), outer.as_ref())?;
     Ok(DuplicateResponse { encryption_key_out, duplicate, out_sym_seed })
@@ -185,7 +198,7 @@ pub(crate) fn import(tpm: &mut Tpm, cmd: Import) -> Result<ImportResponse, Rc> {
     };
     let name_alg = public.name_alg.ok_or(rc::HASH.at(Import::OBJECT_PUBLIC))?;
     let name = crate::object::name(&public);
-    let inner = key.as_ref().map(|key| Inner { name_alg, key });
+    let inner = key.as_ref().map(|key| key.wrapping(name_alg));
     let outer = seed.as_ref().map(|seed| Outer { parent: &parent, seed });
     let sensitive = protect::read_duplicate(&cmd.duplicate, &name, inner.as_ref(), outer.as_ref())
         .map_err(|error| error.at(Import::DUPLICATE))?;

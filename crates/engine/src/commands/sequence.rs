@@ -2,21 +2,21 @@
 
 use crate::{
     Tpm,
-    commands::symmetric::{hmac_key, key_bits},
+    commands::symmetric::start_mac,
     dispatch::{Entry, entries},
     session::sized,
     state::{Sequence, Slot, object::SequenceKind},
     ticket,
 };
 use alloc::{sync::Arc, vec::Vec};
-use sigillo_crypto::{hash::Hasher, hmac::Hmac};
+use sigillo_crypto::hash::{Digest, Hasher};
 use sigillo_types::{
     Fmt1, Rc,
     buffers::Tpm2bAuth,
     command::Done,
     commands::{
         EventSequenceComplete, EventSequenceCompleteResponse, HashSequenceStart, HashSequenceStartResponse,
-        HmacStart, HmacStartResponse, SequenceComplete, SequenceCompleteResponse, SequenceUpdate,
+        MacStart, MacStartResponse, SequenceComplete, SequenceCompleteResponse, SequenceUpdate,
     },
     handles::ObjectHandle,
     rc,
@@ -24,7 +24,7 @@ use sigillo_types::{
 };
 
 pub(crate) const COMMANDS: &[Entry] = entries![
-    HmacStart => hmac_start,
+    MacStart => mac_start,
     HashSequenceStart => hash_sequence_start,
     SequenceUpdate => sequence_update,
     SequenceComplete => sequence_complete,
@@ -55,29 +55,44 @@ impl Tpm {
 }
 
 impl SequenceKind {
-    fn update(&mut self, data: &[u8]) {
+    /// # Errors
+    /// None for a sequence that was started; a CMAC would say that its key is not one.
+    pub(super) fn update(&mut self, data: &[u8]) -> Result<(), Rc> {
         match self {
             Self::Hash { hasher, safe } => {
                 // The first piece alone decides, whatever its length. Part 3, 17.7 and 17.8.
                 safe.get_or_insert_with(|| ticket::is_safe_to_sign(data));
                 hasher.update(data);
             }
-            Self::Hmac(hmac) => hmac.update(data),
+            Self::Hmac(mac) => mac.update(data),
+            Self::Cmac(mac) => mac.update(data).map_err(|_| rc::FAILURE)?,
             Self::Event(hashers) => hashers.iter_mut().for_each(|hasher| hasher.update(data)),
+        }
+        Ok(())
+    }
+
+    /// Ends a MAC.
+    ///
+    /// # Errors
+    /// `FAILURE` if it is none.
+    pub(super) fn finish_mac(self) -> Result<Digest, Rc> {
+        match self {
+            Self::Hmac(mac) => Ok(mac.finish()),
+            Self::Cmac(mac) => mac.finish().map_err(|_| rc::FAILURE),
+            Self::Hash { .. } | Self::Event(_) => Err(rc::FAILURE),
         }
     }
 }
 
-/// TPM2_HMAC_Start. Part 3, 17.2.
+/// TPM2_MAC_Start, and TPM2_HMAC_Start, which has the same code. Part 3, 17.2 and 17.3.
 ///
 /// # Response codes
-/// - as [`hmac_key`].
+/// - as [`start_mac`].
 /// - `OBJECT_MEMORY`: no slot is free.
-pub(crate) fn hmac_start(tpm: &mut Tpm, cmd: HmacStart) -> Result<HmacStartResponse, Rc> {
-    let (key, hash_alg) = hmac_key(tpm, cmd.handle, HmacStart::HANDLE, cmd.hash_alg, HmacStart::HASH_ALG)?;
-    let bits = key_bits(&key).map_err(|code| code.at(HmacStart::HANDLE))?;
-    let sequence_handle = tpm.start_sequence(cmd.auth, SequenceKind::Hmac(Hmac::new(hash_alg, bits)))?;
-    Ok(HmacStartResponse { sequence_handle })
+pub(crate) fn mac_start(tpm: &mut Tpm, cmd: MacStart) -> Result<MacStartResponse, Rc> {
+    let mac = start_mac(tpm, (cmd.handle, MacStart::HANDLE), (cmd.in_scheme, MacStart::IN_SCHEME))?;
+    let sequence_handle = tpm.start_sequence(cmd.auth, mac)?;
+    Ok(MacStartResponse { sequence_handle })
 }
 
 /// TPM2_HashSequenceStart. Part 3, 17.4. Without a hash it is an event sequence over all banks.
@@ -102,7 +117,7 @@ pub(crate) fn hash_sequence_start(
 pub(crate) fn sequence_update(tpm: &mut Tpm, cmd: SequenceUpdate) -> Result<Done, Rc> {
     let sequence =
         tpm.sequence_mut(cmd.sequence_handle).map_err(|code| code.at(SequenceUpdate::SEQUENCE_HANDLE))?;
-    sequence.update(&cmd.buffer);
+    sequence.update(&cmd.buffer)?;
     Ok(Done {})
 }
 
@@ -117,14 +132,16 @@ pub(crate) fn sequence_complete(
     let mode = rc::MODE.at(SequenceComplete::SEQUENCE_HANDLE);
     let sequence = tpm.sequence(cmd.sequence_handle.raw());
     let mut kind = sequence.map_err(|code| code.at(SequenceComplete::SEQUENCE_HANDLE))?.kind.clone();
-    kind.update(&cmd.buffer);
+    kind.update(&cmd.buffer)?;
     let (result, validation) = match kind {
         SequenceKind::Hash { hasher, safe } => {
             let result = sized(&hasher.finish());
             let ticket = ticket::hash_check(tpm, cmd.hierarchy, &result, safe == Some(true));
             (result, ticket)
         }
-        SequenceKind::Hmac(hmac) => (sized(&hmac.finish()), TpmtTkHashcheck::null()),
+        mac @ (SequenceKind::Hmac(_) | SequenceKind::Cmac(_)) => {
+            (sized(&mac.finish_mac()?), TpmtTkHashcheck::null())
+        }
         SequenceKind::Event(_) => return Err(mode),
     };
     tpm.end_sequence(cmd.sequence_handle).map_err(|_| mode)?;

@@ -58,9 +58,8 @@ pub(crate) fn start_auth_session(
     if let Some(bind) = bind {
         check_bind(tpm, bind)?;
     }
-    if let Some(SymDef::Aes { mode, .. }) = cmd.symmetric
-        && mode != Some(SymMode::Cfb)
-    {
+    let cipher = cmd.symmetric.and_then(SymDef::block_cipher);
+    if cipher.is_some_and(|cipher| cipher.mode() != Some(SymMode::Cfb)) {
         return Err(rc::MODE.at(StartAuthSession::SYMMETRIC));
     }
     let index = tpm.free_session()?;

@@ -78,22 +78,17 @@ impl Cipher<'_> {
         data: &mut [u8],
     ) -> Result<(), Fmt1> {
         let value = session_value(tpm, loaded, session);
-        match loaded.symmetric {
-            None => Err(rc::SYMMETRIC),
-            Some(SymDef::Xor(hash)) => {
-                sym::xor_obfuscate(hash, &value, self.newer, self.older, data);
-                Ok(())
-            }
-            Some(SymDef::Aes { key_bits, mode: _ }) => {
-                let key_size = usize::from(key_bits.bits() / 8);
-                let bits = u32::try_from((key_size + 16) * 8).map_err(|_| rc::KEY_SIZE)?;
-                let material = kdfa(loaded.auth_hash, &value, b"CFB", self.newer, self.older, bits);
-                let (key, iv) = material.split_at_checked(key_size).ok_or(rc::KEY_SIZE)?;
-                let iv = iv.first_chunk::<16>().ok_or(rc::KEY_SIZE)?;
-                if self.decrypts { sym::cfb_decrypt(key, iv, data) } else { sym::cfb_encrypt(key, iv, data) }
-                    .map_err(|_| rc::KEY_SIZE)
-            }
+        let symmetric = loaded.symmetric.ok_or(rc::SYMMETRIC)?;
+        if let SymDef::Xor(hash) = symmetric {
+            sym::xor_obfuscate(hash, &value, self.newer, self.older, data);
+            return Ok(());
         }
+        let cipher = symmetric.block_cipher().ok_or(rc::SYMMETRIC)?.cipher();
+        let bits = u32::try_from((cipher.key_size() + cipher.block_size()) * 8).map_err(|_| rc::KEY_SIZE)?;
+        let material = kdfa(loaded.auth_hash, &value, b"CFB", self.newer, self.older, bits);
+        let (key, iv) = material.split_at_checked(cipher.key_size()).ok_or(rc::KEY_SIZE)?;
+        let crypt = if self.decrypts { sym::cfb_decrypt } else { sym::cfb_encrypt };
+        crypt(cipher, key, iv, data).map_err(|_| rc::KEY_SIZE)
     }
 }
 

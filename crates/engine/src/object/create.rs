@@ -38,6 +38,7 @@ use sigillo_crypto::{
     drbg::Drbg,
     hash::hash,
     kdf::KdfaStream,
+    sym::is_strong_key,
 };
 use sigillo_types::{
     Fmt1, Marshal, Rc, Reader, Unmarshal,
@@ -340,14 +341,17 @@ fn secret_part(
             Ok((SensitiveComposite::Ecc(d), Some(key::PrivateKey::Ecc(key))))
         }
         PublicParms::SymCipher(parms) => {
-            let size = parms.sym.key_bits().key_size();
+            let cipher = parms.sym.cipher();
+            let size = cipher.key_size();
             let key = if given.data.is_empty() {
-                derive::octets(generator, size).as_slice().try_into()
+                derive::cipher_key(generator, cipher).as_slice().try_into()
             } else if given.data.len() > size {
                 Err(rc::SIZE)
             } else if given.data.len() < size {
                 // It could be created but never loaded. Part 1, 24.7.5.1.
                 Err(rc::KEY_SIZE)
+            } else if !is_strong_key(cipher, &given.data) {
+                Err(rc::KEY)
             } else {
                 given.data.as_slice().try_into()
             };

@@ -3,7 +3,7 @@
 use super::{key, name, qualified_name, template, trimmed_auth};
 use crate::state::Object;
 use alloc::sync::Arc;
-use sigillo_crypto::{HashAlg, ct_eq, hash::hash, hmac::hmac};
+use sigillo_crypto::{HashAlg, ct_eq, hash::hash, hmac::hmac, sym::is_strong_key};
 use sigillo_types::{
     Fmt1, Position, Rc,
     attributes::TpmaObject,
@@ -102,6 +102,7 @@ pub(crate) fn object(
 /// - `TYPE`: the areas are of different types.
 /// - `SIZE`: authValue or seedValue has a wrong size.
 /// - `KEY`: the public area holds no key of its type and size; `VALUE`: an exponent no key can have.
+/// - `KEY` about the sensitive area: a symmetric key that is weak.
 /// - `KEY_SIZE`: the private key has not the size that the public area says.
 /// - `ECC_POINT`: the point is not on the curve.
 /// - `BINDING`: the areas are not of one key.
@@ -155,7 +156,11 @@ fn private_size(public: &TpmtPublic, sensitive: &TpmtSensitive) -> Result<(), Fm
         }
         (PublicParms::Ecc(parms), SensitiveComposite::Ecc(d)) => d.len() <= parms.curve_id.coordinate_size(),
         (PublicParms::SymCipher(parms), SensitiveComposite::Sym(key)) => {
-            key.len() == parms.sym.key_bits().key_size()
+            let cipher = parms.sym.cipher();
+            if key.len() == cipher.key_size() && !is_strong_key(cipher, key) {
+                return Err(rc::KEY);
+            }
+            key.len() == cipher.key_size()
         }
         (PublicParms::KeyedHash(parms), SensitiveComposite::Bits(bits)) => {
             bits.len() <= template::keyed_hash_max(parms.scheme)

@@ -7,23 +7,29 @@ use sigillo_crypto::{
     hash::hash,
     hmac::hmac,
     kdf::kdfa,
-    sym::{cfb_decrypt, cfb_encrypt},
+    sym::{MAX_BLOCK, cfb_decrypt, cfb_encrypt},
 };
 use sigillo_types::{
     Fmt1, Marshal, Reader, Unmarshal,
+    alg::BlockCipher,
     buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bIv, Tpm2bName, Tpm2bPrivate},
     rc,
-    structures::{SymDefObject, Tpm2bSensitive, TpmtSensitive},
+    structures::{Tpm2bSensitive, TpmtSensitive},
 };
 use zeroize::Zeroizing;
 
-/// The IV of everything that is encrypted once with its key.
-const NO_IV: [u8; 16] = [0; 16];
+/// The IV of everything that is encrypted once with its key: as much of it as the cipher has in a block.
+const NO_IV: [u8; MAX_BLOCK] = [0; MAX_BLOCK];
+
+/// What a cipher with smaller blocks takes of an IV.
+fn first_block(cipher: BlockCipher, iv: &[u8; MAX_BLOCK]) -> &[u8] {
+    iv.get(..cipher.block_size()).unwrap_or(iv)
+}
 
 /// The two keys that a seed protects with: one is made from the Name too, one is not. Part 1, 19.4 and 19.5.
 pub(crate) struct Protection<'a> {
     hash: HashAlg,
-    cipher: SymDefObject,
+    cipher: BlockCipher,
     seed: &'a [u8],
     name: &'a Tpm2bName,
 }
@@ -44,12 +50,12 @@ impl<'a> Protection<'a> {
     /// `TYPE` if the key has no nameAlg or no cipher.
     pub(crate) fn by_seed(key: &Object, seed: &'a [u8], name: &'a Tpm2bName) -> Result<Self, Fmt1> {
         let hash = key.name_alg().ok_or(rc::TYPE)?;
-        let cipher = key.symmetric().ok_or(rc::TYPE)?;
+        let cipher = key.symmetric().ok_or(rc::TYPE)?.cipher();
         Ok(Self { hash, cipher, seed, name })
     }
 
     fn key(&self) -> Zeroizing<Vec<u8>> {
-        let bits = u32::from(self.cipher.key_bits().bits());
+        let bits = u32::from(self.cipher.key_bits());
         kdfa(self.hash, self.seed, b"STORAGE", self.name, &[], bits)
     }
 
@@ -64,15 +70,17 @@ impl<'a> Protection<'a> {
     ///
     /// # Errors
     /// None for the ciphers there are.
-    pub(crate) fn protect(&self, clear: &[u8], iv: Option<[u8; 16]>) -> Result<Vec<u8>, Fmt1> {
+    pub(crate) fn protect(&self, clear: &[u8], iv: Option<[u8; MAX_BLOCK]>) -> Result<Vec<u8>, Fmt1> {
         let mut body = Vec::with_capacity(2 + Tpm2bIv::MAX + clear.len());
         if let Some(iv) = iv {
-            Tpm2bIv::from(iv).marshal(&mut body);
+            Tpm2bIv::new(first_block(self.cipher, &iv))?.marshal(&mut body);
         }
         let start = body.len();
         body.extend_from_slice(clear);
         let encrypted = body.get_mut(start..).unwrap_or_default();
-        cfb_encrypt(&self.key(), &iv.unwrap_or(NO_IV), encrypted).map_err(|_| rc::SYMMETRIC)?;
+        let iv = iv.unwrap_or(NO_IV);
+        cfb_encrypt(self.cipher, &self.key(), first_block(self.cipher, &iv), encrypted)
+            .map_err(|_| rc::SYMMETRIC)?;
         let mut out = Vec::with_capacity(2 + Tpm2bDigest::MAX + body.len());
         Tpm2bDigest::new(&self.integrity(&body))?.marshal(&mut out);
         out.extend_from_slice(&body);
@@ -91,12 +99,15 @@ impl<'a> Protection<'a> {
         }
         let iv = if has_iv {
             let iv = Tpm2bIv::unmarshal(&mut r).map_err(|_| rc::SIZE)?;
-            <[u8; 16]>::try_from(iv.as_slice()).map_err(|_| rc::SIZE)?
+            if iv.len() != self.cipher.block_size() {
+                return Err(rc::SIZE);
+            }
+            iv
         } else {
-            NO_IV
+            Tpm2bIv::new(first_block(self.cipher, &NO_IV))?
         };
         let mut clear = Zeroizing::new(r.rest().to_vec());
-        cfb_decrypt(&self.key(), &iv, &mut clear).map_err(|_| rc::SYMMETRIC)?;
+        cfb_decrypt(self.cipher, &self.key(), &iv, &mut clear).map_err(|_| rc::SYMMETRIC)?;
         Ok(clear)
     }
 }
@@ -159,7 +170,7 @@ pub(crate) fn wrap(
     name: &Tpm2bName,
     name_alg: HashAlg,
     parent: &Object,
-    iv: [u8; 16],
+    iv: [u8; MAX_BLOCK],
 ) -> Result<Tpm2bPrivate, Fmt1> {
     let clear = sensitive_bytes(sensitive, name_alg)?;
     Protection::of_child(parent, name)?.protect(&clear, Some(iv))?.try_into()
@@ -180,6 +191,7 @@ pub(crate) fn unwrap(
 /// The inner wrapper of a duplicate: a cipher and its key. Part 1, 20.3.2.2.
 pub(crate) struct Inner<'a> {
     pub(crate) name_alg: HashAlg,
+    pub(crate) cipher: BlockCipher,
     pub(crate) key: &'a [u8],
 }
 
@@ -205,7 +217,8 @@ pub(crate) fn duplicate(
         let mut with_integrity = Zeroizing::new(Vec::with_capacity(2 + Tpm2bDigest::MAX + data.len()));
         Tpm2bDigest::new(&hash(inner.name_alg, &[&data, name]))?.marshal(&mut with_integrity);
         with_integrity.extend_from_slice(&data);
-        cfb_encrypt(inner.key, &NO_IV, &mut with_integrity).map_err(|_| rc::SIZE)?;
+        cfb_encrypt(inner.cipher, inner.key, first_block(inner.cipher, &NO_IV), &mut with_integrity)
+            .map_err(|_| rc::SIZE)?;
         data = with_integrity;
     }
     wrap_outer(&data, name, outer)
@@ -223,7 +236,8 @@ pub(crate) fn read_duplicate(
 ) -> Result<TpmtSensitive, PrivateError> {
     let mut data = unwrap_outer(duplicate, name, outer)?;
     if let Some(inner) = inner {
-        cfb_decrypt(inner.key, &NO_IV, &mut data).map_err(|_| rc::SIZE)?;
+        cfb_decrypt(inner.cipher, inner.key, first_block(inner.cipher, &NO_IV), &mut data)
+            .map_err(|_| rc::SIZE)?;
         let mut r = Reader::new(&data);
         let integrity = Tpm2bDigest::unmarshal(&mut r).map_err(|_| rc::INTEGRITY)?;
         if !ct_eq(&integrity, &hash(inner.name_alg, &[r.rest(), name])) {

@@ -6,7 +6,7 @@ use crate::{Profile, state::Object};
 use sigillo_crypto::rsa;
 use sigillo_types::{
     Fmt1, HashAlg,
-    alg::KdfAlg,
+    alg::{KdfAlg, SymMode},
     attributes::TpmaObject,
     rc,
     structures::{
@@ -178,7 +178,13 @@ pub(crate) fn scheme(public: &TpmtPublic, parent: Option<&Object>) -> Result<(),
     let decrypt = own.contains(TpmaObject::DECRYPT);
     let storage = restricted && decrypt;
     let cipher = match &public.parameters {
-        PublicParms::SymCipher(parms) => Some(parms.sym),
+        PublicParms::SymCipher(parms) => {
+            // What decrypts must have a mode that does.
+            if decrypt && parms.sym.mode() == Some(SymMode::Cmac) {
+                return Err(rc::SCHEME);
+            }
+            Some(parms.sym)
+        }
         PublicParms::KeyedHash(parms) => {
             return keyed_hash_scheme(parms.scheme, sign, decrypt, restricted);
         }

@@ -169,7 +169,7 @@ pub(super) fn running(profile: &Profile, state: &State, time: &Timing) -> Result
 /// An event sequence hashes once for each algorithm at most.
 fn is_sequence(sequence: &Sequence) -> bool {
     match &sequence.kind {
-        SequenceKind::Hash { .. } | SequenceKind::Hmac(_) => true,
+        SequenceKind::Hash { .. } | SequenceKind::Hmac(_) | SequenceKind::Cmac(_) => true,
         SequenceKind::Event(hashers) => hashers
             .iter()
             .enumerate()

@@ -7,16 +7,17 @@ use crate::{Profile, Tpm, tpm::Failure};
 use alloc::vec::Vec;
 use sigillo_crypto::{
     EccCurve, HashAlg, Rng,
+    cmac::Cmac,
     ecc::{EcPoint, EcPrivate, verify},
     hash::hash,
     hmac::hmac,
     kdf,
     rsa::{self, RsaPrivate, RsaPublic},
-    sym,
+    sym::{self, Cipher},
 };
 use sigillo_types::{
     Implemented, Rc,
-    alg::{AlgId, id},
+    alg::{AesKeyBits, AlgId, BlockCipher, CamelliaKeyBits, CipherMode, Sm4KeyBits, TdesKeyBits, id},
     attributes::TpmaAlgorithm,
     cc, rc, rh,
 };
@@ -47,9 +48,17 @@ const SIGNING: TpmaAlgorithm = TpmaAlgorithm::SIGNING;
 const ENCRYPTING: TpmaAlgorithm = TpmaAlgorithm::ENCRYPTING;
 const METHOD: TpmaAlgorithm = TpmaAlgorithm::METHOD;
 
+const AES: BlockCipher = BlockCipher::Aes(AesKeyBits::Aes128);
+const TDES: BlockCipher = BlockCipher::Tdes(TdesKeyBits::Tdes192);
+const SM4: BlockCipher = BlockCipher::Sm4(Sm4KeyBits::Sm4_128);
+const CAMELLIA: BlockCipher = BlockCipher::Camellia(CamelliaKeyBits::Camellia128);
+
 /// Every algorithm that a profile can have, in the order of the identifiers.
 const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::RSA, ASYMMETRIC.union(OBJECT), rsassa),
+    algorithm(id::TDES, SYMMETRIC, |_| {
+        block(TDES, &known::TDES_KEY, &known::TDES_PLAIN, &known::TDES_CIPHER)
+    }),
     algorithm(id::SHA1, HASH, |_| Some(*hash(HashAlg::Sha1, &[b"abc"]) == known::SHA1_ABC)),
     algorithm(id::HMAC, HASH.union(SIGNING), hmac_sha256),
     algorithm(id::AES, SYMMETRIC, aes_cfb),
@@ -60,6 +69,7 @@ const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::SHA384, HASH, |_| Some(*hash(HashAlg::Sha384, &[b"abc"]) == known::SHA384_ABC)),
     algorithm(id::SHA512, HASH, |_| Some(*hash(HashAlg::Sha512, &[b"abc"]) == known::SHA512_ABC)),
     algorithm(id::SM3_256, HASH, |_| Some(*hash(HashAlg::Sm3_256, &[b"abc"]) == known::SM3_ABC)),
+    algorithm(id::SM4, SYMMETRIC, |_| block(SM4, &known::BLOCK, &known::BLOCK, &known::SM4_CIPHER)),
     algorithm(id::RSASSA, ASYMMETRIC.union(SIGNING), rsassa),
     algorithm(id::RSAES, ASYMMETRIC.union(ENCRYPTING), rsaes),
     algorithm(id::RSAPSS, ASYMMETRIC.union(SIGNING), rsapss),
@@ -75,10 +85,24 @@ const ALGORITHMS: &[Algorithm] = &[
     algorithm(id::KDF1_SP800_108, HASH.union(METHOD), kdfa),
     algorithm(id::ECC, ASYMMETRIC.union(OBJECT), ecdh),
     algorithm(id::SYMCIPHER, SYMMETRIC.union(OBJECT), aes_cfb),
+    algorithm(id::CAMELLIA, SYMMETRIC, |_| {
+        block(CAMELLIA, &known::BLOCK, &known::BLOCK, &known::CAMELLIA_CIPHER)
+    }),
     algorithm(id::SHA3_256, HASH, |_| Some(*hash(HashAlg::Sha3_256, &[b"abc"]) == known::SHA3_256_ABC)),
     algorithm(id::SHA3_384, HASH, |_| Some(*hash(HashAlg::Sha3_384, &[b"abc"]) == known::SHA3_384_ABC)),
     algorithm(id::SHA3_512, HASH, |_| Some(*hash(HashAlg::Sha3_512, &[b"abc"]) == known::SHA3_512_ABC)),
+    algorithm(id::CMAC, SYMMETRIC.union(SIGNING), |_| cmac()),
+    algorithm(id::CTR, SYMMETRIC.union(ENCRYPTING), |_| {
+        mode(CipherMode::Ctr, &known::CTR_COUNTER, &known::CTR_CIPHER)
+    }),
+    algorithm(id::OFB, SYMMETRIC.union(ENCRYPTING), |_| {
+        mode(CipherMode::Ofb, &known::CFB_IV, &known::OFB_CIPHER)
+    }),
+    algorithm(id::CBC, SYMMETRIC.union(ENCRYPTING), |_| {
+        mode(CipherMode::Cbc, &known::CFB_IV, &known::CBC_CIPHER)
+    }),
     algorithm(id::CFB, SYMMETRIC.union(ENCRYPTING), aes_cfb),
+    algorithm(id::ECB, SYMMETRIC.union(ENCRYPTING), |_| mode(CipherMode::Ecb, &[], &known::ECB_CIPHER)),
 ];
 
 /// What the engine can do at all: a profile chooses from it. Key sizes and curves are those that the types can name.
@@ -221,10 +245,35 @@ fn hmac_sha256(_: &mut dyn Rng) -> Option<bool> {
 
 fn aes_cfb(_: &mut dyn Rng) -> Option<bool> {
     let mut data = known::CFB_PLAIN;
-    sym::cfb_encrypt(&known::CFB_KEY, &known::CFB_IV, &mut data).ok()?;
+    sym::cfb_encrypt(AES, &known::CFB_KEY, &known::CFB_IV, &mut data).ok()?;
     let encrypted = data == known::CFB_CIPHER;
-    sym::cfb_decrypt(&known::CFB_KEY, &known::CFB_IV, &mut data).ok()?;
+    sym::cfb_decrypt(AES, &known::CFB_KEY, &known::CFB_IV, &mut data).ok()?;
     Some(encrypted && data == known::CFB_PLAIN)
+}
+
+/// Whether a cipher makes one block of another, and back.
+fn block(cipher: BlockCipher, key: &[u8], plain: &[u8], encrypted: &[u8]) -> Option<bool> {
+    both_ways(&Cipher::new(cipher, key).ok()?, CipherMode::Ecb, &[], plain, encrypted)
+}
+
+/// The same of AES in a mode, over two blocks.
+fn mode(mode: CipherMode, iv: &[u8], encrypted: &[u8]) -> Option<bool> {
+    let key = Cipher::new(AES, &known::CFB_KEY).ok()?;
+    both_ways(&key, mode, iv, &known::MODES_PLAIN, encrypted)
+}
+
+fn both_ways(key: &Cipher, mode: CipherMode, iv: &[u8], plain: &[u8], encrypted: &[u8]) -> Option<bool> {
+    let mut data = plain.to_vec();
+    key.encrypt(mode, &mut iv.to_vec(), &mut data).ok()?;
+    let right = data == encrypted;
+    key.decrypt(mode, &mut iv.to_vec(), &mut data).ok()?;
+    Some(right && data == plain)
+}
+
+fn cmac() -> Option<bool> {
+    let mut mac = Cmac::new(AES, &known::CFB_KEY).ok()?;
+    mac.update(&known::CFB_PLAIN).ok()?;
+    Some(*mac.finish().ok()? == known::CMAC)
 }
 
 fn mgf1(_: &mut dyn Rng) -> Option<bool> {

@@ -171,6 +171,28 @@ pub(crate) mod hmac {
     }
 }
 
+/// A CMAC in the middle of its data.
+pub(crate) mod cmac {
+    use minicbor::{
+        Decoder, Encoder, decode::Error as DecodeError, encode::Error as EncodeError, encode::Write,
+    };
+    use sigillo_crypto::{cmac::Cmac, hash::HashState};
+
+    pub(crate) fn encode<C, W: Write>(
+        value: &Cmac,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(value.export().as_bytes())?;
+        Ok(())
+    }
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Cmac, DecodeError> {
+        Cmac::import(&HashState::from_bytes(d.bytes()?.to_vec()))
+            .map_err(|_| DecodeError::message("not the state of a CMAC"))
+    }
+}
+
 /// Byte strings by number.
 pub(crate) mod byte_map {
     use alloc::{collections::BTreeMap, vec::Vec};

@@ -4,7 +4,7 @@ use super::cbor;
 use crate::object::key::PrivateKey;
 use alloc::{sync::Arc, vec::Vec};
 use minicbor::{Decode, Encode};
-use sigillo_crypto::{hash::Hasher, hmac::Hmac};
+use sigillo_crypto::{cmac::Cmac, hash::Hasher, hmac::Hmac};
 use sigillo_types::{
     attributes::TpmaObject,
     buffers::{Tpm2bAuth, Tpm2bName},
@@ -96,6 +96,9 @@ pub(crate) enum SequenceKind {
     /// TPM2_HashSequenceStart with TPM_ALG_NULL: one hasher a bank.
     #[n(2)]
     Event(#[cbor(n(0), with = "cbor::hashers")] Vec<Hasher>),
+    /// TPM2_MAC_Start with a symmetric cipher key.
+    #[n(3)]
+    Cmac(#[cbor(n(0), with = "cbor::cmac")] Cmac),
 }
 
 /// The optional sensitive area inside saved state: a byte string, empty for none.

@@ -2,6 +2,7 @@
 
 use crate::{
     HashAlg,
+    alg::MacScheme,
     buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxBuffer},
     command::Done,
     derive::{Command, Response},
@@ -25,6 +26,28 @@ pub struct HmacStart {
 /// What [`HmacStart`] answers.
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct HmacStartResponse {
+    /// The new sequence.
+    #[handle]
+    pub sequence_handle: TpmHandle,
+}
+
+/// TPM2_MAC_Start: starts an HMAC or block cipher MAC sequence. It has the code of TPM2_HMAC_Start and does what that does. Part 3,
+/// 17.3.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x015B, name = "TPM2_MAC_Start", clause = "17.3", response = MacStartResponse)]
+pub struct MacStart {
+    /// The key, whose type decides what is computed.
+    #[handle(auth = user)]
+    pub handle: ObjectHandle,
+    /// The authValue of the sequence.
+    pub auth: Tpm2bAuth,
+    /// The hash or MAC, if the key does not fix one.
+    pub in_scheme: Option<MacScheme>,
+}
+
+/// What [`MacStart`] answers.
+#[derive(Clone, Debug, PartialEq, Eq, Response)]
+pub struct MacStartResponse {
     /// The new sequence.
     #[handle]
     pub sequence_handle: TpmHandle,

@@ -2,7 +2,7 @@
 
 use crate::{
     HashAlg,
-    alg::SymMode,
+    alg::{CipherMode, MacScheme},
     buffers::{Tpm2bDigest, Tpm2bIv, Tpm2bMaxBuffer},
     derive::{Command, Response},
     handles::{Hierarchy, ObjectHandle},
@@ -19,7 +19,7 @@ pub struct EncryptDecrypt {
     /// Whether to decrypt.
     pub decrypt: bool,
     /// The mode, if the key does not fix one.
-    pub mode: Option<SymMode>,
+    pub mode: Option<CipherMode>,
     /// The initial value.
     pub iv_in: Tpm2bIv,
     /// The data.
@@ -47,7 +47,7 @@ pub struct EncryptDecrypt2 {
     /// Whether to decrypt.
     pub decrypt: bool,
     /// The mode, if the key does not fix one.
-    pub mode: Option<SymMode>,
+    pub mode: Option<CipherMode>,
     /// The initial value.
     pub iv_in: Tpm2bIv,
 }
@@ -100,4 +100,24 @@ pub struct Hmac {
 pub struct HmacResponse {
     /// The HMAC.
     pub out_hmac: Tpm2bDigest,
+}
+
+/// TPM2_MAC: computes the HMAC or block cipher MAC of a message. It has the code of TPM2_HMAC and does what that does. Part 3, 15.6.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x0155, name = "TPM2_MAC", clause = "15.6", response = MacResponse)]
+pub struct Mac {
+    /// The key, whose type decides what is computed.
+    #[handle(auth = user)]
+    pub handle: ObjectHandle,
+    /// The message.
+    pub buffer: Tpm2bMaxBuffer,
+    /// The hash or MAC, if the key does not fix one.
+    pub in_scheme: Option<MacScheme>,
+}
+
+/// What [`Mac`] answers.
+#[derive(Clone, Debug, PartialEq, Eq, Response)]
+pub struct MacResponse {
+    /// The MAC.
+    pub out_mac: Tpm2bDigest,
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     HashAlg,
-    alg::{AesKeyBits, KdfAlg, SymMode, id},
+    alg::{AesKeyBits, BlockCipher, CamelliaKeyBits, KdfAlg, Sm4KeyBits, SymMode, TdesKeyBits, id},
     derive::{Marshal, Unmarshal},
 };
 
@@ -11,6 +11,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
 #[tpm(tag = u16, error = SYMMETRIC, null = id::NULL, gate = algorithm)]
 pub enum SymDef {
+    /// TDES in a mode.
+    #[tpm(tag = id::TDES)]
+    Tdes {
+        /// The size of the key.
+        key_bits: TdesKeyBits,
+        /// The mode.
+        mode: Option<SymMode>,
+    },
     /// AES in a mode.
     #[tpm(tag = id::AES)]
     Aes {
@@ -19,15 +27,53 @@ pub enum SymDef {
         /// The mode.
         mode: Option<SymMode>,
     },
+    /// SM4 in a mode.
+    #[tpm(tag = id::SM4)]
+    Sm4 {
+        /// The size of the key.
+        key_bits: Sm4KeyBits,
+        /// The mode.
+        mode: Option<SymMode>,
+    },
+    /// Camellia in a mode.
+    #[tpm(tag = id::CAMELLIA)]
+    Camellia {
+        /// The size of the key.
+        key_bits: CamelliaKeyBits,
+        /// The mode.
+        mode: Option<SymMode>,
+    },
     /// XOR with a mask from this hash.
     #[tpm(tag = id::XOR)]
     Xor(HashAlg),
+}
+
+impl SymDef {
+    /// As the block cipher of an object; `None` for XOR.
+    #[must_use]
+    pub const fn block_cipher(self) -> Option<SymDefObject> {
+        match self {
+            Self::Tdes { key_bits, mode } => Some(SymDefObject::Tdes { key_bits, mode }),
+            Self::Aes { key_bits, mode } => Some(SymDefObject::Aes { key_bits, mode }),
+            Self::Sm4 { key_bits, mode } => Some(SymDefObject::Sm4 { key_bits, mode }),
+            Self::Camellia { key_bits, mode } => Some(SymDefObject::Camellia { key_bits, mode }),
+            Self::Xor(_) => None,
+        }
+    }
 }
 
 /// TPMT_SYM_DEF_OBJECT: the block cipher of an object. Part 2, 11.1.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Marshal, Unmarshal)]
 #[tpm(tag = u16, error = SYMMETRIC, null = id::NULL, gate = algorithm)]
 pub enum SymDefObject {
+    /// TDES in a mode; `None` leaves it to the command.
+    #[tpm(tag = id::TDES)]
+    Tdes {
+        /// The size of the key.
+        key_bits: TdesKeyBits,
+        /// The mode.
+        mode: Option<SymMode>,
+    },
     /// AES in a mode; `None` leaves it to the command.
     #[tpm(tag = id::AES)]
     Aes {
@@ -36,14 +82,33 @@ pub enum SymDefObject {
         /// The mode.
         mode: Option<SymMode>,
     },
+    /// SM4 in a mode; `None` leaves it to the command.
+    #[tpm(tag = id::SM4)]
+    Sm4 {
+        /// The size of the key.
+        key_bits: Sm4KeyBits,
+        /// The mode.
+        mode: Option<SymMode>,
+    },
+    /// Camellia in a mode; `None` leaves it to the command.
+    #[tpm(tag = id::CAMELLIA)]
+    Camellia {
+        /// The size of the key.
+        key_bits: CamelliaKeyBits,
+        /// The mode.
+        mode: Option<SymMode>,
+    },
 }
 
 impl SymDefObject {
-    /// The size of the key.
+    /// The cipher with the size of its key.
     #[must_use]
-    pub const fn key_bits(self) -> AesKeyBits {
+    pub const fn cipher(self) -> BlockCipher {
         match self {
-            Self::Aes { key_bits, .. } => key_bits,
+            Self::Tdes { key_bits, .. } => BlockCipher::Tdes(key_bits),
+            Self::Aes { key_bits, .. } => BlockCipher::Aes(key_bits),
+            Self::Sm4 { key_bits, .. } => BlockCipher::Sm4(key_bits),
+            Self::Camellia { key_bits, .. } => BlockCipher::Camellia(key_bits),
         }
     }
 
@@ -51,7 +116,10 @@ impl SymDefObject {
     #[must_use]
     pub const fn mode(self) -> Option<SymMode> {
         match self {
-            Self::Aes { mode, .. } => mode,
+            Self::Tdes { mode, .. }
+            | Self::Aes { mode, .. }
+            | Self::Sm4 { mode, .. }
+            | Self::Camellia { mode, .. } => mode,
         }
     }
 }
