@@ -1,7 +1,7 @@
 //! A machine that can be snapshot and migrated: QEMU as a management tool would start it, and its TPM in a process of
 //! swtpm's options. `sigillo vm` has neither yet, so this is what libvirt does, by hand.
 use crate::{
-    guest::Relay,
+    guest::Direct,
     sh::{self, Result, cmd},
 };
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Setup<'a> {
     /// The command line under test.
     pub(crate) sigillo: &'a Path,
-    pub(crate) guest: &'a Relay,
+    pub(crate) guest: &'a Direct,
     /// The sockets and logs of this one process pair.
     pub(crate) dir: PathBuf,
     /// Where the TPM's state lies.

@@ -2,6 +2,7 @@
 //! same run. docs/conformance.md says how to repeat it and explains every difference.
 mod esapi;
 mod explained;
+mod guest;
 mod outcome;
 mod peer;
 mod pytss;
@@ -37,8 +38,17 @@ struct Suite {
     run: fn(&Place, &Peer) -> Result<Outcomes>,
 }
 
-const SUITES: &[Suite] =
-    &[pytss::SUITE, esapi::SUITE, script::OPENSSL, script::PKCS11, script::CLEVIS, tools::SUITE];
+const SUITES: &[Suite] = &[
+    pytss::SUITE,
+    esapi::SUITE,
+    script::OPENSSL,
+    script::PKCS11,
+    script::CLEVIS,
+    script::TSS2,
+    guest::KSELFTEST,
+    guest::CRYPTENROLL,
+    tools::SUITE,
+];
 
 /// Where a suite works.
 struct Place {

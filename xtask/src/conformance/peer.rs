@@ -49,45 +49,102 @@ impl Peer {
 
     /// A TPM with fresh state in `dir` on two TCP ports, already started up.
     pub(super) fn start(&self, dir: &Path) -> Result<Running> {
+        self.launch(dir, &["socket", "--flags", "not-need-init,startup-clear"], "swtpm")
+    }
+
+    /// The same before TPM2_Startup, as IBM's TSS reaches it: sigillo by the simulator's protocol, swtpm, which does not
+    /// speak that, by its own.
+    pub(super) fn start_for_tss2(&self, dir: &Path) -> Result<Running> {
+        match self.name {
+            "sigillo" => self.launch(dir, &["mssim"], "mssim"),
+            _ => self.launch(dir, &["socket", "--flags", "not-need-init"], "raw"),
+        }
+    }
+
+    /// A TPM with fresh state and its control socket, as QEMU wants it: QEMU powers it on and it ends with QEMU.
+    pub(super) fn start_for_qemu(&self, dir: &Path) -> Result<(Process, PathBuf)> {
+        let socket = dir.join("control");
+        let mut command = cmd(self.bin.join("swtpm"), ["socket", "--terminate", "--ctrl"]);
+        command.arg(format!("type=unixio,path={}", socket.display()));
+        let mut process = self.spawn(command, dir)?;
+        process.wait_until(dir, || socket.exists())?;
+        Ok((process, socket))
+    }
+
+    fn launch(&self, dir: &Path, args: &[&str], protocol: &'static str) -> Result<Running> {
+        let port = free_ports()?;
+        let mut command = cmd(self.bin.join("swtpm"), args);
+        if protocol == "mssim" {
+            command.arg("--port").arg(port.to_string());
+        } else {
+            command.arg("--server").arg(format!("type=tcp,port={port}"));
+            command.arg("--ctrl").arg(format!("type=tcp,port={}", port + 1));
+        }
+        let mut process = self.spawn(command, dir)?;
+        // The second channel opens last; a connection to the first would take its one place.
+        process.wait_until(dir, || TcpStream::connect((Ipv4Addr::LOCALHOST, port + 1)).is_ok())?;
+        Ok(Running { _process: process, port, protocol })
+    }
+
+    fn spawn(&self, mut command: Command, dir: &Path) -> Result<Process> {
         let state = dir.join("state");
         sh::mkdir(&state)?;
-        let port = free_ports()?;
         let log = File::create(dir.join("tpm.log")).map_err(|e| e.to_string())?;
-        let child =
-            cmd(self.bin.join("swtpm"), ["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
-                .arg("--server")
-                .arg(format!("type=tcp,port={port}"))
-                .arg("--ctrl")
-                .arg(format!("type=tcp,port={}", port + 1))
-                .arg("--tpmstate")
-                .arg(format!("dir={}", state.display()))
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .map_err(|e| format!("cannot start {}: {e}", self.name))?;
-        let mut running = Running { child, port };
-        let end = Instant::now() + PATIENCE;
-        // The control channel opens last; a connection to the data channel would take its one place.
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port + 1)).is_err() {
-            let ended = running.child.try_wait().map_err(|e| e.to_string())?;
-            if ended.is_some() || Instant::now() > end {
-                return Err(format!("{} does not listen; see {}/tpm.log", self.name, dir.display()));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(running)
+        command
+            .args(["--tpm2", "--tpmstate"])
+            .arg(format!("dir={}", state.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map(Process)
+            .map_err(|e| format!("cannot start {}: {e}", self.name))
     }
 }
 
 /// A TPM process, ended when dropped.
+pub(super) struct Process(Child);
+
+impl Process {
+    fn wait_until(&mut self, dir: &Path, listening: impl Fn() -> bool) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while !listening() {
+            let ended = self.0.try_wait().map_err(|e| e.to_string())?;
+            if ended.is_some() || Instant::now() > end {
+                return Err(format!("the TPM does not listen; see {}/tpm.log", dir.display()));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has already ended has nothing left to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A TPM that listens on TCP.
 pub(super) struct Running {
-    child: Child,
+    _process: Process,
     /// Of the data channel; the control channel is on the next one.
     port: u16,
+    protocol: &'static str,
 }
 
 impl Running {
+    /// What the scripts find the TPM by.
+    pub(super) fn tell(&self, command: &mut Command) {
+        command.env("TCTI", self.tcti());
+        // IBM's TSS.
+        command.env("TPM_SERVER_TYPE", self.protocol);
+        command.env("TPM_COMMAND_PORT", self.port.to_string());
+        command.env("TPM_PLATFORM_PORT", (self.port + 1).to_string());
+    }
+
     /// For tpm2-tss and everything above it.
     pub(super) fn tcti(&self) -> String {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
@@ -98,14 +155,6 @@ impl Running {
         (self.port + 2..u16::MAX)
             .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
             .ok_or_else(|| "no free TCP port".to_owned())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // One that has already ended has nothing left to end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -2,7 +2,7 @@
 use super::{
     Place, Suite,
     outcome::{Outcomes, Verdict},
-    peer::{Peer, recorded},
+    peer::{Peer, Running, recorded},
 };
 use crate::sh::{self, Result, cmd};
 use std::time::Duration;
@@ -57,14 +57,29 @@ pub(super) const CLEVIS: Suite = Suite {
     run: |place, peer| run(place, peer, include_str!("scripts/clevis.sh")),
 };
 
+pub(super) const TSS2: Suite = Suite {
+    name: "tss2",
+    about: "IBM's TSS programs over the simulator's protocol (swtpm: over its own)",
+    packages: &["tss2", "openssl", "dbus-daemon"],
+    quick: true,
+    run: |place, peer| {
+        let tpm = peer.start_for_tss2(&place.results)?;
+        run_on(place, &tpm, include_str!("scripts/tss2.sh"))
+    },
+};
+
 fn run(place: &Place, peer: &Peer, script: &str) -> Result<Outcomes> {
-    let tpm = peer.start(&place.results)?;
+    run_on(place, &peer.start(&place.results)?, script)
+}
+
+fn run_on(place: &Place, tpm: &Running, script: &str) -> Result<Outcomes> {
     let dir = place.results.join("work");
     sh::mkdir(&dir)?;
     let path = place.results.join("script.sh");
     sh::write(&path, format!("{PRELUDE}\n{script}"))?;
     let mut bash = cmd("dbus-run-session", ["--", "bash"]);
-    bash.arg(&path).current_dir(&dir).env("TCTI", tpm.tcti()).env("TLS_PORT", tpm.third_port()?.to_string());
+    bash.arg(&path).current_dir(&dir).env("TLS_PORT", tpm.third_port()?.to_string());
+    tpm.tell(&mut bash);
     Ok(parse(&recorded(&mut bash, &place.results, LIMIT)?.1))
 }
 

@@ -15,12 +15,23 @@ pub(crate) const RELAY: &str = include_str!("relay.sh");
 const MODULES: &[&str] =
     &["virtio_pci", "virtio_blk", "vfat", "nls_ascii", "nls_cp437", "efivarfs", "button", "evdev"];
 
+/// What a guest has besides busybox and tpm2-tools.
+#[derive(Default)]
+pub(crate) struct More {
+    /// Programs and libraries of the host, put where they are there, with all that they load.
+    pub(crate) programs: Vec<PathBuf>,
+    /// Other files: path in the guest without the first slash, and bytes.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// Kernel modules.
+    pub(crate) modules: &'static [&'static str],
+}
+
 /// Writes the compressed archive to `out`; `init` is its process 1.
-pub(crate) fn build(out: &Path, kernel: &Kernel, init: &str) -> Result<()> {
-    let mut files = BTreeMap::new();
-    let tpm2 = PathBuf::from("/usr/bin/tpm2");
-    let tcti = find_library("libtss2-tcti-device.so.0")?;
-    for path in closure(&[tpm2, tcti])? {
+pub(crate) fn build(out: &Path, kernel: &Kernel, init: &str, more: More) -> Result<()> {
+    let mut files = more.files;
+    let mut roots = vec![PathBuf::from("/usr/bin/tpm2"), find_library("libtss2-tcti-device.so.0")?];
+    roots.extend(more.programs);
+    for path in closure(&roots)? {
         let place = if path.starts_with("/usr") {
             path.clone()
         } else {
@@ -29,7 +40,7 @@ pub(crate) fn build(out: &Path, kernel: &Kernel, init: &str) -> Result<()> {
         let name = place.to_string_lossy().trim_start_matches('/').to_owned();
         files.insert(name, sh::read_file(&path)?);
     }
-    let modules = modules(kernel)?;
+    let modules = modules(kernel, more.modules)?;
     let mut order = String::new();
     for path in &modules {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -116,9 +127,9 @@ fn closure(roots: &[PathBuf]) -> Result<BTreeSet<PathBuf>> {
 }
 
 /// The module files in the order they have to be loaded; built-in ones have none.
-fn modules(kernel: &Kernel) -> Result<Vec<PathBuf>> {
+fn modules(kernel: &Kernel, more: &[&str]) -> Result<Vec<PathBuf>> {
     let mut order: Vec<PathBuf> = Vec::new();
-    for module in MODULES {
+    for module in MODULES.iter().chain(more) {
         let listing = sh::output(cmd("modprobe", ["-d"]).arg(&kernel.root).args([
             "-S",
             &kernel.version,

@@ -6,6 +6,7 @@ mod kernel;
 mod uki;
 
 pub(crate) use disk::DataDisk;
+pub(crate) use initramfs::More;
 
 use crate::sh::{self, Result};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ pub(crate) fn build(dir: &Path) -> Result<Guest> {
     sh::mkdir(dir)?;
     let kernel = kernel::fetch(&dir.join("kernel"))?;
     let initrd = dir.join("initrd.gz");
-    initramfs::build(&initrd, &kernel, initramfs::INIT)?;
+    initramfs::build(&initrd, &kernel, initramfs::INIT, More::default())?;
     let guest = Guest {
         boot: dir.join("boot.img"),
         boot_changed: dir.join("boot-changed.img"),
@@ -48,19 +49,24 @@ pub(crate) fn build(dir: &Path) -> Result<Guest> {
     Ok(guest)
 }
 
-/// The guest that hands the host's commands to its TPM: a kernel that is booted without firmware of its own.
-pub(crate) struct Relay {
+/// A kernel that is booted without firmware of its own.
+pub(crate) struct Direct {
     /// The kernel image.
     pub(crate) kernel: PathBuf,
     /// Its initramfs.
     pub(crate) initrd: PathBuf,
 }
 
-/// Builds that guest into `dir`, with the kernel that [`build`] leaves there.
-pub(crate) fn build_relay(dir: &Path) -> Result<Relay> {
+/// Builds the guest that hands the host's commands to its TPM into `dir`, with the kernel that [`build`] leaves there.
+pub(crate) fn build_relay(dir: &Path) -> Result<Direct> {
+    build_direct(dir, "relay", initramfs::RELAY, More::default())
+}
+
+/// Builds a guest of this name whose process 1 is `init`.
+pub(crate) fn build_direct(dir: &Path, name: &str, init: &str, more: More) -> Result<Direct> {
     sh::mkdir(dir)?;
     let kernel = kernel::fetch(&dir.join("kernel"))?;
-    let initrd = dir.join("relay.gz");
-    initramfs::build(&initrd, &kernel, initramfs::RELAY)?;
-    Ok(Relay { kernel: kernel.image(), initrd })
+    let initrd = dir.join(format!("{name}.gz"));
+    initramfs::build(&initrd, &kernel, init, more)?;
+    Ok(Direct { kernel: kernel.image(), initrd })
 }

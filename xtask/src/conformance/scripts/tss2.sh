@@ -167,10 +167,10 @@ commits() { child daa "$@" && load daa && tsscommit -hk 80000001 -Kf k -Lf l -Ef
 clears() { tssclear -hi p && refused handle tssreadpublic -ho 80000000; }
 clear_control() { tssclearcontrol -hi p -state 1 && refused disabled tssclear -hi l && tssclearcontrol -hi p -state 0 && tssclear -hi l; }
 clock_set() { tssreadclock && tssclockset -hi o -time 3600000000 && refused 'out of range' tssclockset -hi o -time 1; }
-state() { tssshutdown -s && [ "$POWERS" = no ] || { tsspowerup && tssstartup -s; }; }
+state() { tssshutdown -s && [ "$TPM_SERVER_TYPE" = raw ] || { tsspowerup && tssstartup -s; }; }
 changes_seeds() { tsschangeeps && tsschangepps; }
 
-[ "$POWERS" = no ] || t powerup tsspowerup
+[ "$TPM_SERVER_TYPE" = raw ] || t powerup tsspowerup
 check startup tssstartup -c
 check selftest tssstartup -sto
 check getcapability_algorithms says sha256 tssgetcapability -cap 0
