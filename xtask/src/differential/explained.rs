@@ -53,9 +53,12 @@ fn is(pattern: &str, code: u32) -> bool {
     named && place.is_none_or(|place| place == at)
 }
 
-/// A condition: `-` always; `spoiled`; `handle1=40000007`; `name=0008*` where the parameter begins so; or one of [`is_so`].
+/// A condition: `-` always; `spoiled`; `locality=4`; `handle1=40000007`, `handle2=sequence`, `handle1=public`; `name=0008*` where the parameter begins so; or one of [`is_so`].
 fn holds(part: &str, request: &Request, world: &World) -> bool {
     let Some((name, value)) = part.split_once('=') else { return is_so(part, request, world) };
+    if name == "locality" {
+        return value.parse() == Ok(world.locality);
+    }
     if let Some(number) = name.strip_prefix("handle") {
         let index = number.parse::<usize>().unwrap_or(0).wrapping_sub(1);
         return request.handles.get(index).is_some_and(|handle| match value {

@@ -19,7 +19,6 @@ pub(crate) struct Reply {
     pub(crate) handle: Option<u32>,
     pub(crate) fields: Vec<Vec<u8>>,
     /// nonceTPM of each entry of the authorization area.
-    #[allow(dead_code, reason = "the HMAC of a response is checked next")]
     nonces: Vec<Vec<u8>>,
 }
 
@@ -259,6 +258,13 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
     }
     .unwrap_or_default();
 
+    let [mine, other] = replies;
+    for (index, entry) in request.authorizations.iter().enumerate() {
+        let nonce = |reply: &Reply| reply.nonces.get(index).cloned().unwrap_or_default();
+        if let Some(entity) = world.entities.get_mut(&entry.session) {
+            entity.public = [nonce(mine), nonce(other)];
+        }
+    }
     for entry in
         request.authorizations.iter().filter(|entry| entry.attributes & 1 == 0 && entry.session != rh::PW)
     {
