@@ -1,4 +1,8 @@
 //! Dictionary-attack protection: when an authValue may be tried, and what a wrong try costs. Part 1, 16.8.
+//!
+//! Other TPMs first note in NV that a protected authValue is about to be tried, and answer TPM_RC_RETRY to the command that made them do
+//! it: then a power loss before the try is counted costs one. Here the count is stored before the answer leaves ([`crate::Pending`]), and
+//! nothing that a guest can do comes between the two, so that the first use is answered at once. Part 1, 16.8.6.
 
 use crate::{
     Tpm,

@@ -277,9 +277,7 @@ fn algorithm(signer: &Object, scheme: SigScheme) -> Option<Vec<u8>> {
             };
             Some(element(tag::SEQUENCE, &[&oid(&body)]))
         }
-        SigScheme::Sm2 { hash_alg: HashAlg::Sm3_256 } => {
-            Some(element(tag::SEQUENCE, &[&oid(&[0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01, 0x83, 0x75])]))
-        }
+        // The identifier of SM2 with SM3 stands for a digest that covers the signer's public key too; the TPM signs the certificate's alone.
         SigScheme::Sm2 { .. }
         | SigScheme::Ecdaa { .. }
         | SigScheme::EcSchnorr { .. }

@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, refused, started, started_with_everything};
 use sigillo_client::template;
 use sigillo_crypto::hash::hash;
 use sigillo_types::{
@@ -231,6 +231,19 @@ fn openssl_verifies_rsa_certificates_of_an_ecc_key() {
     verified_by_openssl("rsassa", signer, Some(scheme), key.clone(), usage);
     let signer = template::rsa_signing(Some(RsaScheme::Rsapss { hash_alg: HashAlg::Sha512 }), true);
     verified_by_openssl("rsapss", signer, None, key, usage);
+}
+
+/// The registered identifier of SM2 is for another digest than the TPM signs: nobody could verify such a certificate.
+#[test]
+fn an_sm2_signer_needs_an_algorithm_from_the_caller() {
+    let mut tpm = started_with_everything();
+    let scheme = SigScheme::Sm2 { hash_alg: HashAlg::Sm3_256 };
+    let signer = primary(&mut tpm, Hierarchy::Owner, template::ecc_signing(EccCurve::Sm2P256, None, false));
+    let mut fields = Fields::new("key", &[&key_usage(SIGNING)]);
+    let without = certify(signer, signer, Some(scheme), &fields.partial());
+    assert_eq!(refused(&mut tpm, &without), rc::SCHEME.at(CertifyX509::IN_SCHEME));
+    fields.algorithm = Some(sequence(&[&[6, 3, 0x2A, 3, 4]]));
+    tpm.call(&certify(signer, signer, Some(scheme), &fields.partial())).expect("the caller knows what it is");
 }
 
 /// A signing key and a signing key to certify.

@@ -233,6 +233,8 @@ fn what_does_not_read_says_which_parameter() {
         rc::SIZE.at(SENSITIVE)
     );
     assert_eq!(refusal(below(parent), &template, &[1; 33], b""), rc::SIZE.at(SENSITIVE));
+    let origin = derivation(&cipher(DERIVED | TpmaObject::SENSITIVE_DATA_ORIGIN), b"", b"");
+    assert_eq!(refusal(below(parent), &origin, &[1; 33], b""), rc::SIZE.at(SENSITIVE));
     let owner = ParentHandle::Hierarchy(Hierarchy::Owner);
     let root = template::ecc_storage().to_bytes();
     assert_eq!(refusal(owner, &[&root[..], &[0]].concat(), b"", b""), rc::SIZE.at(PUBLIC));

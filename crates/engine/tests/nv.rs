@@ -588,3 +588,14 @@ fn an_index_nobody_could_store_is_not_there() {
     tpm.transport().disk_full = false;
     assert_eq!(refused(&mut tpm, &NvReadPublic { nv_index: index() }).fmt1(), Some(rc::HANDLE));
 }
+
+#[test]
+fn who_may_delete_is_checked_before_how() {
+    let mut tpm = started();
+    let mut definition =
+        definition(NvType::Ordinary, ALL | TpmaNv::PLATFORMCREATE | TpmaNv::POLICY_DELETE, 8);
+    definition.auth_handle = ProvisionHandle::Owner;
+    assert_eq!(refused(&mut tpm, &definition), rc::ATTRIBUTES.at(NvDefineSpace::AUTH_HANDLE));
+    definition.public_info.nv_public.attributes.remove(TpmaNv::PLATFORMCREATE);
+    assert_eq!(refused(&mut tpm, &definition), rc::ATTRIBUTES.at(NvDefineSpace::PUBLIC_INFO));
+}

@@ -276,8 +276,12 @@ pub(crate) fn create_loaded(tpm: &mut Tpm, cmd: CreateLoaded) -> Result<CreateLo
     let refused = |refused: Refused| refused.at(CreateLoaded::IN_SENSITIVE, CreateLoaded::IN_PUBLIC);
     let given = &cmd.in_sensitive.sensitive;
     let read = |tpm: &Tpm, derivation| {
-        let read = create::read_template(tpm.reader(&cmd.in_public), derivation);
-        read.map_err(|code| code.at(CreateLoaded::IN_PUBLIC))
+        let (template, derive) = create::read_template(tpm.reader(&cmd.in_public), derivation)
+            .map_err(|code| code.at(CreateLoaded::IN_PUBLIC))?;
+        // Other than the two commands it stands for, it looks at userAuth before it looks at what the template says.
+        trimmed_auth(&given.user_auth, template.name_alg)
+            .map_err(|code| code.at(CreateLoaded::IN_SENSITIVE))?;
+        Ok::<_, Rc>((template, derive))
     };
     let (object, out_private) = match cmd.parent_handle {
         ParentHandle::Hierarchy(hierarchy) => {

@@ -22,6 +22,9 @@ const READERS: TpmaNv =
     TpmaNv::PPREAD.union(TpmaNv::OWNERREAD).union(TpmaNv::AUTHREAD).union(TpmaNv::POLICYREAD);
 /// Somebody but who knows the authValue may write.
 const MANAGERS: TpmaNv = TpmaNv::PPWRITE.union(TpmaNv::OWNERWRITE).union(TpmaNv::POLICYWRITE);
+/// Who knows a PIN must not be able to change its limit; and a lock for good would leave a PIN that nobody can reset. Every TPM refuses the
+/// locks too, although Part 3 names AUTHWRITE only.
+const NOT_FOR_PINS: TpmaNv = TpmaNv::AUTHWRITE.union(TpmaNv::GLOBALLOCK).union(TpmaNv::WRITEDEFINE);
 /// What only the TPM sets.
 const STATE: TpmaNv = TpmaNv::WRITTEN.union(TpmaNv::READLOCKED).union(TpmaNv::WRITELOCKED);
 
@@ -74,11 +77,12 @@ fn define(
     if platform && !tpm.state.clear.ph_enable_nv {
         return Err(rc::HIERARCHY.at(NvDefineSpace::AUTH_HANDLE));
     }
-    check_public(&public, platform, tpm.profile.nv_index_max)
-        .map_err(|code| code.at(NvDefineSpace::PUBLIC_INFO))?;
+    let wrong = |code: Fmt1| code.at(NvDefineSpace::PUBLIC_INFO);
+    check_public(&public, tpm.profile.nv_index_max).map_err(wrong)?;
     if public.attributes.contains(TpmaNv::PLATFORMCREATE) != platform {
         return Err(rc::ATTRIBUTES.at(NvDefineSpace::AUTH_HANDLE));
     }
+    check_uses(&public, platform).map_err(wrong)?;
     let handle = public.nv_index.raw();
     // An index that nobody can use now is there nevertheless.
     if tpm.state.nv.indices.contains_key(&handle) {
@@ -94,7 +98,7 @@ fn define(
 }
 
 /// The attributes and the size of a new index.
-fn check_public(public: &NvPublic, platform: bool, largest: usize) -> Result<(), Fmt1> {
+fn check_public(public: &NvPublic, largest: usize) -> Result<(), Fmt1> {
     let attributes = public.attributes;
     let size = usize::from(public.data_size);
     let nt = attributes.nt().ok_or(rc::ATTRIBUTES)?;
@@ -111,19 +115,24 @@ fn check_public(public: &NvPublic, platform: bool, largest: usize) -> Result<(),
         NvType::Counter => !attributes.contains(TpmaNv::CLEAR_STCLEAR),
         NvType::PinFail | NvType::PinPass => {
             let no_da = nt == NvType::PinPass || attributes.contains(TpmaNv::NO_DA);
-            no_da && attributes.intersects(MANAGERS) && !attributes.contains(TpmaNv::AUTHWRITE)
+            no_da && attributes.intersects(MANAGERS) && !attributes.intersects(NOT_FOR_PINS)
         }
     };
     let possible = !attributes.intersects(STATE)
         && attributes.intersects(READERS)
         && attributes.intersects(MANAGERS | TpmaNv::AUTHWRITE)
         // A lock that lasts and contents that do not cannot both be meant.
-        && !attributes.contains(TpmaNv::CLEAR_STCLEAR | TpmaNv::WRITEDEFINE)
-        && (platform || !attributes.contains(TpmaNv::POLICY_DELETE));
-    if !right_type || !possible {
+        && !attributes.contains(TpmaNv::CLEAR_STCLEAR | TpmaNv::WRITEDEFINE);
+    if right_type && possible { Ok(()) } else { Err(rc::ATTRIBUTES) }
+}
+
+/// Whether the index can be deleted and written as its attributes say.
+fn check_uses(public: &NvPublic, platform: bool) -> Result<(), Fmt1> {
+    if public.attributes.contains(TpmaNv::POLICY_DELETE) && !platform {
         return Err(rc::ATTRIBUTES);
     }
-    if attributes.contains(TpmaNv::WRITEALL) && size > limits::MAX_NV_BUFFER_SIZE {
+    let write_all = public.attributes.contains(TpmaNv::WRITEALL);
+    if write_all && usize::from(public.data_size) > limits::MAX_NV_BUFFER_SIZE {
         return Err(rc::SIZE);
     }
     Ok(())
@@ -189,7 +198,7 @@ mod tests {
             auth_policy: Tpm2bDigest::default(),
             data_size,
         };
-        check_public(&public, false, 2048)
+        check_public(&public, 2048).and_then(|()| check_uses(&public, false))
     }
 
     #[test]
@@ -216,7 +225,10 @@ mod tests {
     fn pin_indices_are_written_by_a_manager_and_protect_themselves() {
         assert_eq!(check(NvType::PinFail, BOTH, 8), Err(rc::ATTRIBUTES));
         assert_eq!(check(NvType::PinFail, BOTH | TpmaNv::NO_DA, 8), Ok(()));
-        assert_eq!(check(NvType::PinPass, BOTH | TpmaNv::AUTHWRITE, 8), Err(rc::ATTRIBUTES));
+        for not_for_pins in [TpmaNv::AUTHWRITE, TpmaNv::GLOBALLOCK, TpmaNv::WRITEDEFINE] {
+            assert_eq!(check(NvType::PinPass, BOTH | not_for_pins, 8), Err(rc::ATTRIBUTES));
+            assert_eq!(check(NvType::PinFail, BOTH | TpmaNv::NO_DA | not_for_pins, 8), Err(rc::ATTRIBUTES));
+        }
     }
 
     #[test]
