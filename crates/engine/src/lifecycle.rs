@@ -129,6 +129,7 @@ fn fresh_state(profile: &Profile, rng: &mut Drbg) -> State {
         tpm_generated_eps: true,
         pcr_policy_alg: None,
         pcr_policy: Tpm2bDigest::default(),
+        startup_clear_due: false,
     };
     State {
         persistent: Arc::new(persistent),

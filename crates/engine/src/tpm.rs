@@ -24,6 +24,11 @@ pub trait Host {
     /// When there is none: the TPM then enters failure mode rather than go on without.
     fn entropy(&mut self, out: &mut [u8]) -> Result<(), EntropyUnavailable>;
 
+    /// Whether somebody at the machine asserts physical presence. Without such a signal what needs it cannot be done. Part 3, 26.2.
+    fn physical_presence(&self) -> bool {
+        false
+    }
+
     /// Whether the driver asked to cancel the command.
     fn canceled(&self) -> bool {
         false
@@ -128,6 +133,7 @@ pub(crate) enum Failure {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
     pub(crate) locality: u8,
+    pub(crate) physical_presence: bool,
     /// Its command code; 0 while an indication is handled.
     pub(crate) code: u32,
     /// It is a TPM2_Shutdown that succeeded: what it changes does not nullify it.

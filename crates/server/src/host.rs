@@ -11,12 +11,14 @@ use sigillo_engine::{EntropyUnavailable, Host};
 pub struct SystemHost {
     start: Instant,
     cancel: Arc<AtomicBool>,
+    /// Asserted through the platform channel of the simulator's protocol.
+    pub physical_presence: bool,
 }
 
 impl SystemHost {
     /// `cancel` is raised by the control channel and read while a command runs.
     pub fn new(cancel: Arc<AtomicBool>) -> Self {
-        SystemHost { start: Instant::now(), cancel }
+        SystemHost { start: Instant::now(), cancel, physical_presence: false }
     }
 }
 
@@ -27,6 +29,10 @@ impl Host for SystemHost {
 
     fn entropy(&mut self, out: &mut [u8]) -> Result<(), EntropyUnavailable> {
         getrandom::fill(out).map_err(|_| EntropyUnavailable)
+    }
+
+    fn physical_presence(&self) -> bool {
+        self.physical_presence
     }
 
     fn canceled(&self) -> bool {

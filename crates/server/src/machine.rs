@@ -308,6 +308,11 @@ impl Machine {
         self.execute(&startup_command(CC_STARTUP, su))
     }
 
+    /// Asserts physical presence, or ends it.
+    pub fn set_physical_presence(&mut self, asserted: bool) {
+        self.host.physical_presence = asserted;
+    }
+
     /// Executes one command at the current locality. The response leaves only after what it changed is durable.
     pub fn execute(&mut self, command: &[u8]) -> Vec<u8> {
         if !self.running {

@@ -149,8 +149,10 @@ pub(crate) fn platform(socket: &Socket, shared: &Arc<Shared>) -> io::Result<Ende
                 }
             }
             2 => shared.machine().stop(),
-            // Physical presence, NV and key cache switches: this TPM has none of them to switch.
-            3 | 4 | 11..=14 => {}
+            3 => shared.machine().set_physical_presence(true),
+            4 => shared.machine().set_physical_presence(false),
+            // NV and key cache switches: this TPM has none of them to switch.
+            11..=14 => {}
             9 => shared.set_cancel(true),
             10 => shared.set_cancel(false),
             17 | 18 => {

@@ -14,7 +14,8 @@ use sigillo_types::{
     buffers::{Tpm2bAuth, Tpm2bDigest},
     command::Done,
     commands::{
-        ChangeEps, ChangePps, Clear, ClearControl, HierarchyChangeAuth, HierarchyControl, SetPrimaryPolicy,
+        ChangeEps, ChangePps, Clear, ClearControl, HierarchyChangeAuth, HierarchyControl, ReadOnlyControl,
+        SetPrimaryPolicy,
     },
     handles::{
         BaseHierarchy, ClearHandle, EnablesHandle, Hierarchy, HierarchyAuthHandle, HierarchyPolicyHandle,
@@ -30,6 +31,7 @@ pub(crate) const COMMANDS: &[Entry] = entries![
     Clear => clear,
     ClearControl => clear_control,
     HierarchyChangeAuth => hierarchy_change_auth,
+    ReadOnlyControl => read_only_control,
 ];
 
 /// TPM2_HierarchyControl. Part 3, 24.2.
@@ -206,5 +208,11 @@ pub(crate) fn hierarchy_change_auth(tpm: &mut Tpm, cmd: HierarchyChangeAuth) -> 
         HierarchyAuthHandle::Lockout => tpm.state.persistent_mut().lockout_auth = auth,
         HierarchyAuthHandle::Platform => tpm.state.clear_mut().platform_auth = auth,
     }
+    Ok(Done {})
+}
+
+/// TPM2_ReadOnlyControl: the mode lasts until it is left or TPM Reset or Restart. Part 3, 24.9.
+pub(crate) fn read_only_control(tpm: &mut Tpm, cmd: ReadOnlyControl) -> Result<Done, Rc> {
+    tpm.state.clear_mut().read_only = cmd.state;
     Ok(Done {})
 }

@@ -14,6 +14,7 @@ mod dictionary_attack;
 mod duplication;
 mod ephemeral;
 mod hierarchy;
+mod management;
 mod nv;
 mod object;
 mod pcr;
@@ -49,6 +50,7 @@ pub(crate) const CLAUSES: &[&[Entry]] = &[
     primary::COMMANDS,
     hierarchy::COMMANDS,
     dictionary_attack::COMMANDS,
+    management::COMMANDS,
     context::COMMANDS,
     clock::COMMANDS,
     capability::COMMANDS,

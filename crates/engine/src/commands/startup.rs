@@ -45,7 +45,7 @@ fn sequence(startup: StartupType, shutdown: Option<persistent::Shutdown>) -> Opt
 /// - `INITIALIZE`: the TPM is started already.
 /// - `LOCALITY`: the command came from another locality than 0 and 3 (PC Client profile); or a TPM Resume from another locality, or with
 ///   another use of an H-CRTM, than the Startup(CLEAR) before it.
-/// - `VALUE` (startupType): STATE without a saved state.
+/// - `VALUE` (startupType): STATE without a saved state, or after TPM2_SetAlgorithmSet.
 pub(crate) fn startup(tpm: &mut Tpm, cmd: Startup) -> Result<Done, Rc> {
     if tpm.state.volatile.started {
         return Err(rc::INITIALIZE);
@@ -55,7 +55,9 @@ pub(crate) fn startup(tpm: &mut Tpm, cmd: Startup) -> Result<Done, Rc> {
         return Err(rc::LOCALITY);
     }
     let shutdown = tpm.state.persistent.shutdown;
-    let sequence = sequence(cmd.startup_type, shutdown).ok_or(rc::VALUE.at(Startup::STARTUP_TYPE))?;
+    let sequence = sequence(cmd.startup_type, shutdown)
+        .filter(|sequence| *sequence != Sequence::Resume || !tpm.state.persistent.startup_clear_due)
+        .ok_or(rc::VALUE.at(Startup::STARTUP_TYPE))?;
     let h_crtm = tpm.state.volatile.h_crtm.is_some();
     if sequence == Sequence::Resume {
         let clear = &tpm.state.clear;
@@ -80,7 +82,8 @@ pub(crate) fn startup(tpm: &mut Tpm, cmd: Startup) -> Result<Done, Rc> {
             tpm.start_nv(sequence == Sequence::Reset, shutdown.is_some());
         }
     }
-    tpm.state.persistent_mut().shutdown = None;
+    let persistent = tpm.state.persistent_mut();
+    (persistent.shutdown, persistent.startup_clear_due) = (None, false);
     Ok(Done {})
 }
 

@@ -74,10 +74,7 @@ fn authorize(
 ) -> Result<(), Rc> {
     let code = request.entry.spec.code;
     require_sensitive(tpm, target.handle)?;
-    if target.handle == rh::PLATFORM
-        && tpm.state.persistent.pp_commands.contains(&code)
-        && !tpm.physical_presence()
-    {
+    if target.handle == rh::PLATFORM && tpm.needs_presence(code) && !tpm.call.physical_presence {
         return Err(rc::PP.into());
     }
     let method = match loaded {
@@ -309,13 +306,6 @@ fn blame(tpm: &mut Tpm, entity: Option<u32>, auth_used: bool, loaded: Option<&Ar
     let wrong = tpm.wrong_try(entity, auth_used, loaded.map(|session| &**session));
     tpm.call.wrong_try = Some(wrong);
     wrong.code()
-}
-
-impl Tpm {
-    /// Whether physical presence is asserted. The platform of a virtual machine has no such signal, so what needs it cannot be done.
-    pub(crate) fn physical_presence(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod header;
 mod mode;
 mod parameters;
 mod policy;
+mod read_only;
 mod response;
 mod sessions;
 
@@ -24,7 +25,7 @@ impl Tpm {
     /// that is canceled while it runs comes to its end, is undone, and answers `TPM_RC_CANCELED`.
     pub fn execute(&mut self, locality: u8, command: &[u8], host: &mut dyn Host) -> Pending<'_> {
         let now_ms = host.monotonic_ms();
-        self.call = Call { locality, ..Call::default() };
+        self.call = Call { locality, physical_presence: host.physical_presence(), ..Call::default() };
         if self.powered {
             self.tick(now_ms);
         }
@@ -65,6 +66,7 @@ impl Tpm {
         mode::check(self, &header)?;
         let (handles, rest) = handles::read(entry.spec, header.rest)?;
         handles::check(self, &handles)?;
+        read_only::check(self, entry.spec.code, &handles)?;
         self.require_tested(entry.spec.code, &handles)?;
         let (sessions, parameters) = sessions::read(self, &header, &handles, rest)?;
         let mut request = Request::new(self, entry, handles, sessions, parameters);

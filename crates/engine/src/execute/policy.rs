@@ -58,7 +58,7 @@ pub(super) fn check(
     if policy.locality.is_some_and(|locality| !locality.allows(tpm.call.locality)) {
         return Err(rc::LOCALITY);
     }
-    if policy.pp_needed && !tpm.physical_presence() {
+    if policy.pp_needed && !tpm.call.physical_presence {
         return Err(rc::PP.into());
     }
     check_written(tpm, target, policy)

@@ -119,6 +119,9 @@ pub(crate) struct ClearData {
     /// The authValue of the PCR that have one. Part 3, 22.7.
     #[cbor(n(8), with = "cbor::canonical", default)]
     pub(crate) pcr_auth: Tpm2bAuth,
+    /// Nothing persistent may change. TPMA_STARTUP_CLEAR.readOnly.
+    #[cbor(n(9), default)]
+    pub(crate) read_only: bool,
 }
 
 impl Default for ClearData {
@@ -133,6 +136,7 @@ impl Default for ClearData {
             startup_locality: 0,
             h_crtm: false,
             pcr_auth: Tpm2bAuth::default(),
+            read_only: false,
         }
     }
 }

@@ -87,6 +87,9 @@ pub(crate) struct Persistent {
     pub(crate) pcr_policy_alg: Option<HashAlg>,
     #[cbor(n(19), with = "cbor::canonical", default)]
     pub(crate) pcr_policy: Tpm2bDigest,
+    /// TPM2_SetAlgorithmSet has run: TPM2_Startup(CLEAR) must come next. Part 3, 26.3.
+    #[cbor(n(20), default)]
+    pub(crate) startup_clear_due: bool,
 }
 
 /// The type of the TPM2_Shutdown that last took effect.

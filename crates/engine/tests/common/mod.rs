@@ -18,6 +18,8 @@ pub struct TestHost {
     pub out_of_entropy: bool,
     /// The driver asked to cancel.
     pub canceled: bool,
+    /// Somebody is at the machine.
+    pub physical_presence: bool,
 }
 
 impl Host for TestHost {
@@ -30,6 +32,10 @@ impl Host for TestHost {
             return Err(EntropyUnavailable);
         }
         getrandom::fill(out).map_err(|_| EntropyUnavailable)
+    }
+
+    fn physical_presence(&self) -> bool {
+        self.physical_presence
     }
 
     fn canceled(&self) -> bool {

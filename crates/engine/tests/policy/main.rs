@@ -402,7 +402,7 @@ fn a_template_limits_what_may_be_created() {
 }
 
 #[test]
-fn physical_presence_is_never_there() {
+fn physical_presence_must_be_asserted() {
     let mut tpm = started();
     let assert_presence = |tpm: &mut TestTpm, s| {
         tpm.call(&PolicyPhysicalPresence { policy_session: s }).unwrap();
@@ -412,6 +412,8 @@ fn physical_presence_is_never_there() {
     let (mut session, s) = start(&mut tpm, SessionType::Policy);
     assert_presence(&mut tpm, s);
     assert_eq!(use_policy(&mut tpm, &mut session), Err(first(rc::PP)));
+    tpm.transport().host.physical_presence = true;
+    assert_eq!(use_policy(&mut tpm, &mut session), Ok(()));
 }
 
 #[test]

@@ -57,8 +57,7 @@ pub(crate) fn get_capability(tpm: &mut Tpm, cmd: GetCapability) -> Result<GetCap
             page.of(all.map(|attributes| (attributes.code(), attributes)))?.map(CapabilityData::Command)
         }
         Capability::PpCommands => {
-            let all = tpm.state.persistent.pp_commands.iter().copied();
-            page.of(all.map(|code| (code, code)))?.map(CapabilityData::PpCommands)
+            page.of(tpm.presence_commands().map(|code| (code, code)))?.map(CapabilityData::PpCommands)
         }
         Capability::AuditCommands => {
             let all = tpm.state.persistent.audit_commands.iter().copied();

@@ -1,7 +1,9 @@
 //! TPM_PT and TPM_PT_PCR: the numbers that describe the TPM. Part 2, 6.13 and 6.14.
 
 use crate::{
-    Tpm, dispatch,
+    Tpm,
+    commands::management::ALGORITHM_SET,
+    dispatch,
     session::CONTEXT_GAP_MAX,
     state::{SessionSlot, commit},
     ticket::CONTEXT_HASH,
@@ -137,6 +139,7 @@ fn startup_clear(tpm: &Tpm) -> TpmaStartupClear {
     attributes.set(TpmaStartupClear::SH_ENABLE, clear.sh_enable);
     attributes.set(TpmaStartupClear::EH_ENABLE, clear.eh_enable);
     attributes.set(TpmaStartupClear::PH_ENABLE_NV, clear.ph_enable_nv);
+    attributes.set(TpmaStartupClear::READ_ONLY, clear.read_only);
     attributes.set(TpmaStartupClear::ORDERLY, volatile.orderly);
     attributes
 }
@@ -161,7 +164,7 @@ fn variable(tpm: &Tpm) -> Vec<(u32, u32)> {
         (pt::HR_PERSISTENT_AVAIL, number(persistent_available)),
         (pt::NV_COUNTERS, number(counters)),
         (pt::NV_COUNTERS_AVAIL, number(counters_available)),
-        (pt::ALGORITHM_SET, 0),
+        (pt::ALGORITHM_SET, ALGORITHM_SET),
         (pt::LOADED_CURVES, number(profile.curves().count())),
         (pt::LOCKOUT_COUNTER, da.failed_tries),
         (pt::MAX_AUTH_FAIL, da.max_tries),

@@ -13,10 +13,10 @@ mod value;
 
 use crate::dispatch::{Entry, entries};
 use sigillo_types::commands::{
-    PolicyAuthValue, PolicyAuthorize, PolicyAuthorizeNv, PolicyCommandCode, PolicyCounterTimer, PolicyCpHash,
-    PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality, PolicyNameHash, PolicyNv, PolicyNvWritten,
-    PolicyOr, PolicyParameters, PolicyPassword, PolicyPcr, PolicyPhysicalPresence, PolicySecret,
-    PolicySigned, PolicyTemplate, PolicyTicket,
+    PolicyAuthValue, PolicyAuthorize, PolicyAuthorizeNv, PolicyCapability, PolicyCommandCode,
+    PolicyCounterTimer, PolicyCpHash, PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality,
+    PolicyNameHash, PolicyNv, PolicyNvWritten, PolicyOr, PolicyParameters, PolicyPassword, PolicyPcr,
+    PolicyPhysicalPresence, PolicySecret, PolicySigned, PolicyTemplate, PolicyTicket,
 };
 
 pub(crate) const COMMANDS: &[Entry] = entries![
@@ -40,5 +40,6 @@ pub(crate) const COMMANDS: &[Entry] = entries![
     PolicyNvWritten => deferred::policy_nv_written,
     PolicyTemplate => binding::policy_template,
     PolicyAuthorizeNv => authorize::policy_authorize_nv,
+    PolicyCapability => value::policy_capability,
     PolicyParameters => binding::policy_parameters,
 ];

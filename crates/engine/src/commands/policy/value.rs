@@ -1,16 +1,16 @@
-//! Policies on a number: in NV, or of the clock. Part 3, 23.9 and 23.10.
+//! Policies on a number: in NV, of the clock, or of a capability. Part 3, 23.9, 23.10 and 23.23.
 
 use super::compare;
-use crate::{Tpm, nv};
-use alloc::sync::Arc;
+use crate::{Tpm, commands::capability, nv};
+use alloc::{sync::Arc, vec::Vec};
 use sigillo_crypto::hash::hash;
 use sigillo_types::{
     HashAlg, Marshal, Rc,
     attributes::TpmaNv,
     cc,
     command::Done,
-    commands::{PolicyCounterTimer, PolicyNv},
-    constants::Operation,
+    commands::{GetCapability, PolicyCapability, PolicyCounterTimer, PolicyNv},
+    constants::{Capability, Operation},
     rc,
 };
 
@@ -94,5 +94,62 @@ pub(crate) fn policy_counter_timer(tpm: &mut Tpm, cmd: PolicyCounterTimer) -> Re
     if let Some(policy) = session.policy_mut() {
         policy.limit_time(timeout_ms);
     }
+    Ok(Done {})
+}
+
+/// The property as GetCapability gives it, without the list around it; `None` if there is none of that number.
+fn property(tpm: &mut Tpm, capability: Capability, property: u32) -> Option<Vec<u8>> {
+    /// The capability and the number of entries.
+    const HEAD: usize = 4 + 4;
+    let mut first_from = |property| {
+        let cmd = GetCapability { capability, property, property_count: 1 };
+        let data = capability::get_capability(tpm, cmd).ok()?.capability_data.to_bytes();
+        data.get(HEAD..).filter(|entry| !entry.is_empty()).map(<[u8]>::to_vec)
+    };
+    let found = first_from(property)?;
+    // What the next number gives too is of a later number.
+    let later = property.checked_add(1).and_then(first_from);
+    (later.as_ref() != Some(&found)).then_some(found)
+}
+
+/// TPM2_PolicyCapability. Part 3, 23.23.
+///
+/// # Response codes
+/// - `VALUE` (capability): the PCR allocation, which has no properties.
+/// - `VALUE` (offset): behind the end of the property.
+/// - `RANGE`: operandB reaches behind the end of the property.
+/// - `POLICY`: the comparison does not hold, or there is no such property and the comparison is not for inequality.
+pub(crate) fn policy_capability(tpm: &mut Tpm, cmd: PolicyCapability) -> Result<Done, Rc> {
+    if cmd.capability == Capability::Pcrs {
+        return Err(rc::VALUE.at(PolicyCapability::CAPABILITY));
+    }
+    let session = tpm.policy_session(cmd.policy_session)?;
+    let (alg, trial) = (session.auth_hash, session.is_trial());
+    if !trial {
+        match property(tpm, cmd.capability, cmd.property) {
+            Some(found) => {
+                let rest =
+                    found.get(usize::from(cmd.offset)..).ok_or(rc::VALUE.at(PolicyCapability::OFFSET))?;
+                let operand_a = rest.get(..cmd.operand_b.len()).ok_or(rc::RANGE)?;
+                if !compare::holds(cmd.operation, operand_a, &cmd.operand_b) {
+                    return Err(rc::POLICY);
+                }
+            }
+            None if cmd.operation == Operation::Neq => {}
+            None => return Err(rc::POLICY),
+        }
+    }
+    let args = hash(
+        alg,
+        &[
+            cmd.operand_b.as_slice(),
+            &cmd.offset.to_be_bytes(),
+            &cmd.operation.to_bytes(),
+            &cmd.capability.to_bytes(),
+            &cmd.property.to_be_bytes(),
+        ],
+    );
+    let session = tpm.policy_session_mut(cmd.policy_session)?;
+    session.extend_policy(&[&cc::POLICY_CAPABILITY.to_be_bytes(), &args]);
     Ok(Done {})
 }
