@@ -5,7 +5,12 @@ use super::{
     world::{Kind, World, long, sized_at, word},
 };
 use crate::sh::Result;
-use sigillo_types::{Rc, handles::rh, rc::Position};
+use sigillo_types::{
+    Rc, Unmarshal,
+    handles::rh,
+    rc::Position,
+    structures::{PublicParms, Tpm2bPublicPlus},
+};
 
 const LIST: &str = include_str!("explained.tsv");
 
@@ -53,9 +58,12 @@ fn is(pattern: &str, code: u32) -> bool {
     named && place.is_none_or(|place| place == at)
 }
 
-/// A condition: `-` always; `spoiled`; `handle1=40000007`; `name=0008*` where the parameter begins so; or one of [`is_so`].
+/// A condition: `-` always; `spoiled`; `locality=4`; `handle1=40000007`, `handle2=sequence`, `handle1=public`; `name=0008*` where the parameter begins so; or one of [`is_so`].
 fn holds(part: &str, request: &Request, world: &World) -> bool {
     let Some((name, value)) = part.split_once('=') else { return is_so(part, request, world) };
+    if name == "locality" {
+        return value.parse() == Ok(world.locality);
+    }
     if let Some(number) = name.strip_prefix("handle") {
         let index = number.parse::<usize>().unwrap_or(0).wrapping_sub(1);
         return request.handles.get(index).is_some_and(|handle| match value {
@@ -77,7 +85,9 @@ fn holds(part: &str, request: &Request, world: &World) -> bool {
 
 /// Conditions with names.
 fn is_so(name: &str, request: &Request, world: &World) -> bool {
-    let template = request.parameter("inPublic").and_then(|public| sized_at(public, 0)).unwrap_or_default();
+    let public =
+        request.parameter("inPublic").or_else(|| request.parameter("objectPublic")).unwrap_or_default();
+    let template = sized_at(public, 0).unwrap_or_default();
     let attributes = long(template, 4).unwrap_or(0);
     match name {
         "-" => true,
@@ -109,6 +119,14 @@ fn is_so(name: &str, request: &Request, world: &World) -> bool {
             let policy = sized_at(template, 8).map_or(0, <[u8]>::len);
             word(template, 0) == Some(0x0008) && word(template, 10 + policy) == Some(0x0010)
         }
+        // An RSA key with another exponent than the one that every TPM has.
+        "exponent" => {
+            Tpm2bPublicPlus::from_bytes(public).is_ok_and(|public| match public.public_area.parameters {
+                PublicParms::Rsa(parms) => !matches!(parms.exponent, 0 | 65537),
+                _ => false,
+            })
+        }
+        "power-lost" => world.power_lost,
         "x509sign" => attributes & 1 << 19 != 0,
         // firmwareLimited or svnLimited.
         "limited" => attributes & 3 << 8 != 0,
