@@ -164,6 +164,7 @@ fn uses_asymmetric(code: u32, handles: &[u32]) -> bool {
         | cc::POLICY_SIGNED
         | cc::CERTIFY
         | cc::CERTIFY_CREATION
+        | cc::CERTIFY_X509
         | cc::QUOTE
         | cc::GET_TIME
         | cc::GET_SESSION_AUDIT_DIGEST
