@@ -234,7 +234,7 @@ fn an_ecdaa_key_signs_by_that_scheme_and_a_count() {
 }
 
 #[test]
-fn commit_wants_an_ecdaa_key_with_its_private_part() {
+fn commit_wants_an_ecdaa_key_with_a_name() {
     let mut tpm = started_with_everything();
     let rsa = primary(&mut tpm, Hierarchy::Owner, template::rsa_signing(None, false));
     assert_eq!(refused(&mut tpm, &commit(rsa)), rc::KEY.at(Commit::SIGN_HANDLE));

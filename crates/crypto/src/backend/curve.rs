@@ -4,7 +4,7 @@
 
 use crypto_bigint::{NonZero, U640};
 use p256::elliptic_curve::group::{CurveAffine as _, Group as _};
-use p256::elliptic_curve::ops::LinearCombination as _;
+use p256::elliptic_curve::ops::{LinearCombination as _, Reduce as _};
 use p256::elliptic_curve::point::AffineCoordinates as _;
 use p256::elliptic_curve::{Field as _, PrimeField as _};
 use zeroize::Zeroizing;
@@ -94,6 +94,10 @@ macro_rules! curve {
                 Ok(Zeroizing::new(widen(&sum.to_repr())))
             }
 
+            pub(super) fn reduce_once(a: &[u8]) -> Result<Zeroizing<Number>, Error> {
+                Ok(Zeroizing::new(widen(&Scalar::reduce(&bytes(a)?).to_repr())))
+            }
+
             pub(super) fn negate(a: &[u8]) -> Result<Zeroizing<Number>, Error> {
                 Ok(Zeroizing::new(widen(&(-*reduced(a)?).to_repr())))
             }
@@ -156,6 +160,9 @@ on_curve! {
 
     /// ab + c modulo n, for numbers below n.
     mul_add(a: &[u8], b: &[u8], c: &[u8]) -> Zeroizing<Number>;
+
+    /// a modulo n, for a below 2n: a coordinate, or a digest cut to the bits of n.
+    reduce_once(a: &[u8]) -> Zeroizing<Number>;
 
     /// -a modulo n, for a below n.
     negate(a: &[u8]) -> Zeroizing<Number>;

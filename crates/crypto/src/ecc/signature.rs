@@ -66,11 +66,10 @@ impl EcPrivate {
     /// None for a key that [`EcPrivate::new`] accepted.
     pub fn sign(&self, digest: &[u8], rng: &mut dyn Rng) -> Result<EcSignature, Error> {
         let (curve, width) = (self.curve(), self.curve().coordinate_size());
-        let n = parameters(curve).n;
-        let z = backend::reduce(&truncate(curve, digest)[..width], n)?;
+        let z = backend::reduce_once(curve, &truncate(curve, digest)[..width])?;
         self.sign_with(&mut self.nonces(b"ECDSA", digest, rng), |k| {
             let [x, _] = backend::base_mul(curve, k)?;
-            let r = backend::reduce(&x[..width], n)?;
+            let r = backend::reduce_once(curve, &x[..width])?;
             let sum = backend::mul_add(curve, &r[..width], self.d(), &z[..width])?;
             let inverse = backend::invert(curve, k)?;
             let s = backend::mul_add(curve, &inverse[..width], &sum[..width], &[0; MAX_WIDTH][..width])?;
@@ -133,7 +132,7 @@ impl EcPrivate {
         };
         self.sign_with(&mut self.nonces(b"SM2", e, rng), |k| {
             let [x, _] = backend::base_mul(curve, k)?;
-            let x = backend::reduce(&x[..width], n)?;
+            let x = backend::reduce_once(curve, &x[..width])?;
             let r = backend::mul_add(curve, &number[..width], &one[..width], &x[..width])?;
             let r_plus_k = backend::mul_add(curve, &r[..width], &one[..width], k)?;
             let minus_r = backend::negate(curve, &r[..width])?;
@@ -220,7 +219,7 @@ pub fn verify_sm2(public: &EcPoint, e: &[u8], r: &[u8], s: &[u8]) -> Result<(), 
         let (r, s) = (in_range(curve, r)?, in_range(curve, s)?);
         let t = backend::mul_add(curve, &r[..width], &one[..width], &s[..width])?;
         let [x, _] = backend::linear_combination(curve, &s[..width], &t[..width], public.coordinates())?;
-        let x = backend::reduce(&x[..width], n)?;
+        let x = backend::reduce_once(curve, &x[..width])?;
         let e = backend::reduce(e, n)?;
         let expected = backend::mul_add(curve, &e[..width], &one[..width], &x[..width])?;
         Ok(!is_zero(&t[..]) && expected == r)
@@ -234,17 +233,16 @@ pub fn verify_sm2(public: &EcPoint, e: &[u8], r: &[u8], s: &[u8]) -> Result<(), 
 pub fn verify(public: &EcPoint, digest: &[u8], r: &[u8], s: &[u8]) -> Result<(), Error> {
     let curve = public.curve();
     let width = curve.coordinate_size();
-    let n = parameters(curve).n;
     verified(|| {
         let r = in_range(curve, r)?;
         let inverse = backend::invert(curve, &in_range(curve, s)?[..width])?;
-        let z = backend::reduce(&truncate(curve, digest)[..width], n)?;
+        let z = backend::reduce_once(curve, &truncate(curve, digest)[..width])?;
         let zero = &[0; MAX_WIDTH][..width];
         let k = backend::mul_add(curve, &z[..width], &inverse[..width], zero)?;
         let l = backend::mul_add(curve, &r[..width], &inverse[..width], zero)?;
         // The point at infinity has no x; r is not zero, so it could not match either.
         let [x, _] = backend::linear_combination(curve, &k[..width], &l[..width], public.coordinates())?;
-        Ok(backend::reduce(&x[..width], n)? == r)
+        Ok(backend::reduce_once(curve, &x[..width])? == r)
     })
 }
 

@@ -211,7 +211,7 @@ pub(crate) fn ecc_parameters(_: &mut Tpm, cmd: EccParameters) -> Result<EccParam
 /// The private key of an object that may be used for any decryption or agreement.
 ///
 /// # Errors
-/// `KEY` if it is not an ECC key or only its public area is loaded; `ATTRIBUTES` if it is restricted or does not decrypt.
+/// `KEY` if it is not an ECC key, or a policy authorized one without its private part; `ATTRIBUTES` if it is restricted or does not decrypt.
 fn unrestricted_decryption<'a>(
     key: &Object,
     private: &'a Option<Arc<PrivateKey>>,
@@ -239,7 +239,7 @@ fn point_or_empty(point: Result<EcPoint, Error>) -> Result<Tpm2bEccPoint, Rc> {
 /// TPM2_ZGen_2Phase. Part 3, 14.7; Part 1, 44.8.4 and 45.2.3.
 ///
 /// # Response codes
-/// - `KEY` (handle 1): not an ECC key, or only its public area is loaded.
+/// - `KEY` (handle 1): not an ECC key.
 /// - `ATTRIBUTES` (handle 1): the key is restricted or does not decrypt.
 /// - `SCHEME` (inScheme): not the key's.
 /// - `ECC_POINT` (inQsB, inQeB): not on the key's curve.
@@ -311,7 +311,7 @@ pub(crate) fn ecc_encrypt(tpm: &mut Tpm, cmd: EccEncrypt) -> Result<EccEncryptRe
 /// TPM2_ECC_Decrypt. Part 3, 14.9.
 ///
 /// # Response codes
-/// - `KEY` (handle 1): not an ECC key, or only its public area is loaded.
+/// - `KEY` (handle 1): not an ECC key.
 /// - `ATTRIBUTES` (handle 1): the key is restricted or does not decrypt.
 /// - `SCHEME` (inScheme): not KDF2.
 /// - `ECC_POINT` (C1): not on the key's curve.

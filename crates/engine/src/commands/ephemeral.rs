@@ -23,12 +23,13 @@ pub(crate) const COMMANDS: &[Entry] = entries![Commit => commit, EcEphemeral => 
 /// TPM2_Commit. Part 3, 19.2; Part 1, 44.2.3.
 ///
 /// # Response codes
-/// - `KEY` (handle 1): not an ECC key, or only its public area is loaded.
+/// - `KEY` (handle 1): not an ECC key.
 /// - `SCHEME` (handle 1): the key's scheme is not ECDAA.
 /// - `HASH` (handle 1): the key has no nameAlg.
 /// - `SIZE` (y2): only one of s2 and y2 is there.
 /// - `ECC_POINT` (s2): the digest of s2 and y2 are no point of the key's curve; (P1): not a point of it.
-/// - `NO_RESULT`: a point at infinity.
+///
+/// `NO_RESULT`, for a point at infinity or an ephemeral key of zero, nobody will see: all curves have prime order.
 pub(crate) fn commit(tpm: &mut Tpm, cmd: Commit) -> Result<CommitResponse, Rc> {
     let key = Arc::clone(tpm.object(cmd.sign_handle.raw()).map_err(|code| code.at(Commit::SIGN_HANDLE))?);
     let PublicParms::Ecc(parms) = &key.public.parameters else {
@@ -69,10 +70,7 @@ pub(crate) fn commit(tpm: &mut Tpm, cmd: Commit) -> Result<CommitResponse, Rc> {
     Ok(CommitResponse { k: times(private, &base)?, l: times(&r, &base)?, e, counter })
 }
 
-/// TPM2_EC_Ephemeral. Part 3, 19.3.
-///
-/// # Response codes
-/// - `NO_RESULT`: the number made is not a key.
+/// TPM2_EC_Ephemeral: a curve that is not implemented is refused when it is read, and nothing else can be wrong. Part 3, 19.3.
 pub(crate) fn ec_ephemeral(tpm: &mut Tpm, cmd: EcEphemeral) -> Result<EcEphemeralResponse, Rc> {
     let (r, counter) = tpm.begin_commit(cmd.curve_id, Purpose::Agreement)?;
     let q = key::sized_point(&r.public().map_err(|_| rc::NO_RESULT)?)?;
