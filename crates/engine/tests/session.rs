@@ -3,7 +3,7 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, refused, started, started_with_everything};
 use sigillo_client::{Auth, Session, SessionOptions, template};
 use sigillo_types::{
     EccCurve, HashAlg, Marshal, Position, Rc,
@@ -154,7 +154,7 @@ fn a_block_cipher_encrypts_parameters_in_cfb_only() {
 
 #[test]
 fn an_hmac_proves_the_auth_value_with_every_hash() {
-    let mut tpm = started();
+    let mut tpm = started_with_everything();
     tpm.call(&owner_auth(b"owner")).unwrap();
     for alg in HashAlg::ALL {
         let mut session = hmac(&mut tpm, alg, None);

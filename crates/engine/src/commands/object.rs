@@ -66,6 +66,7 @@ impl Tpm {
 /// - `ATTRIBUTES`, `HASH`, `KDF`, `RANGE`, `SCHEME`, `SIZE`, `SYMMETRIC`, `VALUE` (inPublic): the template contradicts itself, the
 ///   parent or inSensitive, or asks for a key that is not made here.
 /// - `SIZE`, `KEY_SIZE` (inSensitive): userAuth is longer than a Name's digest, or the key given has a wrong size.
+/// - `KEY` (inSensitive): a TDES key that is weak.
 pub(crate) fn create(tpm: &mut Tpm, cmd: Create) -> Result<CreateResponse, Rc> {
     let parent =
         Arc::clone(tpm.object(cmd.parent_handle.raw()).map_err(|code| code.at(Create::PARENT_HANDLE))?);
@@ -127,6 +128,7 @@ pub(crate) fn load(tpm: &mut Tpm, cmd: Load) -> Result<LoadResponse, Rc> {
 /// - `SIZE` (inPublic): authPolicy is neither empty nor a digest of nameAlg.
 /// - `KEY`, `ECC_POINT`, `VALUE`, `SCHEME`, ... (inPublic): it is the public area of no key.
 /// - `TYPE`, `SIZE`, `KEY_SIZE` (inPrivate), `BINDING`: the parts are not of one object.
+/// - `KEY` (inPrivate): a TDES key that is weak.
 pub(crate) fn load_external(tpm: &mut Tpm, cmd: LoadExternal) -> Result<LoadExternalResponse, Rc> {
     tpm.require_free_slot()?;
     tpm.require_enabled(cmd.hierarchy).map_err(|code| code.at(LoadExternal::HIERARCHY))?;

@@ -166,7 +166,7 @@ pub(crate) fn start_mac(
     if key.attributes().contains(TpmaObject::RESTRICTED) {
         return Err(rc::ATTRIBUTES.at(handle_at));
     }
-    if !key.is_signing() {
+    if !key.attributes().contains(TpmaObject::SIGN) {
         return Err(rc::KEY.at(handle_at));
     }
     if let Some((sym, secret)) = cipher_key(&key) {
