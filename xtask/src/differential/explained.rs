@@ -5,7 +5,12 @@ use super::{
     world::{Kind, World, long, sized_at, word},
 };
 use crate::sh::Result;
-use sigillo_types::{Rc, handles::rh, rc::Position};
+use sigillo_types::{
+    Rc, Unmarshal,
+    handles::rh,
+    rc::Position,
+    structures::{PublicParms, Tpm2bPublicPlus},
+};
 
 const LIST: &str = include_str!("explained.tsv");
 
@@ -80,7 +85,9 @@ fn holds(part: &str, request: &Request, world: &World) -> bool {
 
 /// Conditions with names.
 fn is_so(name: &str, request: &Request, world: &World) -> bool {
-    let template = request.parameter("inPublic").and_then(|public| sized_at(public, 0)).unwrap_or_default();
+    let public =
+        request.parameter("inPublic").or_else(|| request.parameter("objectPublic")).unwrap_or_default();
+    let template = sized_at(public, 0).unwrap_or_default();
     let attributes = long(template, 4).unwrap_or(0);
     match name {
         "-" => true,
@@ -112,6 +119,14 @@ fn is_so(name: &str, request: &Request, world: &World) -> bool {
             let policy = sized_at(template, 8).map_or(0, <[u8]>::len);
             word(template, 0) == Some(0x0008) && word(template, 10 + policy) == Some(0x0010)
         }
+        // An RSA key with another exponent than the one that every TPM has.
+        "exponent" => {
+            Tpm2bPublicPlus::from_bytes(public).is_ok_and(|public| match public.public_area.parameters {
+                PublicParms::Rsa(parms) => !matches!(parms.exponent, 0 | 65537),
+                _ => false,
+            })
+        }
+        "power-lost" => world.power_lost,
         "x509sign" => attributes & 1 << 19 != 0,
         // firmwareLimited or svnLimited.
         "limited" => attributes & 3 << 8 != 0,

@@ -111,7 +111,7 @@ fn agree(request: &Request, name: &str, kind: &str, equal: bool, mine: &[u8], ot
             "outPrivate" | "duplicate" | "outDuplicate" | "encryptionKeyOut" | "zPoint" | "pubPoint"
             | "toDoList",
         ) => return true,
-        ("TPM2_GetTestResult", "outData") => return true,
+        ("TPM2_GetTestResult", "outData") | ("TPM2_EC_Ephemeral" | "TPM2_Commit", _) => return true,
         // Decrypted or unsealed again: equal whatever the key.
         ("TPM2_RSA_Decrypt" | "TPM2_Unseal" | "TPM2_ActivateCredential", _) => return mine == other,
         ("TPM2_ReadClock", _) => return mine.get(16..24) == other.get(16..24),
@@ -313,7 +313,8 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
                 .and_then(|saved| world.entities.get(saved))
                 .cloned()
             {
-                world.entities.insert(made, Entity { same: entity.same, ..entity });
+                // The handle in the record may name another object by now.
+                world.entities.insert(made, Entity { same: false, ..entity });
             }
         }
         ("TPM2_FlushContext", _) => {

@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) records: Vec<Record>,
     pub(crate) locality: u8,
     pub(crate) started: bool,
+    /// Power was lost once.
+    pub(crate) power_lost: bool,
 }
 
 /// The most results kept.
@@ -84,6 +86,7 @@ impl World {
     /// What _TPM_Init takes away.
     pub(crate) fn power_lost(&mut self) {
         self.started = false;
+        self.power_lost = true;
         self.entities.retain(|handle, _| {
             !matches!(
                 HandleType::of(*handle),
