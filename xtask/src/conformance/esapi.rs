@@ -33,7 +33,13 @@ fn run(place: &Place, peer: &Peer) -> Result<Outcomes> {
     let tpm = peer.start(&place.results)?;
     let mut cargo = cargo(&tests);
     cargo.args(["--no-fail-fast", "--", "--test-threads=1"]).env("TEST_TCTI", tpm.tcti());
-    Ok(parse(&recorded(&mut cargo, &place.results, LIMIT)?.1))
+    let (status, said) = recorded(&mut cargo, &place.results, LIMIT)?;
+    // 101 is that tests failed; everything else, that they did not run to the end.
+    if matches!(status.code(), Some(0 | 101)) {
+        Ok(parse(&said))
+    } else {
+        Err(format!("cargo test ended with {status}"))
+    }
 }
 
 /// Brings the crate here through cargo and copies it out of cargo's registry, which is not ours to build in.

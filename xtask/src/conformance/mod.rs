@@ -160,6 +160,8 @@ fn run_suite(suite: &Suite, peer: &Peer, checkout: Option<&Path>) -> Result<Outc
     if outcomes.is_empty() {
         return Err(format!("{} ran no test against {}; see {}", suite.name, peer.name, results.display()));
     }
+    let lines: String = outcomes.iter().map(|(test, verdict)| format!("{verdict} {test}\n")).collect();
+    sh::write(&results.join("outcomes.txt"), lines)?;
     println!("   {} in {} s; {}", outcomes.counts(), started.elapsed().as_secs(), results.display());
     Ok(outcomes)
 }

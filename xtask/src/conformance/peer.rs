@@ -1,14 +1,15 @@
 //! The two programs under test. Suites start `swtpm` and find the first of that name on PATH, so each has a directory of
 //! its own with that name in it.
+use super::empty;
 use crate::{
     sh::{self, Result, cmd},
     steps::work_dir,
 };
 use std::{
     ffi::OsString,
-    fs::File,
+    fs::{File, Permissions},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -30,7 +31,15 @@ impl Peer {
     pub(super) fn sigillo(program: &Path, bins: &Path) -> Result<Self> {
         let commit = sh::read(cmd("git", ["rev-parse", "--short", "HEAD"]).current_dir(sh::root()))?;
         let version = format!("sigillo {}", commit.trim());
-        Ok(Self { name: "sigillo", version, bin: link(bins, "sigillo", program)? })
+        // Suites give swtpm's options and no profile, so a script adds the one that answers as libtpms does; the process is
+        // still named swtpm, by the link that the script turns into.
+        let link = link(bins, "sigillo-as", program)?.join("swtpm");
+        let bin = bins.join("sigillo");
+        empty(&bin)?;
+        let script = bin.join("swtpm");
+        sh::write(&script, format!("#!/bin/sh\nexec '{}' \"$@\" --profile libtpms\n", link.display()))?;
+        std::fs::set_permissions(&script, Permissions::from_mode(0o755)).map_err(|e| e.to_string())?;
+        Ok(Self { name: "sigillo", version, bin })
     }
 
     pub(super) fn swtpm(bins: &Path) -> Result<Self> {

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # Process 1 of a guest that runs one suite, which follows. "T: name ok" or "T: name FAIL" on the console for each check.
-export PATH=/usr/bin:/bin HOME=/root TPM2TOOLS_TCTI=device:/dev/tpmrm0
+export PATH=/usr/bin:/usr/sbin:/bin HOME=/root TPM2TOOLS_TCTI=device:/dev/tpmrm0
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
