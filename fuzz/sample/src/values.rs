@@ -226,7 +226,12 @@ one_of! {
     ];
     SymDefObject: s => [
         Self::Aes { key_bits: Sample::sample(s), mode: Sample::sample(s) },
-        Self::Tdes { key_bits: Sample::sample(s), mode: Sample::sample(s) },
+        // The other crate does not know it.
+        if s.common {
+            Self::Aes { key_bits: Sample::sample(s), mode: Sample::sample(s) }
+        } else {
+            Self::Tdes { key_bits: Sample::sample(s), mode: Sample::sample(s) }
+        },
         Self::Sm4 { key_bits: Sample::sample(s), mode: Sample::sample(s) },
         Self::Camellia { key_bits: Sample::sample(s), mode: Sample::sample(s) },
     ];
@@ -234,7 +239,12 @@ one_of! {
         Self::Rsassa { hash_alg: Sample::sample(s) },
         Self::Rsapss { hash_alg: Sample::sample(s) },
         Self::Ecdsa { hash_alg: Sample::sample(s) },
-        Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) },
+        // The other crate reads no counter.
+        if s.common {
+            Self::Ecdsa { hash_alg: Sample::sample(s) }
+        } else {
+            Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) }
+        },
         Self::Sm2 { hash_alg: Sample::sample(s) },
         Self::EcSchnorr { hash_alg: Sample::sample(s) },
         Self::Hmac { hash_alg: Sample::sample(s) },
@@ -254,7 +264,12 @@ one_of! {
     RsaDecryptScheme: s => [Self::Rsaes, Self::Oaep { hash_alg: Sample::sample(s) }];
     EccScheme: s => [
         Self::Ecdsa { hash_alg: Sample::sample(s) },
-        Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) },
+        // The other crate reads no counter.
+        if s.common {
+            Self::Ecdsa { hash_alg: Sample::sample(s) }
+        } else {
+            Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) }
+        },
         Self::Sm2 { hash_alg: Sample::sample(s) },
         Self::EcSchnorr { hash_alg: Sample::sample(s) },
         Self::Ecmqv { hash_alg: Sample::sample(s) },
