@@ -86,7 +86,8 @@ fn a_client_that_sends_without_end_is_cut_off() {
         }
         assert!(sent < 64 << 20, "never cut off");
     };
-    assert_eq!(cut, std::io::ErrorKind::BrokenPipe);
+    // A reset if the end was closed with octets of ours unread, a broken pipe after it; never a time-out.
+    assert!(matches!(cut, std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset), "{cut:?}");
     drop(data);
     // The channel is free once the thread has noticed.
     std::thread::sleep(Duration::from_millis(200));
