@@ -72,6 +72,25 @@ fn tpm_add_says_that_secure_boot_is_on_and_names_the_record() {
 }
 
 #[test]
+fn a_tpm_is_of_the_profile_asked_for_and_says_so() {
+    let cli = Cli::new();
+    for (name, options, profile) in
+        [("plain", &[][..], "pc-client"), ("strict", &["--tpm-profile", "ptp-1.07"][..], "ptp-1.07")]
+    {
+        cli.ok(&["vm", "create", name]);
+        cli.ok(&[&["vm", "tpm", "add", name], options].concat());
+        let info: serde_json::Value = serde_json::from_str(&cli.ok(&["vm", "info", name, "--json"])).unwrap();
+        assert_eq!(info["tpm_profile"], profile);
+    }
+    cli.ok(&["vm", "create", "none"]);
+    let output = cli.run(&["vm", "tpm", "add", "none", "--tpm-profile", "best"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ptp-1.07"), "the profiles are named");
+    let info: serde_json::Value = serde_json::from_str(&cli.ok(&["vm", "info", "none", "--json"])).unwrap();
+    assert_eq!(info["tpm"], "none");
+}
+
+#[test]
 fn a_windows_11_vm_gets_its_tpm_by_itself() {
     let cli = Cli::new();
     let said = cli.ok(&["vm", "create", "win", "--guest", "windows-11", "--disk-size", "64"]);

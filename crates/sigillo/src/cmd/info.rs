@@ -35,6 +35,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     ];
     if let Some(tpm) = &config.tpm {
         facts.push(("tpm_interface", json!(tpm.interface.to_string())));
+        facts.extend(tpm.profile.as_ref().map(|profile| ("tpm_profile", json!(profile))));
         facts.push(("tpm_store", json!(vm.store_path().map(|path| path.display().to_string()))));
         facts.push(("keychain_record", json!(record_name(&config.uuid))));
     }

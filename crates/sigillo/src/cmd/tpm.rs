@@ -61,10 +61,12 @@ pub(crate) fn add(
     keys: Keys,
     profile: Option<String>,
 ) -> Result<TpmAdded, Failure> {
-    let made_as = match &profile {
-        Some(name) => machine::profile(name).map_err(|why| Failure::new("SIG_ERR_TPM_PROFILE", why))?,
+    let made_as = match profile {
+        Some(name) => machine::profile(&name).map_err(|why| Failure::new("SIG_ERR_TPM_PROFILE", why))?,
         None => machine::Options::default().profile,
     };
+    // The bundle names what the TPM is, also where nobody asked: the default of a later version may be another.
+    let profile = Some(made_as.name().to_owned());
     let state = machine::manufactured(made_as)
         .map_err(|error| Failure::new("SIG_ERR_NO_ENTROPY", error.to_string()))?;
     let state = Secret::from_slice(&state);
