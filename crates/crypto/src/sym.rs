@@ -196,8 +196,5 @@ pub(crate) fn set_odd_parity(key: &mut [u8]) {
 pub fn xor_obfuscate(hash: HashAlg, key: &[u8], context_u: &[u8], context_v: &[u8], data: &mut [u8]) {
     // A parameter's size is a UINT16, so its length in bits always fits.
     let bits = u32::try_from(data.len().saturating_mul(8)).unwrap_or(u32::MAX);
-    let mask = kdf::kdfa(hash, key, b"XOR", context_u, context_v, bits);
-    for (octet, mask) in data.iter_mut().zip(mask.iter()) {
-        *octet ^= mask;
-    }
+    xor(data, &kdf::kdfa(hash, key, b"XOR", context_u, context_v, bits));
 }
