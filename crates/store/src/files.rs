@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -358,9 +358,30 @@ pub(crate) fn unlock(file: &File) {
 }
 
 /// The process that holds the lock of a file, where the system tells (Linux: `/proc/locks`).
+///
+/// The kernel writes the table a buffer at a time and finds its place again by counting, so that a
+/// line is missed when locks before it go away between two reads; hence more than one look.
 pub fn lock_holder(file: &File) -> Option<u32> {
+    const LOOKS: usize = 16;
     let identity = Identity::of_file(file).ok()?;
-    find_holder(&std::fs::read_to_string("/proc/locks").ok()?, identity)
+    (0..LOOKS).find_map(|_| find_holder(&lock_table().ok()?, identity))
+}
+
+/// `/proc/locks` in as few reads as it takes. [`std::fs::read`] begins with a read of a few octets.
+fn lock_table() -> std::io::Result<String> {
+    const ONE_READ: usize = 64 * 1024;
+    const MOST: usize = 16 * 1024 * 1024;
+    let mut file = File::open("/proc/locks")?;
+    let mut table = Vec::new();
+    loop {
+        let held = table.len();
+        table.resize(held + ONE_READ, 0);
+        let read = file.read(&mut table[held..])?;
+        table.truncate(held + read);
+        if read == 0 || table.len() > MOST {
+            return Ok(String::from_utf8_lossy(&table).into_owned());
+        }
+    }
 }
 
 fn find_holder(table: &str, identity: Identity) -> Option<u32> {
@@ -402,6 +423,26 @@ mod tests {
         let file = File::create(dir.path().join("f")).unwrap();
         assert!(try_lock(&file).unwrap());
         assert_eq!(lock_holder(&file), Some(std::process::id()));
+    }
+
+    #[test]
+    fn a_lock_is_found_while_others_come_and_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let create = |name: &str| File::create(dir.path().join(name)).unwrap();
+        // More than the kernel writes into one buffer.
+        let others: Vec<File> = (0..200).map(|number| create(&number.to_string())).collect();
+        let file = create("f");
+        assert!(try_lock(&file).unwrap());
+        std::thread::scope(|scope| {
+            let looks = scope.spawn(|| (0..300).map(|_| lock_holder(&file)).collect::<Vec<_>>());
+            while !looks.is_finished() {
+                for other in &others {
+                    assert!(try_lock(other).unwrap());
+                }
+                others.iter().for_each(unlock);
+            }
+            assert!(looks.join().unwrap().into_iter().all(|pid| pid == Some(std::process::id())));
+        });
     }
 
     #[test]
