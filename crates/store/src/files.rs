@@ -376,7 +376,7 @@ fn lock_table() -> std::io::Result<String> {
     loop {
         let held = table.len();
         table.resize(held + ONE_READ, 0);
-        let read = file.read(&mut table[held..])?;
+        let read = file.read(table.get_mut(held..).unwrap_or_default())?;
         table.truncate(held + read);
         if read == 0 || table.len() > MOST {
             return Ok(String::from_utf8_lossy(&table).into_owned());
