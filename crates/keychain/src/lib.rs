@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod audit;
 mod error;
 #[doc(hidden)]
 pub mod format;

@@ -1,4 +1,5 @@
 //! One module a command.
+mod audit;
 mod create;
 mod delete;
 mod info;
@@ -40,6 +41,9 @@ enum Command {
     /// Look at the system keychain
     #[command(subcommand)]
     Keychain(keychain::Command),
+    /// What was done to TPMs and their records on this host
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Take swtpm's place: `sigillo swtpm socket --tpm2 ...`
     #[command(disable_help_flag = true)]
     Swtpm,
@@ -111,6 +115,7 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Delete(args)) => delete::run(&home, &args),
         Command::Vm(Vm::Tpm(tpm)) | Command::Tpm(tpm) => tpm::run(&home, tpm),
         Command::Keychain(command) => keychain::run(&command),
+        Command::Audit(command) => audit::run(&command),
         Command::Swtpm => Ok(swtpm::run(&[])),
         Command::Worker => Ok(worker::run(&[])),
     }
