@@ -374,7 +374,9 @@ fn a_worker_gives_no_open_state_away_and_takes_none() {
     // The same store in another process, after its password was changed: a snapshot from before still opens.
     let second_password = Secret::random_text().unwrap();
     let mut store = Store::open(&dir.path().join("tpm.store"), &Key::Password(password)).unwrap();
-    store.change_password(&second_password, KeyId::random().unwrap()).unwrap();
+    let first_key = store.opened_with().unwrap();
+    store.add_key(&Key::Password(second_password.clone()), KeyId::random().unwrap()).unwrap();
+    store.remove_key(first_key).unwrap();
     drop(store);
     let mut second = worker(dir.path(), UUID, Some(second_password.expose()));
     let mut control = Control(second.control.take().unwrap());

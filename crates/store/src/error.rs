@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::format::SlotIndex;
-use crate::key::KeyId;
+use crate::key::{KeyId, KeyKind};
 use crate::secret::EntropyError;
 
 /// What is damaged.
@@ -59,13 +59,15 @@ pub enum OpenError {
         /// The holder, where the system tells.
         pid: Option<u32>,
     },
-    /// The password is not one of this store's.
+    /// The key is not one of this store's.
     #[error(
-        "the password does not open this TPM store, which needs key {}; the guest's TPM is unchanged and cannot start; \
-         bring the keychain record with that key id to this host", ids(.key_ids)
+        "the {given} does not open this TPM store, {}; the guest's TPM is unchanged and cannot start with it; {}",
+        needs(*.given, .key_ids), wrong_key_way_out(*.given)
     )]
     WrongKey {
-        /// The keys that would open it.
+        /// What was tried.
+        given: KeyKind,
+        /// The keys of that kind that would open it.
         key_ids: Vec<KeyId>,
     },
     /// The file is a store and is damaged.
@@ -212,10 +214,15 @@ pub enum CommitError {
          stored before is intact; free space on the disk, or check that the VM's directory may be written to"
     )]
     CannotGrow(#[source] io::Error),
-    /// The password is already in the store, by its name, or is its last one.
+    /// The whole file has to be written anew and could not be. The state before is intact and in place.
     #[error(
-        "the store's passwords were not changed: {0}; the guest's TPM is unchanged; run the command again with another \
-         key"
+        "the TPM store could not be encrypted anew ({0}); it is as it was, under the keys it had; free space on the \
+         disk, or check that the VM's directory may be written to, and try again"
+    )]
+    CannotReencrypt(#[source] io::Error),
+    /// A key could not be added or taken away as asked.
+    #[error(
+        "the store's keys were not changed: {0}; the guest's TPM is unchanged; run the command again with another key"
     )]
     Keys(&'static str),
     /// No random bytes.
@@ -241,6 +248,7 @@ impl CommitError {
         match self {
             CommitError::TooLarge { .. } => "SIG_ERR_STORE_FULL",
             CommitError::CannotGrow(_) => "SIG_ERR_STORE_CANNOT_GROW",
+            CommitError::CannotReencrypt(_) => "SIG_ERR_STORE_CANNOT_REENCRYPT",
             CommitError::Keys(_) => "SIG_ERR_STORE_KEYS",
             CommitError::Entropy(error) => error.code(),
             CommitError::Io(_) => "SIG_ERR_STORE_WRITE",
@@ -255,4 +263,20 @@ fn holder(pid: &Option<u32>) -> String {
 
 fn ids(ids: &[KeyId]) -> String {
     ids.iter().map(KeyId::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+fn needs(given: KeyKind, key_ids: &[KeyId]) -> String {
+    if key_ids.is_empty() {
+        return format!("which has no {given}");
+    }
+    format!("which needs that of key {}", ids(key_ids))
+}
+
+fn wrong_key_way_out(given: KeyKind) -> &'static str {
+    match given {
+        KeyKind::Password => "bring the keychain record with that key id to this host",
+        KeyKind::RecoveryCode | KeyKind::Passphrase | KeyKind::Other(_) => {
+            "`sigillo tpm key list` shows what else opens it"
+        }
+    }
 }

@@ -185,33 +185,45 @@ struct Model {
     passwords: Vec<Vec<u8>>,
 }
 
+fn numbered(number: u8) -> (Key, KeyId) {
+    let (secret, key_id) = password(number);
+    (Key::Password(secret), key_id)
+}
+
 fn work(store: &mut Store, model: &mut Model, next: &mut impl FnMut() -> u32) -> Result<(), CommitError> {
     let unused = (0..20).find(|number| !model.passwords[0].contains(number)).unwrap();
-    let opened_with = model.passwords[0][0];
-    match next() % 8 {
+    match next() % 9 {
         0 if model.passwords[0].len() < 4 => {
             let mut with = model.passwords[0].clone();
             with.push(unused);
             model.passwords.push(with);
-            let (secret, key_id) = password(unused);
-            store.add_password(&secret, key_id)?;
+            let (key, key_id) = numbered(unused);
+            store.add_key(&key, key_id)?;
         }
         1 if model.passwords[0].len() > 1 => {
             let mut without = model.passwords[0].clone();
             let gone = without.pop().unwrap();
             model.passwords.push(without);
-            store.remove_password(password(gone).1)?;
+            store.remove_key(password(gone).1)?;
         }
+        // Rotation: in between both open it.
         2 if model.passwords[0].len() < 4 => {
             let mut both = model.passwords[0].clone();
+            let gone = both[0];
             both.insert(0, unused);
             let mut new = both.clone();
-            new.retain(|number| *number != opened_with);
+            new.retain(|number| *number != gone);
             model.passwords.extend([both, new]);
-            let (secret, key_id) = password(unused);
-            store.change_password(&secret, key_id)?;
+            let (key, key_id) = numbered(unused);
+            store.add_key(&key, key_id)?;
+            store.remove_key(password(gone).1)?;
         }
         3 => {
+            model.passwords.push(vec![unused]);
+            let algorithm = if next() & 1 == 0 { Algorithm::Aes128Gcm } else { Algorithm::Aes256Gcm };
+            store.reencrypt(algorithm, &[numbered(unused)])?;
+        }
+        4 => {
             let state = vec![next() as u8; (next() % 400_000) as usize];
             model.states.push(state.clone());
             store.commit(&state)?;
@@ -229,7 +241,7 @@ fn work(store: &mut Store, model: &mut Model, next: &mut impl FnMut() -> u32) ->
 
 #[test]
 fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
-    for seed in 0..12 {
+    for seed in 0..8 {
         let (image, key) = new_image(Algorithm::Aes128Gcm);
         for crash_at in 0.. {
             let mut next = rng(seed);
@@ -276,9 +288,11 @@ fn after_a_failed_sync_the_store_takes_nothing_more() {
     assert!(matches!(store.commit(b"x"), Err(CommitError::Io(_))));
     // Even though the disk says it is well again: what it lost, it does not know.
     disk.lock().fails_after = None;
-    let (secret, key_id) = password(1);
+    let (second, key_id) = numbered(1);
     assert!(matches!(store.commit(b"y"), Err(CommitError::Poisoned)));
-    assert!(matches!(store.add_password(&secret, key_id), Err(CommitError::Poisoned)));
+    assert!(matches!(store.add_key(&second, key_id), Err(CommitError::Poisoned)));
+    let anew = store.reencrypt(Algorithm::Aes128Gcm, &[(second, key_id)]);
+    assert!(matches!(anew, Err(CommitError::Poisoned)));
     assert_eq!(store.state(), b"the newer state");
 }
 

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::bytes::{Reader, pad_to, round_up};
 use crate::key::KeyId;
+use crate::key_slot::{KEY_SLOT_LEN, KeySlot, Unlocker, WrappedKey, parse_key_slot};
 use crate::seal::{NONCE_LEN, SALT_LEN, TAG_LEN, sha256};
 
 /// First bytes of each header copy. The line ends show a file that went through a text-mode copy.
@@ -16,8 +17,6 @@ pub const HEADER_LEN: usize = 4096;
 pub const SLOTS_OFFSET: usize = 2 * HEADER_LEN;
 /// Places for wrapped keys in a header.
 pub const KEY_SLOTS: usize = 8;
-/// Bytes of one place.
-pub const KEY_SLOT_LEN: usize = 384;
 /// A state slot is a multiple of this, and so is what is written to it: all an observer learns of a state's length.
 pub const BUCKET: usize = 16 * 1024;
 /// The smallest state slot.
@@ -136,105 +135,6 @@ pub struct Header {
     pub mac: [u8; 32],
 }
 
-/// One place for a wrapped data key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySlot {
-    /// Free.
-    Empty,
-    /// Wrapped under a random password through HKDF.
-    Password(PasswordSlot),
-    /// A kind a later program knows; kept as it is.
-    Other(Box<[u8; KEY_SLOT_LEN]>),
-}
-
-/// A data key wrapped under a password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PasswordSlot {
-    /// Names the password.
-    pub key_id: KeyId,
-    /// Drawn for this wrapping alone.
-    pub salt: [u8; SALT_LEN],
-    /// Derived from the password beside the wrapping key: tells a wrong password from damage.
-    pub check: [u8; 32],
-    /// The sealed data key with its tag.
-    pub wrapped: Vec<u8>,
-    /// Seconds since 1970 when the password was added.
-    pub created_unix_s: u64,
-}
-
-const KIND_EMPTY: u16 = 0;
-const KIND_PASSWORD: u16 = 1;
-const KDF_HKDF_SHA256: u16 = 1;
-const MAX_WRAPPED_LEN: usize = KEY_SLOT_TIME_OFFSET - 100;
-const KEY_SLOT_TIME_OFFSET: usize = 176;
-
-impl PasswordSlot {
-    /// What the wrapping authenticates beside the data key: every field that names or derives the key.
-    pub fn aad(&self, header: &Header) -> Vec<u8> {
-        let mut aad = Vec::with_capacity(192);
-        aad.extend_from_slice(b"sigillo-store-1 key slot");
-        aad.extend_from_slice(&header.file_uuid);
-        aad.extend_from_slice(&header.algorithm.number().to_le_bytes());
-        self.write_front(&mut aad);
-        aad
-    }
-
-    fn write_front(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&KIND_PASSWORD.to_le_bytes());
-        out.extend_from_slice(&KDF_HKDF_SHA256.to_le_bytes());
-        out.extend_from_slice(&[0; 12]);
-        out.extend_from_slice(self.key_id.as_bytes());
-        out.extend_from_slice(&self.salt);
-        out.extend_from_slice(&self.check);
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(KEY_SLOT_LEN);
-        self.write_front(&mut out);
-        // The data key is at most 32 bytes, so this is the true length; a longer one could not be read back.
-        let wrapped_len = u16::try_from(self.wrapped.len()).unwrap_or(u16::MAX);
-        out.extend_from_slice(&wrapped_len.to_le_bytes());
-        out.extend_from_slice(&[0; 2]);
-        out.extend_from_slice(&self.wrapped);
-        pad_to(&mut out, KEY_SLOT_TIME_OFFSET);
-        out.extend_from_slice(&self.created_unix_s.to_le_bytes());
-        pad_to(&mut out, KEY_SLOT_LEN);
-        out
-    }
-}
-
-fn parse_key_slot(bytes: &[u8; KEY_SLOT_LEN], key_len: usize) -> Result<KeySlot, &'static str> {
-    let mut reader = Reader::new(bytes);
-    let kind = reader.u16().ok_or("key slot kind")?;
-    if kind == KIND_EMPTY {
-        return match reader.zeros(KEY_SLOT_LEN - 2) {
-            Some(()) => Ok(KeySlot::Empty),
-            None => Err("empty key slot"),
-        };
-    }
-    let kdf = reader.u16().ok_or("key slot KDF")?;
-    if kind != KIND_PASSWORD || kdf != KDF_HKDF_SHA256 {
-        return Ok(KeySlot::Other(Box::new(*bytes)));
-    }
-    let mut parse = || {
-        reader.zeros(12)?;
-        let key_id = KeyId::from(reader.array::<16>()?);
-        let salt = reader.array()?;
-        let check = reader.array()?;
-        let wrapped_len = usize::from(reader.u16()?);
-        reader.zeros(2)?;
-        if wrapped_len != key_len.checked_add(TAG_LEN)? || wrapped_len > MAX_WRAPPED_LEN {
-            return None;
-        }
-        let wrapped = reader.take(wrapped_len)?.to_vec();
-        reader.zeros(MAX_WRAPPED_LEN.checked_sub(wrapped_len)?)?;
-        let created_unix_s = reader.u64()?;
-        reader.zeros(KEY_SLOT_LEN - KEY_SLOT_TIME_OFFSET - 8)?;
-        Some(PasswordSlot { key_id, salt, check, wrapped, created_unix_s })
-    };
-    parse().map(KeySlot::Password).ok_or("password key slot")
-}
-
 /// Parses and checks one header copy. Whether it is genuine only its MAC can say.
 ///
 /// # Errors
@@ -317,7 +217,7 @@ impl Header {
         for (index, slot) in self.key_slots.iter().enumerate() {
             match slot {
                 KeySlot::Empty => {}
-                KeySlot::Password(slot) => out.extend_from_slice(&slot.to_bytes()),
+                KeySlot::Wrapped(slot) => out.extend_from_slice(&slot.to_bytes()),
                 KeySlot::Other(bytes) => out.extend_from_slice(bytes.as_slice()),
             }
             pad_to(&mut out, KEY_SLOTS_OFFSET + (index + 1) * KEY_SLOT_LEN);
@@ -348,13 +248,13 @@ impl Header {
 
     /// The passwords that open the store, by name.
     pub fn key_ids(&self) -> Vec<KeyId> {
-        self.passwords().map(|slot| slot.key_id).collect()
+        self.wrapped().filter(|slot| slot.unlocker == Unlocker::Password).map(|slot| slot.key_id).collect()
     }
 
-    /// The password slots in use.
-    pub fn passwords(&self) -> impl Iterator<Item = &PasswordSlot> {
+    /// The data key as often as it is wrapped in a way this program knows.
+    pub fn wrapped(&self) -> impl Iterator<Item = &WrappedKey> {
         self.key_slots.iter().filter_map(|slot| match slot {
-            KeySlot::Password(slot) => Some(slot),
+            KeySlot::Wrapped(slot) => Some(slot),
             KeySlot::Empty | KeySlot::Other(_) => None,
         })
     }

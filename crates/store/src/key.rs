@@ -3,9 +3,10 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::recovery::RecoveryCode;
 use crate::secret::{EntropyError, Secret, random};
 
-/// Names the password of a store without saying anything about it: 16 random bytes, kept in the store's header
+/// Names one key of a store without saying anything about it: 16 random bytes, kept in the store's header
 /// and in the keychain record, so that a wrong record is recognised before it is tried.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 16]);
@@ -64,10 +65,61 @@ impl FromStr for KeyId {
 /// What opens a store.
 #[derive(Clone, Debug)]
 pub enum Key {
-    /// A random password, at least 128 bits of entropy: it is not stretched.
+    /// A random password, at least 128 bits of entropy: it is not stretched. The keychain's records hold these.
     Password(Secret),
-    /// No password: the store is not encrypted, only checked for damage.
+    /// A recovery code, as it was printed once.
+    RecoveryCode(RecoveryCode),
+    /// A passphrase that a person chose, in UTF-8 as it was typed; stretched with Argon2id.
+    Passphrase(Secret),
+    /// No key: the store is not encrypted, only checked for damage.
     None,
+}
+
+impl Key {
+    /// Its kind and its octets; `None` where there is no key.
+    pub(crate) fn parts(&self) -> Option<(KeyKind, &Secret)> {
+        match self {
+            Key::Password(secret) => Some((KeyKind::Password, secret)),
+            Key::RecoveryCode(code) => Some((KeyKind::RecoveryCode, code.secret())),
+            Key::Passphrase(secret) => Some((KeyKind::Passphrase, secret)),
+            Key::None => None,
+        }
+    }
+}
+
+/// The kinds of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// [`Key::Password`].
+    Password,
+    /// [`Key::RecoveryCode`].
+    RecoveryCode,
+    /// [`Key::Passphrase`].
+    Passphrase,
+    /// One that a later program put there, by its number in the file.
+    Other(u16),
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyKind::Password => f.write_str("password"),
+            KeyKind::RecoveryCode => f.write_str("recovery code"),
+            KeyKind::Passphrase => f.write_str("passphrase"),
+            KeyKind::Other(number) => write!(f, "kind {number}"),
+        }
+    }
+}
+
+/// One way into a store, as its header tells it without a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotInfo {
+    /// What opens it.
+    pub kind: KeyKind,
+    /// Names the key; unknown of kinds that a later program put there.
+    pub key_id: Option<KeyId>,
+    /// Seconds since 1970 when it was added; unknown as above.
+    pub created_unix_s: Option<u64>,
 }
 
 #[cfg(test)]

@@ -41,8 +41,12 @@ pub mod files;
 #[doc(hidden)]
 pub mod format;
 mod key;
+#[doc(hidden)]
+pub mod key_slot;
+mod keys;
 mod medium;
 mod open;
+mod recovery;
 #[doc(hidden)]
 pub mod seal;
 mod secret;
@@ -51,6 +55,8 @@ mod vault;
 
 pub use error::{CommitError, CreateError, Damage, OpenError};
 pub use format::{Algorithm, MAX_STATE_LEN};
-pub use key::{Key, KeyId};
+pub use key::{Key, KeyId, KeyKind, SlotInfo};
+pub use keys::MIN_PASSPHRASE_LEN;
+pub use recovery::{RecoveryCode, RecoveryCodeError};
 pub use secret::{EntropyError, Secret};
 pub use store::{Anchor, CreateOptions, OpenNotes, Store, StoreInfo};

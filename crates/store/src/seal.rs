@@ -23,6 +23,50 @@ pub const SALT_LEN: usize = 32;
 #[derive(Debug, PartialEq, Eq)]
 pub struct SealError;
 
+/// What turning a passphrase into a key costs: Argon2id, version 1.3 (RFC 9106).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Stretch {
+    /// The second choice of RFC 9106, 4: 64 MiB, three passes, four lanes.
+    pub const DEFAULT: Self = Stretch { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
+    /// The least that a store takes.
+    pub const LEAST: Self = Stretch { memory_kib: 8 * 1024, passes: 1, lanes: 1 };
+    /// The most: what a hostile header can cost whoever tries a passphrase on it.
+    pub const MOST: Self = Stretch { memory_kib: 1024 * 1024, passes: 16, lanes: 16 };
+
+    /// Memory in KiB, passes, lanes; `None` out of bounds.
+    pub fn from_numbers([memory_kib, passes, lanes]: [u32; 3]) -> Option<Self> {
+        let within = (Self::LEAST.memory_kib..=Self::MOST.memory_kib).contains(&memory_kib)
+            && (Self::LEAST.passes..=Self::MOST.passes).contains(&passes)
+            && (Self::LEAST.lanes..=Self::MOST.lanes).contains(&lanes);
+        within.then_some(Stretch { memory_kib, passes, lanes })
+    }
+
+    /// As in the file.
+    pub fn numbers(self) -> [u32; 3] {
+        [self.memory_kib, self.passes, self.lanes]
+    }
+}
+
+/// Stretches a passphrase to 32 octets.
+///
+/// # Errors
+/// There is not enough memory.
+pub fn stretch(passphrase: &Secret, salt: &[u8; SALT_LEN], cost: Stretch) -> Result<Secret, SealError> {
+    let params =
+        argon2::Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|_| SealError)?;
+    let mut out = Secret::new(vec![0; 32]);
+    argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
+        .hash_password_into(passphrase.expose(), salt, out.expose_mut())
+        .map_err(|_| SealError)?;
+    Ok(out)
+}
+
 /// Draws a fresh salt.
 ///
 /// # Errors
@@ -169,6 +213,18 @@ mod tests {
         assert_eq!(*open(&key, nonce, &aad, &buffer).unwrap(), plain);
         buffer[3] ^= 1;
         assert_eq!(open(&key, nonce, &aad, &buffer), Err(SealError));
+    }
+
+    #[test]
+    fn the_cost_of_a_passphrase_is_bounded() {
+        for cost in [Stretch::DEFAULT, Stretch::LEAST, Stretch::MOST] {
+            assert_eq!(Stretch::from_numbers(cost.numbers()), Some(cost));
+        }
+        for numbers in
+            [[8191, 1, 1], [1 << 20 | 1, 1, 1], [8192, 0, 1], [8192, 17, 1], [8192, 1, 0], [8192, 1, 17]]
+        {
+            assert_eq!(Stretch::from_numbers(numbers), None, "{numbers:?}");
+        }
     }
 
     #[test]

@@ -13,10 +13,12 @@ use zeroize::Zeroizing;
 use crate::error::{CommitError, CreateError, Damage, OpenError};
 use crate::files::{self, Dir, FileError, Identity, PublishError};
 use crate::format::{
-    Algorithm, HEADER_LEN, Header, KEY_SLOTS, KeySlot, MIN_SLOT_LEN, SlotBody, SlotIndex, VERSION,
-    slot_len_for, vm_uuid_hash,
+    Algorithm, HEADER_LEN, Header, KEY_SLOTS, MIN_SLOT_LEN, SlotBody, SlotIndex, VERSION, slot_len_for,
+    vm_uuid_hash,
 };
-use crate::key::{Key, KeyId};
+use crate::key::{Key, KeyId, SlotInfo};
+use crate::key_slot::KeySlot;
+use crate::keys;
 use crate::medium::{FileMedium, Medium, ReplaceError};
 use crate::open::{choose_header, newest_slot, read_front};
 use crate::seal;
@@ -33,14 +35,14 @@ pub struct CreateOptions {
     pub vm_uuid: [u8; 16],
     /// What will open it. [`Key::None`] makes a store that is not encrypted.
     pub key: Key,
-    /// Names the password; unused without one.
+    /// Names the key; unused without one.
     pub key_id: KeyId,
-    /// How it is sealed; ignored without a password.
+    /// How it is sealed; ignored without a key.
     pub algorithm: Algorithm,
 }
 
 impl CreateOptions {
-    /// AES-128-GCM where there is a password.
+    /// AES-128-GCM where there is a key.
     pub fn new(vm_uuid: [u8; 16], key: Key, key_id: KeyId) -> Self {
         CreateOptions { vm_uuid, key, key_id, algorithm: Algorithm::Aes128Gcm }
     }
@@ -57,8 +59,10 @@ pub struct StoreInfo {
     pub file_uuid: [u8; 16],
     /// Binds the store to its VM; see [`StoreInfo::is_for_vm`].
     pub vm_uuid_hash: [u8; 32],
-    /// The passwords that open it.
+    /// The passwords that open it, by the names that keychain records have too.
     pub key_ids: Vec<KeyId>,
+    /// All ways into it.
+    pub slots: Vec<SlotInfo>,
     /// Seconds since 1970 when it was made.
     pub created_unix_s: u64,
     /// Bytes of the file.
@@ -77,6 +81,7 @@ impl StoreInfo {
             file_uuid: header.file_uuid,
             vm_uuid_hash: header.vm_uuid_hash,
             key_ids: header.key_ids(),
+            slots: header.key_slots.iter().filter_map(KeySlot::info).collect(),
             created_unix_s: header.created_unix_s,
             file_len: header.file_len(),
             generation: None,
@@ -127,20 +132,20 @@ pub struct Anchor {
 
 /// An open store. It holds the file's lock until dropped.
 pub struct Store {
-    medium: Box<dyn Medium>,
-    header: Header,
+    pub(crate) medium: Box<dyn Medium>,
+    pub(crate) header: Header,
     /// Where the newest header copy lies: 0 or 1.
-    header_copy: u64,
-    data_key: Option<Secret>,
-    opened_with: Option<KeyId>,
-    session: Session,
-    active: SlotIndex,
-    anchor: Anchor,
-    committed_unix_s: u64,
-    state: Option<Zeroizing<Vec<u8>>>,
-    state_digest: Zeroizing<[u8; 32]>,
-    notes: OpenNotes,
-    poisoned: bool,
+    pub(crate) header_copy: u64,
+    pub(crate) data_key: Option<Secret>,
+    pub(crate) opened_with: Option<KeyId>,
+    pub(crate) session: Session,
+    pub(crate) active: SlotIndex,
+    pub(crate) anchor: Anchor,
+    pub(crate) committed_unix_s: u64,
+    pub(crate) state: Option<Zeroizing<Vec<u8>>>,
+    pub(crate) state_digest: Zeroizing<[u8; 32]>,
+    pub(crate) notes: OpenNotes,
+    pub(crate) poisoned: bool,
 }
 
 impl fmt::Debug for Store {
@@ -185,22 +190,23 @@ impl Store {
             key_slots: [const { KeySlot::Empty }; KEY_SLOTS],
             mac: [0; 32],
         };
-        let (data_key, opened_with) = match &options.key {
-            Key::None => (None, None),
-            Key::Password(password) if password.is_empty() => return Err(CreateError::EmptyPassword),
-            Key::Password(password) => {
+        let data_key = match options.key.parts() {
+            None => None,
+            Some((_, secret)) if secret.is_empty() => return Err(CreateError::EmptyPassword),
+            Some(_) => {
                 header.algorithm = match options.algorithm {
                     Algorithm::Unencrypted => Algorithm::Aes128Gcm,
                     sealed @ (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm) => sealed,
                 };
                 let data_key = Secret::random(header.algorithm.key_len())?;
-                let wrapped = vault::wrap(&header, &data_key, password, options.key_id, now)?;
-                if let Some(first) = header.key_slots.first_mut() {
+                let wrapped = keys::wrapped(&header, &data_key, &options.key, options.key_id, now)?;
+                if let (Some(first), Some(wrapped)) = (header.key_slots.first_mut(), wrapped) {
                     *first = wrapped;
                 }
-                (Some(data_key), Some(options.key_id))
+                Some(data_key)
             }
         };
+        let opened_with = data_key.as_ref().map(|_| options.key_id);
         let mut session = Session::new(&header, data_key.as_ref())?;
         let body = SlotBody { committed_unix_s: now, previous_hash: [0; 32], state: &[] };
         let image = build_image(&mut header, &mut session, data_key.as_ref(), 1, &body)?;
@@ -282,14 +288,14 @@ impl Store {
         if actual != header.file_len() {
             return Err(OpenError::Damaged(Damage::Length { expected: header.file_len(), actual }));
         }
-        let (data_key, opened_with) = match (header.algorithm, key) {
-            (Algorithm::Unencrypted, Key::None) => (None, None),
-            (Algorithm::Unencrypted, Key::Password(_)) => return Err(OpenError::Unencrypted),
-            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, Key::None) => {
+        let (data_key, opened_with) = match (header.algorithm, key.parts()) {
+            (Algorithm::Unencrypted, None) => (None, None),
+            (Algorithm::Unencrypted, Some(_)) => return Err(OpenError::Unencrypted),
+            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, None) => {
                 return Err(OpenError::NeedsKey { key_ids: header.key_ids() });
             }
-            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, Key::Password(password)) => {
-                let (data_key, key_id) = vault::unlock(&header, password)?;
+            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, Some((kind, secret))) => {
+                let (data_key, key_id) = vault::unlock(&header, kind, secret)?;
                 if !vault::is_authentic(&header, &data_key) {
                     return Err(OpenError::Damaged(Damage::HeaderMac));
                 }
@@ -359,6 +365,11 @@ impl Store {
     /// to its passwords; `None` if the store is not encrypted. `label` names the use.
     pub fn outside_key(&self, label: &[u8]) -> Option<Secret> {
         vault::outside_key(&self.header, self.data_key.as_ref()?, label).ok()
+    }
+
+    /// The key it was opened with, by name; `None` if it is not encrypted.
+    pub fn opened_with(&self) -> Option<KeyId> {
+        self.opened_with
     }
 
     /// Names the last commit.
@@ -442,60 +453,8 @@ impl Store {
         }
     }
 
-    /// Adds a second password, so that the keychain can be changed before the first one goes. The cost does not depend
-    /// on the state's length.
-    ///
-    /// # Errors
-    /// See [`CommitError`]. A crash in the middle leaves a store that the old password opens.
-    pub fn add_password(&mut self, password: &Secret, key_id: KeyId) -> Result<(), CommitError> {
-        let Some(data_key) = &self.data_key else {
-            return Err(CommitError::Keys("the store is not encrypted, so it has no passwords"));
-        };
-        if password.is_empty() {
-            return Err(CommitError::Keys("an empty password protects nothing"));
-        }
-        if self.header.passwords().any(|slot| slot.key_id == key_id) {
-            return Err(CommitError::Keys("the store already has a password with this key id"));
-        }
-        let wrapped = vault::wrap(&self.header, data_key, password, key_id, now_unix_s())?;
-        let mut header = self.header.clone();
-        let free = header.key_slots.iter_mut().find(|slot| **slot == KeySlot::Empty);
-        *free.ok_or(CommitError::Keys("all places for passwords are taken"))? = wrapped;
-        self.write_header(header)
-    }
-
-    /// Takes a password away, unless it is the last one. On `Ok` nothing of it is left in the file.
-    ///
-    /// # Errors
-    /// See [`CommitError`]. A crash in the middle leaves a store that the other passwords open.
-    pub fn remove_password(&mut self, key_id: KeyId) -> Result<(), CommitError> {
-        if self.header.passwords().count() < 2 {
-            return Err(CommitError::Keys("the last password cannot be taken away"));
-        }
-        let mut header = self.header.clone();
-        let found = header
-            .key_slots
-            .iter_mut()
-            .find(|slot| matches!(slot, KeySlot::Password(slot) if slot.key_id == key_id));
-        *found.ok_or(CommitError::Keys("the store has no password with this key id"))? = KeySlot::Empty;
-        self.write_header(header)
-    }
-
-    /// Puts a new password in place of the one the store was opened with. In between both open it.
-    ///
-    /// # Errors
-    /// See [`CommitError`]. A crash in the middle leaves the old password, both, or the new one.
-    pub fn change_password(&mut self, password: &Secret, key_id: KeyId) -> Result<(), CommitError> {
-        let old = self
-            .opened_with
-            .ok_or(CommitError::Keys("the store is not encrypted, so it has no passwords"))?;
-        self.add_password(password, key_id)?;
-        self.opened_with = Some(key_id);
-        self.remove_password(old)
-    }
-
     /// Writes both header copies, the older one first.
-    fn write_header(&mut self, header: Header) -> Result<(), CommitError> {
+    pub(crate) fn write_header(&mut self, header: Header) -> Result<(), CommitError> {
         self.write_header_copy(header.clone())?;
         self.write_header_copy(header)
     }
@@ -517,13 +476,13 @@ impl Store {
     }
 }
 
-struct Image {
-    bytes: Zeroizing<Vec<u8>>,
-    hash: [u8; 32],
+pub(crate) struct Image {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    pub(crate) hash: [u8; 32],
 }
 
 /// A whole file: both header copies, the state in slot A, slot B empty. `header` becomes the second copy.
-fn build_image(
+pub(crate) fn build_image(
     header: &mut Header,
     session: &mut Session,
     data_key: Option<&Secret>,
@@ -602,6 +561,6 @@ fn sealing_failed() -> io::Error {
 }
 
 /// Seconds since 1970; zero on a host whose clock stands before that.
-fn now_unix_s() -> u64 {
+pub(crate) fn now_unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -6,10 +6,11 @@ use zeroize::Zeroizing;
 use crate::bytes::pad_to;
 use crate::error::{Damage, OpenError};
 use crate::format::{
-    Algorithm, Header, KeySlot, ParsedSlot, PasswordSlot, SLOT_HEAD_LEN, SLOT_PREFIX_LEN, SlotBody, SlotHead,
-    SlotIndex, parse_slot, parse_slot_body, slot_len_for,
+    Algorithm, Header, ParsedSlot, SLOT_HEAD_LEN, SLOT_PREFIX_LEN, SlotBody, SlotHead, SlotIndex, parse_slot,
+    parse_slot_body, slot_len_for,
 };
-use crate::key::KeyId;
+use crate::key::{KeyId, KeyKind};
+use crate::key_slot::{KeySlot, Unlocker, WrappedKey};
 use crate::seal::{self, NONCE_LEN, SALT_LEN, SealError};
 use crate::secret::{EntropyError, Secret};
 
@@ -35,50 +36,52 @@ impl From<SealError> for VaultError {
     }
 }
 
-/// The wrapping key and the check value of a password.
-fn password_keys(
+/// The wrapping key and the check value of a secret.
+fn slot_keys(
     header: &Header,
-    password: &Secret,
+    secret: &Secret,
+    unlocker: Unlocker,
     key_id: KeyId,
     salt: &[u8; SALT_LEN],
 ) -> Result<(Secret, [u8; 32]), SealError> {
+    let stretched = match unlocker {
+        Unlocker::Password | Unlocker::RecoveryCode => None,
+        Unlocker::Passphrase(cost) => Some(seal::stretch(secret, salt, cost)?),
+    };
+    let secret = stretched.as_ref().unwrap_or(secret).expose();
     let fields: [&[u8]; 2] = [&header.file_uuid, key_id.as_bytes()];
     let [uuid, id] = fields;
-    let kek = seal::derive(
-        password.expose(),
-        salt,
-        &[b"sigillo-store-1 kek", uuid, id],
-        header.algorithm.key_len(),
-    )?;
-    let check = seal::derive(password.expose(), salt, &[b"sigillo-store-1 check", uuid, id], 32)?;
+    let kek = seal::derive(secret, salt, &[b"sigillo-store-1 kek", uuid, id], header.algorithm.key_len())?;
+    let check = seal::derive(secret, salt, &[b"sigillo-store-1 check", uuid, id], 32)?;
     Ok((kek, *check.expose().first_chunk::<32>().ok_or(SealError)?))
 }
 
-/// Wraps the data key under a password.
+/// Wraps the data key under a secret.
 pub(crate) fn wrap(
     header: &Header,
     data_key: &Secret,
-    password: &Secret,
+    secret: &Secret,
+    unlocker: Unlocker,
     key_id: KeyId,
     created_unix_s: u64,
 ) -> Result<KeySlot, VaultError> {
     let salt = seal::fresh_salt()?;
-    let (kek, check) = password_keys(header, password, key_id, &salt)?;
-    let mut slot = PasswordSlot { key_id, salt, check, wrapped: Vec::new(), created_unix_s };
+    let (kek, check) = slot_keys(header, secret, unlocker, key_id, &salt)?;
+    let mut slot = WrappedKey { unlocker, key_id, salt, check, wrapped: Vec::new(), created_unix_s };
     let mut wrapped = Vec::with_capacity(data_key.len().saturating_add(seal::TAG_LEN));
     wrapped.extend_from_slice(data_key.expose());
     // The wrapping key comes from a salt drawn for this one sealing, so the nonce may be fixed.
     seal::seal(&kek, [0; NONCE_LEN], &slot.aad(header), &mut wrapped)?;
     slot.wrapped = wrapped;
-    Ok(KeySlot::Password(slot))
+    Ok(KeySlot::Wrapped(slot))
 }
 
-/// Finds the password slot this password opens, and the data key in it.
-pub(crate) fn unlock(header: &Header, password: &Secret) -> Result<(Secret, KeyId), OpenError> {
-    let wrong = || OpenError::WrongKey { key_ids: header.key_ids() };
-    for slot in header.passwords() {
-        let (kek, check) =
-            password_keys(header, password, slot.key_id, &slot.salt).map_err(|SealError| wrong())?;
+/// Finds the slot this secret opens, and the data key in it.
+pub(crate) fn unlock(header: &Header, kind: KeyKind, secret: &Secret) -> Result<(Secret, KeyId), OpenError> {
+    let slots = || header.wrapped().filter(|slot| slot.unlocker.kind() == kind);
+    for slot in slots() {
+        let (kek, check) = slot_keys(header, secret, slot.unlocker, slot.key_id, &slot.salt)
+            .map_err(|SealError| OpenError::Io(std::io::ErrorKind::OutOfMemory.into()))?;
         if !bool::from(check.ct_eq(&slot.check)) {
             continue;
         }
@@ -86,7 +89,7 @@ pub(crate) fn unlock(header: &Header, password: &Secret) -> Result<(Secret, KeyI
             .map_err(|SealError| OpenError::Damaged(Damage::KeySlot(slot.key_id)))?;
         return Ok((Secret::from_slice(&data_key), slot.key_id));
     }
-    Err(wrong())
+    Err(OpenError::WrongKey { given: kind, key_ids: slots().map(|slot| slot.key_id).collect() })
 }
 
 fn header_mac_key(header: &Header, data_key: &Secret) -> Result<Secret, SealError> {

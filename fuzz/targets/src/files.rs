@@ -50,7 +50,10 @@ pub(crate) fn keychain_seeds() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn store_seeds() -> Vec<Vec<u8>> {
-    vec![include_bytes!("../../../tests/golden/store-v1.sigillo").to_vec()]
+    vec![
+        include_bytes!("../../../tests/golden/store-v1.sigillo").to_vec(),
+        include_bytes!("../../../tests/golden/store-v1-keys.sigillo").to_vec(),
+    ]
 }
 
 pub(crate) fn vm_config_seeds() -> Vec<Vec<u8>> {
