@@ -62,7 +62,9 @@ impl Sandbox<'_> {
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         told("core files stay possible", rustix::process::setrlimit(Resource::Core, none));
         told("the process stays dumpable", forbid_dumps());
-        lock_memory(log);
+        if let Err(error) = lock_memory() {
+            log.info(format_args!("sandbox: memory is not locked: {error}"));
+        }
         told("capabilities were not dropped", drop_capabilities());
         told("new privileges stay possible", rustix::thread::set_no_new_privs(true));
         match self.landlock() {
@@ -122,19 +124,17 @@ pub fn forbid_dumps() -> rustix::io::Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
-/// Keeps keys out of swap. With a limit on locked memory a later allocation would fail instead, so it is all or
-/// nothing.
-fn lock_memory(log: &Log) {
+/// Keeps what this process has in memory, keys among it, out of swap. With a limit on locked memory a later allocation would fail
+/// instead, so it is all or nothing.
+///
+/// # Errors
+/// The limit cannot be lifted, or the operating system refused.
+pub fn lock_memory() -> rustix::io::Result<()> {
     let unlimited = Rlimit { current: None, maximum: None };
-    let limit = rustix::process::getrlimit(Resource::Memlock);
-    if limit.current.is_some() && rustix::process::setrlimit(Resource::Memlock, unlimited).is_err() {
-        log.info(format_args!("sandbox: memory is not locked: RLIMIT_MEMLOCK is {:?} bytes", limit.current));
-        return;
+    if rustix::process::getrlimit(Resource::Memlock).current.is_some() {
+        rustix::process::setrlimit(Resource::Memlock, unlimited)?;
     }
-    let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
-    if let Err(error) = rustix::mm::mlockall(flags) {
-        log.info(format_args!("sandbox: memory is not locked: {error}"));
-    }
+    rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)
 }
 
 fn drop_capabilities() -> rustix::io::Result<()> {

@@ -112,8 +112,9 @@ pub enum Error {
     #[error(
         "VM {name:?} was not started: the system keychain of this host has no record {record:?}, which holds the password \
          of its TPM store. The store was not touched. If the VM came from another host, bring the record from there; \
-         if the record was deleted, restore the keychain from a backup. Without it the guest's keys cannot be recovered; \
-         a guest that uses BitLocker or LUKS with the TPM can still be opened with its recovery key"
+         if the record was deleted, restore the keychain from a backup. With the recovery code printed when the TPM was added, or \
+         a passphrase, `sigillo tpm key restore-record {name:?}` makes a new record. Without all of these the guest's keys cannot \
+         be recovered; a guest that uses BitLocker or LUKS with the TPM can still be opened with its recovery key"
     )]
     KeychainRecordMissing {
         /// The VM.

@@ -3,6 +3,7 @@
 //!
 //! - [`Home`]: where bundles lie; [`Bundle`]: one of them; [`Config`]: its `vm.toml`.
 //! - [`add_tpm`]: gives a VM that is off its TPM, Secure Boot firmware, an encrypted store and a keychain record.
+//! - [`list_keys`], [`add_key`], [`rotate`], [`restore_record`]: the ways into the store.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
@@ -17,6 +18,7 @@ mod error;
 pub mod eventlog;
 mod files;
 mod firmware;
+mod keys;
 mod process;
 mod qemu;
 mod qmp;
@@ -31,6 +33,10 @@ pub use bundle::{Bundle, Create, Home};
 pub use config::{Accelerator, Config, Disk, DiskFormat, Firmware, Guest, Interface, MAX_CONFIG_BYTES, Tpm};
 pub use error::{Error, Result};
 pub use firmware::Keys;
+pub use keys::{
+    KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
+    reencrypt, remove_key, restore_record, rotate,
+};
 pub use rundir::{RunState, Status};
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};

@@ -7,7 +7,7 @@ use crate::{
     firmware::Keys,
 };
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName};
-use sigillo_store::{CreateOptions, Key, Secret, Store};
+use sigillo_store::{Algorithm, CreateOptions, Key, Secret, Store};
 use std::{fs, os::unix::fs::FileTypeExt, path::PathBuf};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -21,6 +21,8 @@ pub struct AddTpm {
     pub keys: Keys,
     /// The TPM's profile by its name; `None` is the default of whoever makes the TPM.
     pub profile: Option<String>,
+    /// How its store is sealed.
+    pub algorithm: Algorithm,
     /// The new TPM, as its process stores it. It is in the store from the first moment on: an old copy of the store then
     /// holds this TPM, or a state of it, and never nothing.
     pub state: Secret,
@@ -87,7 +89,9 @@ pub fn add_tpm(vm: &mut Bundle, keychain: &dyn Keychain, options: &AddTpm) -> Re
     // The record first: a store whose password is nowhere must not exist, even after a crash here.
     keychain.insert_new(&record).map_err(|e| setup(e.to_string()))?;
     let mut undo = Undo { keychain, record: record.name, store: None, vars: None, armed: true };
-    let create = CreateOptions::new(*uuid.as_bytes(), Key::Password(record.secret.clone()), record.key_id);
+    let mut create =
+        CreateOptions::new(*uuid.as_bytes(), Key::Password(record.secret.clone()), record.key_id);
+    create.algorithm = options.algorithm;
     let failed = |why: String| Error::Store { name: name.clone(), why };
     let mut made = Store::create(&store, &create).map_err(|e| failed(e.to_string()))?;
     undo.store = Some(store.clone());
@@ -174,7 +178,7 @@ pub(crate) fn key_for_start(vm: &Bundle, keychain: &dyn Keychain) -> Result<Opti
 }
 
 /// As records carry it, for people: where a record was made.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().into_owned()
 }

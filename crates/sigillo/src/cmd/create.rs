@@ -29,6 +29,8 @@ pub(crate) struct Args {
     /// What kind of TPM a windows-11 guest gets [default: pc-client]
     #[arg(long, value_name = "NAME", value_parser = tpm::profile)]
     tpm_profile: Option<String>,
+    #[command(flatten)]
+    tpm_store: tpm::StoreArgs,
     /// What runs the processors
     #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
     accel: AccelArg,
@@ -91,8 +93,11 @@ pub(crate) fn run(home: &Home, args: Args) -> Done {
     if let Some(keychain) = keychain {
         println!("Windows 11 needs a TPM: adding it");
         let profile = args.tpm_profile;
-        match tpm::add(&mut vm, &keychain, Interface::Crb, Keys::Microsoft, profile) {
-            Ok(added) => tpm::say_added(vm.name(), &added),
+        match tpm::add(&mut vm, &keychain, Interface::Crb, Keys::Microsoft, profile, &args.tpm_store) {
+            Ok(added) => {
+                added.say(vm.name());
+                return added.outcome(vm.name());
+            }
             Err(error) => {
                 // A Windows 11 VM without its TPM is not what was asked for.
                 vm.delete()?;

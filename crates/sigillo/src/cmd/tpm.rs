@@ -1,9 +1,9 @@
-//! `sigillo vm tpm add`, also as `sigillo tpm add`.
-use super::{Done, Failure, keychain};
+//! `sigillo vm tpm add | key`, also as `sigillo tpm ...`.
+use super::{Done, Failure, key, keychain};
 use clap::{Subcommand, ValueEnum};
 use sigillo_keychain::SystemKeychain;
 use sigillo_server::machine;
-use sigillo_store::Secret;
+use sigillo_store::{KeyId, RecoveryCode, Secret};
 use sigillo_vm::{AddTpm, Bundle, Home, Interface, Keys, TpmAdded, add_tpm};
 use std::process::ExitCode;
 
@@ -11,6 +11,9 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     /// Give a VM that is off its TPM; turns Secure Boot on
     Add(Add),
+    /// What opens a TPM's store: password, recovery code, passphrase
+    #[command(subcommand)]
+    Key(key::Command),
 }
 
 #[derive(clap::Args)]
@@ -27,6 +30,22 @@ pub(crate) struct Add {
     /// store with keys enrolled
     #[arg(long, default_value = "microsoft")]
     secure_boot_keys: Keys,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a new TPM's store is made.
+#[derive(clap::Args)]
+pub(crate) struct StoreArgs {
+    /// What seals the TPM's store
+    #[arg(long, value_enum, default_value_t = key::Cipher::Aes128)]
+    cipher: key::Cipher,
+    /// Make no recovery code: then only the keychain record opens the TPM's store
+    #[arg(long)]
+    no_recovery_code: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -36,21 +55,34 @@ enum InterfaceArg {
 }
 
 pub(crate) fn run(home: &Home, command: Command) -> Done {
-    let Command::Add(args) = command;
+    let args = match command {
+        Command::Add(args) => args,
+        Command::Key(command) => return key::run(home, command),
+    };
     let mut vm = home.open(&args.name)?;
     let interface = match args.tpm_interface {
         InterfaceArg::Crb => Interface::Crb,
         InterfaceArg::Tis => Interface::Tis,
     };
     let keychain = keychain::system()?;
-    let added = add(&mut vm, &keychain, interface, args.secure_boot_keys, args.tpm_profile)?;
-    say_added(vm.name(), &added);
-    Ok(ExitCode::SUCCESS)
+    let added = add(&mut vm, &keychain, interface, args.secure_boot_keys, args.tpm_profile, &args.store)?;
+    if args.json {
+        println!("{}", added.json(vm.name()));
+    } else {
+        added.say(vm.name());
+    }
+    added.outcome(vm.name())
 }
 
 /// The name of a profile that there is.
 pub(crate) fn profile(name: &str) -> Result<String, String> {
     machine::profile(name).map(|profile| profile.name().to_owned())
+}
+
+/// A TPM that was added, and the recovery code to its store.
+pub(crate) struct Added {
+    tpm: TpmAdded,
+    code: Result<Option<(RecoveryCode, KeyId)>, Failure>,
 }
 
 /// Makes a TPM and gives it to a VM.
@@ -60,7 +92,8 @@ pub(crate) fn add(
     interface: Interface,
     keys: Keys,
     profile: Option<String>,
-) -> Result<TpmAdded, Failure> {
+    store: &StoreArgs,
+) -> Result<Added, Failure> {
     let made_as = match profile {
         Some(name) => machine::profile(&name).map_err(|why| Failure::new("SIG_ERR_TPM_PROFILE", why))?,
         None => machine::Options::default().profile,
@@ -70,12 +103,47 @@ pub(crate) fn add(
     let state = machine::manufactured(made_as)
         .map_err(|error| Failure::new("SIG_ERR_NO_ENTROPY", error.to_string()))?;
     let state = Secret::from_slice(&state);
-    Ok(add_tpm(vm, keychain, &AddTpm { interface, keys, profile, state })?)
+    let algorithm = store.cipher.into();
+    let tpm = add_tpm(vm, keychain, &AddTpm { interface, keys, profile, algorithm, state })?;
+    let code = if store.no_recovery_code { Ok(None) } else { key::add_recovery_code(vm).map(Some) };
+    Ok(Added { tpm, code })
 }
 
-pub(crate) fn say_added(name: &str, added: &TpmAdded) {
-    println!("{name} has a TPM 2.0 now");
-    println!("  Secure Boot is on, with {}: the guest starts only what they signed", added.keys);
-    println!("  its store is {}, encrypted", added.store.display());
-    println!("  the store's password is record {} in this host's system keychain", added.record);
+impl Added {
+    /// For people.
+    pub(crate) fn say(&self, name: &str) {
+        println!("{name} has a TPM 2.0 now");
+        println!("  Secure Boot is on, with {}: the guest starts only what they signed", self.tpm.keys);
+        println!("  its store is {}, encrypted", self.tpm.store.display());
+        println!("  the store's password is record {} in this host's system keychain", self.tpm.record);
+        if let Ok(Some((code, key_id))) = &self.code {
+            key::say_recovery_code(code, *key_id);
+        }
+    }
+
+    fn json(&self, name: &str) -> serde_json::Value {
+        let code = self.code.as_ref().ok().and_then(Option::as_ref);
+        serde_json::json!({
+            "vm": name,
+            "store": self.tpm.store.display().to_string(),
+            "record": self.tpm.record,
+            "secure_boot_keys": self.tpm.keys.to_string(),
+            "recovery_code": code.map(|(code, _)| code.reveal().to_string()),
+            "recovery_key_id": code.map(|(_, key_id)| key_id.to_string()),
+        })
+    }
+
+    /// The TPM is there in any case; a recovery code that was wanted and could not be made is a failure all the same.
+    pub(crate) fn outcome(self, name: &str) -> Done {
+        match self.code {
+            Ok(_) => Ok(ExitCode::SUCCESS),
+            Err(failure) => Err(Failure::new(
+                failure.code,
+                format!(
+                    "{name:?} has its TPM, and no recovery code to it: {}; `sigillo tpm key add recovery-code {name:?}` makes one",
+                    failure.text
+                ),
+            )),
+        }
+    }
 }

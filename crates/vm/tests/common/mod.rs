@@ -1,7 +1,7 @@
 //! What the tests of bundles share.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 use sigillo_keychain::MemoryKeychain;
-use sigillo_store::Secret;
+use sigillo_store::{Algorithm, Secret};
 use sigillo_vm::{
     Accelerator, AddTpm, Attach, Bundle, Create, Error, Firmware, Guest, Home, Interface, Keys, Start,
     add_tpm, start,
@@ -52,7 +52,8 @@ impl Fixture {
 
 pub fn options() -> AddTpm {
     let state = Secret::from_slice(b"a TPM");
-    AddTpm { interface: Interface::Crb, keys: Keys::Snakeoil, profile: None, state }
+    let algorithm = Algorithm::Aes128Gcm;
+    AddTpm { interface: Interface::Crb, keys: Keys::Snakeoil, profile: None, algorithm, state }
 }
 
 pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

@@ -1,0 +1,75 @@
+//! Where a recovery code or passphrase comes from: the terminal without echo, a file, or standard input; never the command line or
+//! the environment, which others can read.
+use super::Failure;
+use sigillo_server::fds;
+use sigillo_store::{Key, RecoveryCode, Secret};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// The first line of a file (`-` is standard input), or of what a person types.
+fn line(file: Option<&Path>, prompt: &str) -> Result<Secret, Failure> {
+    let Some(path) = file else { return ask(prompt) };
+    let opened = if path.as_os_str() == "-" {
+        rustix::io::dup(rustix::stdio::stdin()).map(File::from).map_err(io::Error::from)
+    } else {
+        File::open(path)
+    };
+    let read = opened.and_then(fds::read_secret);
+    let read = read.map_err(|error| no_input(&format!("{} cannot be read ({error})", path.display())))?;
+    let line = read.expose().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(Secret::from_slice(line.strip_suffix(b"\r").unwrap_or(line)))
+}
+
+fn ask(prompt: &str) -> Result<Secret, Failure> {
+    let answer = rpassword::prompt_password(prompt).map_err(|error| {
+        no_input(&format!("there is no terminal to ask on ({error}); give a file, or - for stdin"))
+    })?;
+    Ok(Secret::new(Zeroizing::new(answer).as_bytes().to_vec()))
+}
+
+fn no_input(why: &str) -> Failure {
+    Failure::new("SIG_ERR_KEY_INPUT", format!("{why}; nothing was changed"))
+}
+
+/// A passphrase that is about to be set: asked for twice, as a mistyped one would lock its owner out.
+pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<Secret, Failure> {
+    let first = line(file, "New passphrase: ")?;
+    if file.is_none() && ask("The same again: ")? != first {
+        return Err(no_input("the two passphrases differ"));
+    }
+    Ok(first)
+}
+
+/// A recovery code or passphrase that a store has.
+#[derive(clap::Args)]
+pub(crate) struct Unlock {
+    /// Use a passphrase instead of the recovery code
+    #[arg(long)]
+    passphrase: bool,
+    /// Read the code or passphrase from the first line of a file, - for standard input [default: ask on the terminal]
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+}
+
+impl Unlock {
+    /// Asks or reads. A recovery code is checked here, before it is tried on anything.
+    pub(crate) fn key(&self) -> Result<Key, Failure> {
+        let file = self.from_file.as_deref();
+        if self.passphrase {
+            return Ok(Key::Passphrase(line(file, "Passphrase: ")?));
+        }
+        let text = line(file, "Recovery code: ")?;
+        let code =
+            std::str::from_utf8(text.expose()).map_err(|_| no_input("the recovery code is not text"))?;
+        RecoveryCode::parse(code).map(Key::RecoveryCode).map_err(|why| {
+            Failure::new(
+                "SIG_ERR_RECOVERY_CODE",
+                format!("{why}; it was not tried on the store and nothing was changed; compare it with the paper and try again"),
+            )
+        })
+    }
+}

@@ -1,0 +1,480 @@
+//! The ways into the store of a VM's TPM, and the record in the keychain that has to go with them.
+//!
+//! Every change goes in steps of which each leaves the record opening the store, or, where there is no record, the recovery
+//! code or passphrase that was given.
+use crate::{
+    bundle::{Bundle, Lock},
+    error::Error,
+    tpm::host_name,
+};
+use sigillo_keychain::{
+    Keychain, KeychainError, Record, RecordName,
+    audit::{Act, AuditError, AuditLog},
+};
+use sigillo_store::{
+    Algorithm, CommitError, EntropyError, Key, KeyId, KeyKind, OpenError, RecoveryCode, Secret, SlotInfo,
+    Store, StoreInfo,
+};
+use std::path::PathBuf;
+
+/// A failure of a command on keys.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// The VM is not in a state for it.
+    #[error(transparent)]
+    Vm(#[from] Error),
+    /// The VM has no TPM.
+    #[error("VM {name:?} has no TPM, so there are no keys to it; `sigillo tpm add {name:?}` gives it one")]
+    NoTpm {
+        /// The VM.
+        name: String,
+    },
+    /// The store is for another VM.
+    #[error(
+        "the TPM store {store} belongs to another VM than {name:?}; nothing was changed; put the VM's own store back",
+        store = store.display()
+    )]
+    Foreign {
+        /// The VM.
+        name: String,
+        /// The file.
+        store: PathBuf,
+    },
+    /// The record is not there.
+    #[error(
+        "the keys to the TPM of VM {name:?} were not changed: the system keychain has no record {record:?}, which opens the \
+         store; bring the record from the host the VM came from, or make a new one with the recovery code or the passphrase: \
+         `sigillo tpm key restore-record {name:?}`"
+    )]
+    RecordMissing {
+        /// The VM.
+        name: String,
+        /// The record.
+        record: String,
+    },
+    /// The record is for another store.
+    #[error(
+        "the keys to the TPM of VM {name:?} were not changed: the record {record:?} (key id {key_id}) does not open its store; \
+         it may be the key of another store of this VM, such as a backup, so it was left as it is. Bring the right record, or \
+         put a new one in its place with the recovery code or the passphrase: `sigillo tpm key restore-record {name:?} --replace`"
+    )]
+    RecordOther {
+        /// The VM.
+        name: String,
+        /// The record.
+        record: String,
+        /// Its key id.
+        key_id: KeyId,
+    },
+    /// There is nothing to restore.
+    #[error(
+        "nothing was changed: the record {record:?} is in the system keychain and names a key of the store, so VM {name:?} \
+         should start. If it does not open the store all the same, `--replace` puts a new record in its place"
+    )]
+    RecordThere {
+        /// The VM.
+        name: String,
+        /// The record.
+        record: String,
+    },
+    /// The TPM lies suspended beside its store, sealed under the password.
+    #[error(
+        "the keys to the TPM of VM {name:?} were not changed: the TPM is suspended, and its suspended state ({file}) could not be \
+         read under another key; start the VM, shut the guest down, and try again", file = file.display()
+    )]
+    Suspended {
+        /// The VM.
+        name: String,
+        /// The file beside the store.
+        file: PathBuf,
+    },
+    /// The key is the one that VM starts need.
+    #[error(
+        "key {key_id} is the password that this host's keychain record holds, without which VM {name:?} does not start; nothing was \
+         removed; `sigillo tpm key rotate {name:?}` puts a new password in its place"
+    )]
+    InUse {
+        /// The VM.
+        name: String,
+        /// The key.
+        key_id: KeyId,
+    },
+    /// The store does not open.
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    /// The store was not changed.
+    #[error("{0}")]
+    Store(#[from] CommitError),
+    /// The keychain refused.
+    #[error("{0}")]
+    Keychain(#[from] KeychainError),
+    /// The act could not be logged, and was not done.
+    #[error("{0}")]
+    Audit(#[from] AuditError),
+    /// No random bytes.
+    #[error("{0}")]
+    Entropy(#[from] EntropyError),
+}
+
+impl KeysError {
+    /// The stable name of this kind of failure, as in `docs/errors.md`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Vm(error) => error.code(),
+            Self::NoTpm { .. } => "SIG_ERR_TPM_NONE",
+            Self::Foreign { .. } => "SIG_ERR_TPM_STORE",
+            Self::RecordMissing { .. } => "SIG_ERR_TPM_RECORD_MISSING",
+            Self::RecordOther { .. } => "SIG_ERR_TPM_RECORD_OTHER",
+            Self::RecordThere { .. } => "SIG_ERR_TPM_RECORD_THERE",
+            Self::Suspended { .. } => "SIG_ERR_TPM_SUSPENDED",
+            Self::InUse { .. } => "SIG_ERR_TPM_KEY_IN_USE",
+            Self::Open(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Keychain(error) => error.code(),
+            Self::Audit(error) => error.code(),
+            Self::Entropy(error) => error.code(),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, KeysError>;
+
+/// The keychain's side of a VM's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordState {
+    /// The record names a key of the store.
+    Opens(KeyId),
+    /// The record is the key of another store.
+    Other(KeyId),
+    /// There is none on this host.
+    Missing,
+}
+
+/// What is known of a VM's keys without using one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyList {
+    /// How the store is sealed.
+    pub algorithm: Algorithm,
+    /// The record's name.
+    pub record_name: String,
+    /// The record.
+    pub record: RecordState,
+    /// The store's keys, in the order of the file.
+    pub slots: Vec<SlotInfo>,
+}
+
+impl KeyList {
+    /// Passwords that no record of this host has beside the one that its record has: what an interrupted rotation or
+    /// restoring left. The next rotation removes them.
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<KeyId> {
+        match self.record {
+            RecordState::Opens(key_id) => passwords_but(&self.slots, key_id),
+            RecordState::Other(_) | RecordState::Missing => Vec::new(),
+        }
+    }
+}
+
+fn passwords_but(slots: &[SlotInfo], record: KeyId) -> Vec<KeyId> {
+    let others = slots.iter().filter(|slot| slot.kind == KeyKind::Password);
+    others.filter_map(|slot| slot.key_id).filter(|key_id| *key_id != record).collect()
+}
+
+/// Lists the keys of a VM's TPM. The VM may run.
+///
+/// # Errors
+/// See [`KeysError`].
+pub fn list_keys(vm: &Bundle, keychain: &dyn Keychain) -> Result<KeyList> {
+    let info = peek(vm)?;
+    let name = record_name(vm);
+    let found = keychain.list()?.into_iter().find(|record| record.name == name);
+    let record = match found {
+        Some(record) if info.key_ids.contains(&record.key_id) => RecordState::Opens(record.key_id),
+        Some(record) => RecordState::Other(record.key_id),
+        None => RecordState::Missing,
+    };
+    Ok(KeyList { algorithm: info.algorithm, record_name: name.to_string(), record, slots: info.slots })
+}
+
+/// Adds a way into the store of a VM that is off; its name.
+///
+/// # Errors
+/// See [`KeysError`]. Whatever fails, the keys that were there open the store.
+pub fn add_key(vm: &Bundle, keychain: &dyn Keychain, audit: &AuditLog, key: &Key) -> Result<KeyId> {
+    let mut opened = Opened::with_record(vm, keychain)?;
+    let key_id = KeyId::random()?;
+    audit.record(Act::KeyAdded, &opened.subject(), &format!("key {key_id}"))?;
+    opened.store.add_key(key, key_id)?;
+    Ok(key_id)
+}
+
+/// Removes a way into the store of a VM that is off; never the last one, nor the one the record needs.
+///
+/// # Errors
+/// See [`KeysError`].
+pub fn remove_key(vm: &Bundle, keychain: &dyn Keychain, audit: &AuditLog, key_id: KeyId) -> Result<()> {
+    let mut opened = Opened::with_record(vm, keychain)?;
+    if opened.record.key_id == key_id {
+        return Err(KeysError::InUse { name: vm.name().to_owned(), key_id });
+    }
+    audit.record(Act::KeyRemoved, &opened.subject(), &format!("key {key_id}"))?;
+    Ok(opened.store.remove_key(key_id)?)
+}
+
+/// What a rotation did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// The record's name.
+    pub record: String,
+    /// The password that holds no more.
+    pub old: KeyId,
+    /// The one that holds.
+    pub new: KeyId,
+    /// Passwords that an interrupted rotation had left, and that are gone now.
+    pub leftovers: Vec<KeyId>,
+}
+
+/// Gives the store of a VM that is off a new password, and its record with it. In constant time: the state is not sealed
+/// again. At any moment the record that the keychain holds opens the store.
+///
+/// # Errors
+/// See [`KeysError`]. Interrupted, the next rotation clears up.
+pub fn rotate(vm: &Bundle, keychain: &dyn Keychain, audit: &AuditLog) -> Result<Rotated> {
+    let mut opened = Opened::with_record(vm, keychain)?;
+    opened.require_awake()?;
+    let leftovers = opened.remove_leftovers(audit)?;
+    let old = opened.record.key_id;
+    let new = Record { comment: opened.record.comment.clone(), ..new_record(vm)? };
+    audit.record(Act::PasswordRotated, &opened.subject(), &format!("key {old} to {}", new.key_id))?;
+    opened.store.add_key(&Key::Password(new.secret.clone()), new.key_id)?;
+    put(&mut opened.store, new.key_id, || keychain.replace(old, &new))?;
+    opened.store.remove_key(old)?;
+    Ok(Rotated { record: new.name.to_string(), old, new: new.key_id, leftovers })
+}
+
+/// How a store is encrypted anew.
+#[derive(Clone, Debug)]
+pub struct Reencrypt {
+    /// The algorithm; `None` keeps it.
+    pub algorithm: Option<Algorithm>,
+    /// A recovery code for the new file.
+    pub recovery_code: Option<RecoveryCode>,
+    /// A passphrase for the new file.
+    pub passphrase: Option<Secret>,
+}
+
+/// What encrypting anew did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reencrypted {
+    /// How the store is sealed now.
+    pub algorithm: Algorithm,
+    /// The recovery code's name.
+    pub recovery_code: Option<KeyId>,
+    /// The passphrase's name.
+    pub passphrase: Option<KeyId>,
+    /// What the rotation did that followed.
+    pub rotated: Rotated,
+}
+
+/// Seals the store of a VM that is off under a new data key, and rotates its password after that. Only the record's password
+/// and the keys given open the new file.
+///
+/// # Errors
+/// See [`KeysError`]. Interrupted, the store is the old or the new one, and the record opens it.
+pub fn reencrypt(
+    vm: &Bundle,
+    keychain: &dyn Keychain,
+    audit: &AuditLog,
+    options: Reencrypt,
+) -> Result<Reencrypted> {
+    let mut opened = Opened::with_record(vm, keychain)?;
+    opened.require_awake()?;
+    let algorithm = options.algorithm.unwrap_or(opened.store.info().algorithm);
+    // Under the password that the record holds: a new one would have to change in two places at one moment.
+    let mut keys = vec![(Key::Password(opened.record.secret.clone()), opened.record.key_id)];
+    let mut further = |key: Option<Key>| -> Result<Option<KeyId>> {
+        let Some(key) = key else { return Ok(None) };
+        let key_id = KeyId::random()?;
+        keys.push((key, key_id));
+        Ok(Some(key_id))
+    };
+    let recovery_code = further(options.recovery_code.map(Key::RecoveryCode))?;
+    let passphrase = further(options.passphrase.map(Key::Passphrase))?;
+    let detail =
+        format!("a new data key, {algorithm}; other keys than key {} are gone", opened.record.key_id);
+    audit.record(Act::PasswordRotated, &opened.subject(), &detail)?;
+    opened.store.reencrypt(algorithm, &keys)?;
+    drop(opened);
+    let rotated = rotate(vm, keychain, audit)?;
+    Ok(Reencrypted { algorithm, recovery_code, passphrase, rotated })
+}
+
+/// What restoring a record did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The record's name.
+    pub record: String,
+    /// Its key id.
+    pub key_id: KeyId,
+    /// The TPM was suspended under the password that is lost: it goes on as after a loss of power.
+    pub suspended: bool,
+}
+
+/// Makes a new password and record for a VM that is off, whose record is lost. `key` is a recovery code or a passphrase of the
+/// store. A record of the VM that is for another store is replaced only if `replace` says so.
+///
+/// # Errors
+/// See [`KeysError`]. Interrupted, the store has a password that no record has; trying again is safe.
+pub fn restore_record(
+    vm: &Bundle,
+    keychain: &dyn Keychain,
+    audit: &AuditLog,
+    key: &Key,
+    replace: bool,
+) -> Result<Restored> {
+    let lock = vm.lock()?;
+    vm.require_off("making a new record for its TPM")?;
+    let info = peek(vm)?;
+    let name = record_name(vm);
+    let there = match keychain.get(&name) {
+        Ok(record) if !replace && info.key_ids.contains(&record.key_id) => {
+            return Err(KeysError::RecordThere { name: vm.name().to_owned(), record: name.to_string() });
+        }
+        Ok(record) if !replace => return Err(other(vm, &record)),
+        Ok(record) => Some(record.key_id),
+        Err(KeychainError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut store = Store::open(&path(vm)?, key)?;
+    let record = new_record(vm)?;
+    let detail = format!("key {}, with the {}", record.key_id, kind_of(&store));
+    let act = if there.is_some() { Act::RecordReplaced } else { Act::RecordAdded };
+    audit.record(act, &name.to_string(), &detail)?;
+    store.add_key(&Key::Password(record.secret.clone()), record.key_id)?;
+    put(&mut store, record.key_id, || match there {
+        Some(key_id) => keychain.replace(key_id, &record),
+        None => keychain.insert_new(&record),
+    })?;
+    drop(lock);
+    Ok(Restored { record: name.to_string(), key_id: record.key_id, suspended: suspended(vm)?.is_some() })
+}
+
+fn kind_of(store: &Store) -> String {
+    let opened_with = store.opened_with();
+    let slot = store.info().slots.into_iter().find(|slot| slot.key_id == opened_with);
+    slot.map_or_else(|| "key".to_owned(), |slot| slot.kind.to_string())
+}
+
+/// Puts a record whose password is in the store already into the keychain. Where the keychain surely did not take it, the
+/// password leaves the store again; where that is not sure, it stays, and the next rotation clears up.
+fn put(
+    store: &mut Store,
+    key_id: KeyId,
+    put: impl FnOnce() -> std::result::Result<(), KeychainError>,
+) -> Result<()> {
+    match put() {
+        Ok(()) => Ok(()),
+        Err(error @ KeychainError::Unsure { .. }) => Err(error.into()),
+        Err(error) => {
+            // The keychain's refusal is what to report; a password that stays is harmless, and `key list` shows it.
+            let _ = store.remove_key(key_id);
+            Err(error.into())
+        }
+    }
+}
+
+/// The store of a VM that is off, opened with its record.
+struct Opened<'a> {
+    vm: &'a Bundle,
+    store: Store,
+    record: Record,
+    // Last: the VM is free only when the store is closed.
+    _lock: Lock,
+}
+
+impl<'a> Opened<'a> {
+    fn with_record(vm: &'a Bundle, keychain: &dyn Keychain) -> Result<Self> {
+        let lock = vm.lock()?;
+        vm.require_off("changing the keys to its TPM")?;
+        let info = peek(vm)?;
+        let name = record_name(vm);
+        let record = keychain.get(&name).map_err(|error| match error {
+            KeychainError::NotFound(_) => {
+                KeysError::RecordMissing { name: vm.name().to_owned(), record: name.to_string() }
+            }
+            error => error.into(),
+        })?;
+        if !info.is_unencrypted() && !info.key_ids.contains(&record.key_id) {
+            return Err(other(vm, &record));
+        }
+        let store = Store::open(&path(vm)?, &Key::Password(record.secret.clone()))?;
+        Ok(Opened { vm, store, record, _lock: lock })
+    }
+
+    /// What the audit log calls it.
+    fn subject(&self) -> String {
+        self.record.name.to_string()
+    }
+
+    /// A suspended TPM is sealed under the password, so that password has to stay.
+    fn require_awake(&self) -> Result<()> {
+        match suspended(self.vm)? {
+            None => Ok(()),
+            Some(file) => Err(KeysError::Suspended { name: self.vm.name().to_owned(), file }),
+        }
+    }
+
+    fn remove_leftovers(&mut self, audit: &AuditLog) -> Result<Vec<KeyId>> {
+        let leftovers = passwords_but(&self.store.info().slots, self.record.key_id);
+        for key_id in &leftovers {
+            audit.record(
+                Act::KeyRemoved,
+                &self.subject(),
+                &format!("key {key_id}, left by an interrupted change"),
+            )?;
+            self.store.remove_key(*key_id)?;
+        }
+        Ok(leftovers)
+    }
+}
+
+fn other(vm: &Bundle, record: &Record) -> KeysError {
+    KeysError::RecordOther {
+        name: vm.name().to_owned(),
+        record: record.name.to_string(),
+        key_id: record.key_id,
+    }
+}
+
+fn record_name(vm: &Bundle) -> RecordName {
+    RecordName::for_vm(vm.config().uuid.as_bytes())
+}
+
+fn new_record(vm: &Bundle) -> Result<Record> {
+    Ok(Record::generate(vm.config().uuid.as_bytes(), &host_name(), vm.name())?)
+}
+
+fn path(vm: &Bundle) -> Result<PathBuf> {
+    vm.store_path().ok_or_else(|| KeysError::NoTpm { name: vm.name().to_owned() })
+}
+
+/// What the store's header says, which has to be for this VM.
+fn peek(vm: &Bundle) -> Result<StoreInfo> {
+    let store = path(vm)?;
+    let info = Store::peek(&store)?;
+    if info.is_for_vm(vm.config().uuid.as_bytes()) {
+        Ok(info)
+    } else {
+        Err(KeysError::Foreign { name: vm.name().to_owned(), store })
+    }
+}
+
+/// The file that a suspended TPM lies in beside its store.
+fn suspended(vm: &Bundle) -> Result<Option<PathBuf>> {
+    let mut file = path(vm)?.into_os_string();
+    file.push(".volatile");
+    let file = PathBuf::from(file);
+    Ok(file.symlink_metadata().is_ok().then_some(file))
+}
