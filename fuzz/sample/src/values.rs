@@ -186,6 +186,17 @@ units!(
     TkAuthTag: Secret Signed,
 );
 
+/// ECDAA, but of what both crates know ECDSA: the other one reads no counter.
+macro_rules! ecdaa {
+    ($s:ident) => {
+        if $s.common {
+            Self::Ecdsa { hash_alg: Sample::sample($s) }
+        } else {
+            Self::Ecdaa { hash_alg: Sample::sample($s), count: Sample::sample($s) }
+        }
+    };
+}
+
 one_of! {
     bool: s => [false, true];
     NvIndexHandle: s => [
@@ -239,12 +250,7 @@ one_of! {
         Self::Rsassa { hash_alg: Sample::sample(s) },
         Self::Rsapss { hash_alg: Sample::sample(s) },
         Self::Ecdsa { hash_alg: Sample::sample(s) },
-        // The other crate reads no counter.
-        if s.common {
-            Self::Ecdsa { hash_alg: Sample::sample(s) }
-        } else {
-            Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) }
-        },
+        ecdaa!(s),
         Self::Sm2 { hash_alg: Sample::sample(s) },
         Self::EcSchnorr { hash_alg: Sample::sample(s) },
         Self::Hmac { hash_alg: Sample::sample(s) },
@@ -264,12 +270,7 @@ one_of! {
     RsaDecryptScheme: s => [Self::Rsaes, Self::Oaep { hash_alg: Sample::sample(s) }];
     EccScheme: s => [
         Self::Ecdsa { hash_alg: Sample::sample(s) },
-        // The other crate reads no counter.
-        if s.common {
-            Self::Ecdsa { hash_alg: Sample::sample(s) }
-        } else {
-            Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) }
-        },
+        ecdaa!(s),
         Self::Sm2 { hash_alg: Sample::sample(s) },
         Self::EcSchnorr { hash_alg: Sample::sample(s) },
         Self::Ecmqv { hash_alg: Sample::sample(s) },
