@@ -106,6 +106,12 @@ impl Sample for Tpm2bAttest {
     }
 }
 
+impl Sample for TpmsSetCapabilityData {
+    fn sample(s: &mut Source<'_>) -> Self {
+        Self { set_capability: Sample::sample(s), data: s.octets(Tpm2bSetCapabilityData::MAX - 4) }
+    }
+}
+
 impl Sample for Tpm2bTemplate {
     fn sample(s: &mut Source<'_>) -> Self {
         Self::try_from(TpmtPublic::sample(s).to_bytes()).unwrap()
@@ -130,7 +136,8 @@ ranges!(
     PolicySessionHandle,
     NvLegacyIndexHandle,
     NvExpIndexHandle,
-    NvPermanentIndexHandle
+    NvPermanentIndexHandle,
+    ActHandle
 );
 
 /// One of several values, each made as written.
@@ -156,7 +163,7 @@ units!(
     Hierarchy: Owner Platform Endorsement Null,
     EnablesHandle: Owner Platform Endorsement PlatformNv,
     HierarchyAuthHandle: Owner Platform Endorsement Lockout,
-    HierarchyPolicyHandle: Owner Platform Endorsement Lockout,
+    HierarchyPolicyHandle: Owner Platform Endorsement Lockout; Act,
     BaseHierarchy: Owner Platform Endorsement,
     PlatformHandle: Platform,
     EndorsementHandle: Endorsement,
@@ -376,7 +383,7 @@ macro_rules! words {
     )+};
 }
 words!(TpmaAlgorithm, TpmaObject, TpmaSession, TpmaLocality, TpmaPermanent, TpmaStartupClear);
-words!(TpmaMemory, TpmaModes, TpmaNv, NvExpansion);
+words!(TpmaMemory, TpmaModes, TpmaNv, NvExpansion, TpmaAct);
 
 impl Sample for TpmaCc {
     fn sample(s: &mut Source<'_>) -> Self {
@@ -511,6 +518,7 @@ structures! {
     TpmsTaggedPcrSelect { tag, pcr_select }
     TpmsTaggedPolicy { handle, policy_hash }
     TpmsActData { handle, timeout, attributes }
+    Tpm2bSetCapabilityData { set_capability_data }
     TpmsAuthCommand { session_handle, nonce, session_attributes, hmac }
     TpmsAuthResponse { nonce, session_attributes, hmac }
     TpmsContext { sequence, saved_handle, hierarchy, context_blob }

@@ -75,6 +75,7 @@ impl Profile {
             orderly_bytes: 512,
             clock_update_ms: 4096,
             orderly_count: 256,
+            acts: 1,
             pcr: &pcr::LIBTPMS,
         }
     }

@@ -61,6 +61,8 @@ pub struct Profile {
     pub(crate) clock_update_ms: u64,
     /// Non-orderly increments of an orderly counter before it is written to NV. TPM_PT_ORDERLY_COUNT plus one, a power of two.
     pub(crate) orderly_count: u64,
+    /// Authenticated countdown timers: TPM_RH_ACT_0 and that many in all. Part 1, 40.
+    pub(crate) acts: usize,
     /// By PCR number.
     pub(crate) pcr: &'static [PcrAttributes; 24],
 }

@@ -52,6 +52,7 @@ impl Profile {
             orderly_bytes: 1024,
             clock_update_ms: 4096,
             orderly_count: 256,
+            acts: 1,
             pcr: &pcr::PC_CLIENT,
         }
     }
