@@ -27,6 +27,8 @@ pub struct Profile {
     pub(crate) implemented: Implemented,
     /// The RSA keys that the TPM makes; others of the implemented ones can only be loaded or imported.
     pub(crate) generated_rsa_bits: KeySizes,
+    /// Storage keys are made for any mode of their cipher, not for CFB alone. Part 2, 11.1.7.
+    pub(crate) any_parent_mode: bool,
     /// Algorithms whose TPMA_ALGORITHM is reported in another way than Part 2, 6.3 has it.
     pub(crate) odd_attributes: &'static [(AlgId, TpmaAlgorithm)],
     /// The version of the library specification that is reported.

@@ -34,6 +34,7 @@ impl Profile {
             name: "pc-client",
             implemented: IMPLEMENTED_HERE,
             generated_rsa_bits: KeySizes::of(&[2048, 3072, 4096]),
+            any_parent_mode: false,
             odd_attributes: &[],
             library: V185,
             // 1.05, in the form of its property.
