@@ -308,7 +308,7 @@ impl Look {
             .collect()
     }
 
-    /// The authValues of the hierarchies and of lockout, by their handles.
+    /// The authValues of the hierarchies, of lockout and of countdown timers, by their handles.
     pub(crate) fn hierarchy_auth(&self, handle: u32) -> Option<Vec<u8>> {
         use sigillo_types::handles::rh;
         let persistent = self.permanent.at(permanent::PERSISTENT);
@@ -316,7 +316,7 @@ impl Look {
             rh::OWNER => persistent.at(&[0, 3]).bytes(),
             rh::ENDORSEMENT => persistent.at(&[1, 3]).bytes(),
             rh::LOCKOUT => persistent.at(&[3]).bytes(),
-            rh::PLATFORM => self.volatile.at(volatile::CLEAR).at(&[5]).bytes(),
+            rh::PLATFORM | rh::ACT_0..=rh::ACT_F => self.volatile.at(volatile::CLEAR).at(&[5]).bytes(),
             _ => return None,
         };
         Some(buffer(bytes))

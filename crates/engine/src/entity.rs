@@ -43,6 +43,8 @@ pub(crate) enum Entity<'a> {
     Open,
     /// A PCR of the group that has an authValue and a policy.
     Pcr,
+    /// A countdown timer: platformAuth is its authValue, its policy is its own. Part 1, 40.2.
+    Act(u32),
     /// A transient or persistent object.
     Object(&'a Arc<Object>),
     /// A sequence.
@@ -65,6 +67,7 @@ impl Tpm {
             0x00 => Some(Entity::Open),
             0x01 | 0x11 => self.state.nv.indices.get(&handle).map(|index| Entity::Nv(index)),
             0x40 if handle == rh::NULL => Some(Entity::Open),
+            0x40 if self.has_act(handle) == Some(true) => Some(Entity::Act(handle)),
             0x40 => Permanent::of(handle).map(Entity::Permanent),
             0x80 => match self.slot(handle)? {
                 Slot::Object(object) => Some(Entity::Object(object)),
@@ -82,7 +85,7 @@ impl Tpm {
             Some(Entity::Object(object)) => object.name.clone(),
             Some(Entity::Sequence(_)) => Tpm2bName::default(),
             Some(Entity::Nv(index)) => nv::name(index),
-            Some(Entity::Permanent(_) | Entity::Open | Entity::Pcr) | None => {
+            Some(Entity::Permanent(_) | Entity::Open | Entity::Pcr | Entity::Act(_)) | None => {
                 Tpm2bName::from(handle.to_be_bytes())
             }
         }
@@ -91,7 +94,7 @@ impl Tpm {
     /// The authValue of what a handle refers to; `None` if it has none or its sensitive area is not loaded.
     pub(crate) fn auth_value(&self, handle: u32) -> Option<&[u8]> {
         let auth = match self.entity(handle)? {
-            Entity::Permanent(Permanent::Platform) => &self.state.clear.platform_auth,
+            Entity::Permanent(Permanent::Platform) | Entity::Act(_) => &self.state.clear.platform_auth,
             Entity::Permanent(Permanent::Owner) => &self.state.persistent.owner.auth,
             Entity::Permanent(Permanent::Endorsement) => &self.state.persistent.endorsement.auth,
             Entity::Permanent(Permanent::Lockout) => &self.state.persistent.lockout_auth,
@@ -118,6 +121,7 @@ impl Tpm {
                 (persistent.lockout_policy_alg, &persistent.lockout_policy)
             }
             Entity::Pcr => (persistent.pcr_policy_alg, &persistent.pcr_policy),
+            Entity::Act(handle) => clear.acts.get(&handle).map(|act| (act.policy_alg, &act.policy))?,
             Entity::Open | Entity::Sequence(_) => return None,
             Entity::Object(object) => (object.public.name_alg, &object.public.auth_policy),
             Entity::Nv(index) => (Some(index.public.name_alg), &index.public.auth_policy),
@@ -131,7 +135,7 @@ impl Tpm {
             Some(Entity::Permanent(permanent)) => permanent != Permanent::Lockout,
             Some(Entity::Object(object)) => object.attributes().contains(TpmaObject::NO_DA),
             Some(Entity::Nv(index)) => index.public.attributes.contains(TpmaNv::NO_DA),
-            Some(Entity::Open | Entity::Pcr | Entity::Sequence(_)) | None => true,
+            Some(Entity::Open | Entity::Pcr | Entity::Act(_) | Entity::Sequence(_)) | None => true,
         }
     }
 
@@ -146,7 +150,7 @@ impl Tpm {
                 Hierarchy::Platform
             }
             Some(Entity::Nv(_)) => Hierarchy::Owner,
-            Some(Entity::Open | Entity::Pcr | Entity::Sequence(_)) | None => Hierarchy::Null,
+            Some(Entity::Open | Entity::Pcr | Entity::Act(_) | Entity::Sequence(_)) | None => Hierarchy::Null,
         }
     }
 }

@@ -98,6 +98,7 @@ impl Policy {
             nv_written: None,
             pcr_counter: None,
             timeout_ms: None,
+            channel_needed: false,
         }
     }
 }

@@ -74,6 +74,7 @@ impl Tpm {
                 self.save_clock();
             }
             self.heal();
+            self.run_acts();
         }
     }
 

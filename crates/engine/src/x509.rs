@@ -6,7 +6,7 @@ use crate::{
     state::Object,
 };
 use alloc::vec::Vec;
-use sigillo_crypto::HashAlg;
+use sigillo_crypto::{HashAlg, hash::hash_oid};
 use sigillo_types::{
     EccCurve, Fmt1, Marshal,
     attributes::TpmaObject,
@@ -251,7 +251,7 @@ fn algorithm(signer: &Object, scheme: SigScheme) -> Option<Vec<u8>> {
             let PublicParms::Rsa(parms) = signer.public.parameters else { return None };
             let size = hash_alg.digest_size();
             let salt = parms.key_bits.modulus_size().checked_sub(size + 2)?.min(size);
-            let hash = element(tag::SEQUENCE, &[&oid(hash_oid(hash_alg)?), &null()]);
+            let hash = element(tag::SEQUENCE, &[&oid(hash_oid(hash_alg)), &null()]);
             let mask = element(tag::SEQUENCE, &[&oid(MGF1), &hash]);
             let salt = unsigned(&u16::try_from(salt).ok()?.to_bytes());
             let parameters = element(
@@ -293,17 +293,4 @@ fn rsa_signature(last: u8) -> Vec<u8> {
 /// 2.16.840.1.101.3.4.3.x.
 fn nist_signature(last: u8) -> Vec<u8> {
     [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, last].into()
-}
-
-fn hash_oid(hash: HashAlg) -> Option<&'static [u8]> {
-    Some(match hash {
-        HashAlg::Sha1 => &[0x2B, 0x0E, 0x03, 0x02, 0x1A],
-        HashAlg::Sha256 => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],
-        HashAlg::Sha384 => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02],
-        HashAlg::Sha512 => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03],
-        HashAlg::Sha3_256 => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x08],
-        HashAlg::Sha3_384 => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x09],
-        HashAlg::Sha3_512 => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x0A],
-        HashAlg::Sm3_256 => return None,
-    })
 }

@@ -4,7 +4,7 @@ mod common;
 mod support;
 
 use common::{TestTpm, powered, refused, reset_line, started, started_with_everything, startup};
-use sigillo_client::{SessionOptions, template};
+use sigillo_client::{Auth, SessionOptions, template};
 use sigillo_types::{
     HashAlg, Rc,
     alg::{RsaKeyBits, SymMode, id},
@@ -12,14 +12,15 @@ use sigillo_types::{
     buffers::{Tpm2bAuth, Tpm2bDigest},
     commands::{
         GetCapability, GetRandom, GetTestResult, IncrementalSelfTest, NvDefineSpace, PcrRead, SelfTest,
-        SetCommandCodeAuditStatus, TestParms,
+        SetCapability, SetCommandCodeAuditStatus, TestParms,
     },
     constants::{Capability, SessionType, StartupType},
-    handles::{Hierarchy, NvLegacyIndexHandle, ProvisionHandle, TpmHandle},
+    handles::{Hierarchy, HierarchyAuthHandle, NvLegacyIndexHandle, ProvisionHandle, TpmHandle},
     pt, rc, rh,
     structures::{
         CapabilityData, KdfScheme, List, PcrSelect, PublicParms, SymDefObject, Tpm2bNvPublic,
-        TpmlPcrSelection, TpmsEccParms, TpmsNvPublic, TpmsRsaParms, TpmsSymcipherParms,
+        Tpm2bSetCapabilityData, TpmlPcrSelection, TpmsEccParms, TpmsNvPublic, TpmsRsaParms,
+        TpmsSetCapabilityData, TpmsSymcipherParms,
     },
 };
 
@@ -193,7 +194,7 @@ fn handles_of_every_type_are_listed() {
     let mut tpm = started();
     assert_eq!(handles(&mut tpm, 0).len(), 24);
     let permanent =
-        [rh::OWNER, rh::NULL, rh::PW, rh::LOCKOUT, rh::ENDORSEMENT, rh::PLATFORM, rh::PLATFORM_NV];
+        [rh::OWNER, rh::NULL, rh::PW, rh::LOCKOUT, rh::ENDORSEMENT, rh::PLATFORM, rh::PLATFORM_NV, rh::ACT_0];
     assert_eq!(handles(&mut tpm, rh::FIRST), permanent);
     for first in [0x0100_0000, 0x0200_0000, 0x0300_0000, 0x8000_0000, 0x8100_0000] {
         assert_eq!(handles(&mut tpm, first), [], "{first:#x}");
@@ -240,6 +241,35 @@ fn what_is_asked_for_has_to_exist() {
     let unknown = [0x80, 1, 0, 0, 0, 22, 0, 0, 1, 0x7A, 0, 0, 0, 0x0B, 0, 0, 0, 0, 0, 0, 0, 1];
     let reply = tpm.raw(&unknown).unwrap();
     assert_eq!(reply[6..], rc::VALUE.at(GetCapability::CAPABILITY).raw().to_be_bytes());
+}
+
+/// v185 has no capability that can be set, with whatever authorization.
+#[test]
+fn no_capability_can_be_set() {
+    let mut tpm = started();
+    let handles = [
+        None,
+        Some(HierarchyAuthHandle::Owner),
+        Some(HierarchyAuthHandle::Endorsement),
+        Some(HierarchyAuthHandle::Platform),
+        Some(HierarchyAuthHandle::Lockout),
+    ];
+    let capabilities = [0, 0x0A, 0x100, 0x8000_0000, 0x8100_0001, 0x8280_0001, 0x8500_0000, 0xFFFF_FFFF];
+    for auth_handle in handles {
+        for set_capability in capabilities {
+            let set_capability_data = TpmsSetCapabilityData { set_capability, data: vec![1, 2, 3] };
+            let set_capability_data = Tpm2bSetCapabilityData { set_capability_data };
+            let refused = refused(&mut tpm, &SetCapability { auth_handle, set_capability_data });
+            assert_eq!(refused, rc::VALUE.at(SetCapability::SET_CAPABILITY_DATA), "{set_capability:#x}");
+        }
+    }
+    let set_capability_data = TpmsSetCapabilityData { set_capability: 0x8000_0000, data: Vec::new() };
+    let command = SetCapability {
+        auth_handle: Some(HierarchyAuthHandle::Owner),
+        set_capability_data: Tpm2bSetCapabilityData { set_capability_data },
+    };
+    let wrong = tpm.call_with(&command, &mut [Auth::password(b"wrong")]).unwrap_err().rc().unwrap();
+    assert_eq!(wrong.fmt1(), Some(rc::BAD_AUTH), "it must be authorized first");
 }
 
 #[test]

@@ -6,9 +6,10 @@ mod support;
 use common::{TestTpm, power_cycle, refused, reset_line, shutdown, started, startup};
 use sigillo_client::{Auth, SessionOptions, template};
 use sigillo_types::{
-    EccCurve, HashAlg,
+    EccCurve, HashAlg, Marshal,
     attributes::TpmaObject,
     buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxBuffer},
+    cc,
     commands::{
         ContextLoad, ContextSave, EvictControl, FlushContext, HashSequenceStart, HierarchyControl, HmacStart,
         ReadPublic, SequenceComplete, SequenceUpdate,
@@ -281,8 +282,61 @@ fn loaded_sessions_are_bounded() {
 }
 
 #[test]
+fn an_object_needs_a_free_slot_to_come_back() {
+    let mut tpm = started();
+    let object = primary(&mut tpm, Hierarchy::Null, template::ecc_storage());
+    let saved = save(&mut tpm, object.raw());
+    restore(&mut tpm, &saved);
+    restore(&mut tpm, &saved);
+    assert_eq!(refusal(&mut tpm, &saved), rc::OBJECT_MEMORY);
+    flush(&mut tpm, object);
+    assert_eq!(restore(&mut tpm, &saved), object.raw(), "the first free one");
+}
+
+#[test]
+fn only_what_is_loaded_can_be_saved() {
+    let mut tpm = started();
+    let session =
+        tpm.start_session(SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)).expect("it starts");
+    save(&mut tpm, session.handle);
+    for nothing in [0x8000_0000, 0x0200_0001, 0x0300_0002, session.handle] {
+        let save_handle = ContextHandle::new(nothing).expect("a context");
+        assert_eq!(refused(&mut tpm, &ContextSave { save_handle }), rc::REFERENCE_H0, "{nothing:#x}");
+    }
+}
+
+/// What would happen to a session that is both handled and used? Part 3, 28.2.1.
+#[test]
+fn no_session_comes_with_a_command_about_contexts() {
+    let mut tpm = started();
+    let object = primary(&mut tpm, Hierarchy::Null, template::ecc_storage());
+    let context = save(&mut tpm, object.raw());
+    let handle = object.raw().to_be_bytes();
+    for (code, handles, parameters) in [
+        (cc::CONTEXT_SAVE, &handle[..], vec![]),
+        (cc::CONTEXT_LOAD, &[], context.to_bytes()),
+        (cc::FLUSH_CONTEXT, &[], handle.to_vec()),
+    ] {
+        // TPM_RS_PW without a password.
+        let area = [0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0];
+        let body = [handles, &area, &parameters].concat();
+        let size = u32::try_from(10 + body.len()).expect("short");
+        let command = [&[0x80, 0x02][..], &size.to_be_bytes(), &code.to_be_bytes(), &body].concat();
+        let reply = tpm.raw(&command).expect("an answer");
+        assert_eq!(reply[6..], rc::AUTH_CONTEXT.raw().to_be_bytes(), "{code:#x}");
+    }
+    tpm.call(&ReadPublic { object_handle: object }).expect("it is still there");
+}
+
+#[test]
 fn flushing_nothing_is_an_error() {
     let mut tpm = started();
+    // A persistent object is not flushed: it is no handle of the type.
+    for raw in [0x8100_0000_u32, 0x4000_0001, 0x0100_0000, 0x0000_0000] {
+        let flush = [&[0x80, 1, 0, 0, 0, 14, 0, 0, 1, 0x65][..], &raw.to_be_bytes()].concat();
+        let reply = tpm.raw(&flush).expect("an answer");
+        assert_eq!(reply[6..], rc::VALUE.at(FlushContext::FLUSH_HANDLE).raw().to_be_bytes(), "{raw:#x}");
+    }
     let nothing = flush_raw(&mut tpm, 0x8000_0000);
     assert_eq!(refused(&mut tpm, &nothing), rc::HANDLE.at(FlushContext::FLUSH_HANDLE));
     let nothing = flush_raw(&mut tpm, 0x0300_0000);

@@ -3,11 +3,11 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, refused, started, started_with_everything};
 use sigillo_client::{Auth, Session, SessionOptions, template};
 use sigillo_types::{
     EccCurve, HashAlg,
-    alg::{AesKeyBits, SymMode},
+    alg::{AesKeyBits, BlockCipher, SymMode},
     attributes::TpmaObject,
     buffers::{Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret},
     commands::{
@@ -16,7 +16,7 @@ use sigillo_types::{
     constants::SessionType,
     handles::{Hierarchy, ObjectHandle, PolicySessionHandle},
     rc,
-    structures::{SymDefObject, Tpm2bPublic, TpmtPublic},
+    structures::{PublicParms, SymDefObject, Tpm2bPublic, TpmtPublic},
 };
 use support::{create, handle, load, primary};
 
@@ -101,7 +101,22 @@ fn arrives(
     from: &DuplicateResponse,
     key: &[u8],
 ) {
-    let in_private = tpm.call(&import(parent, public, from, key)).expect("imported").out_private;
+    arrives_with(tpm, parent, public, from, key, AES);
+}
+
+/// The same with another cipher as the inner wrapping.
+#[track_caller]
+fn arrives_with(
+    tpm: &mut TestTpm,
+    parent: ObjectHandle,
+    public: &TpmtPublic,
+    from: &DuplicateResponse,
+    key: &[u8],
+    cipher: SymDefObject,
+) {
+    let symmetric_alg = (!key.is_empty()).then_some(cipher);
+    let import = Import { symmetric_alg, ..import(parent, public, from, key) };
+    let in_private = tpm.call(&import).expect("imported").out_private;
     let load =
         Load { parent_handle: parent, in_private, in_public: Tpm2bPublic { public_area: public.clone() } };
     let item_handle = handle(tpm.call(&load).expect("it loads").object_handle);
@@ -243,4 +258,65 @@ fn a_rewrapped_duplicate_arrives_at_the_next_parent() {
     assert_eq!(refused(&mut tpm, &other), rc::INTEGRITY.at(Rewrap::IN_DUPLICATE));
     let seedless = Rewrap { in_sym_seed: Tpm2bEncryptedSecret::default(), ..rewrap };
     assert_eq!(refused(&mut tpm, &seedless), rc::HANDLE.at(Rewrap::OLD_PARENT));
+}
+
+/// A storage key for a cipher.
+fn storage(symmetric: SymDefObject) -> TpmtPublic {
+    let mut public = template::ecc_storage();
+    if let PublicParms::Ecc(parms) = &mut public.parameters {
+        parms.symmetric = Some(symmetric);
+    }
+    public
+}
+
+/// Every cipher as the inner and as the outer wrapping, and from one to the next. Part 1, 23.3.
+#[test]
+fn a_duplicate_arrives_through_wrappings_of_every_cipher() {
+    let mut tpm = started_with_everything();
+    let with_mode = |cipher| {
+        let mode = Some(SymMode::Cfb);
+        match cipher {
+            BlockCipher::Tdes(key_bits) => SymDefObject::Tdes { key_bits, mode },
+            BlockCipher::Aes(key_bits) => SymDefObject::Aes { key_bits, mode },
+            BlockCipher::Sm4(key_bits) => SymDefObject::Sm4 { key_bits, mode },
+            BlockCipher::Camellia(key_bits) => SymDefObject::Camellia { key_bits, mode },
+        }
+    };
+    let root = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let (object, public) = duplicable(&mut tpm, root, TpmaObject::ENCRYPTED_DUPLICATION);
+    let name =
+        tpm.call(&sigillo_types::commands::ReadPublic { object_handle: object }).expect("readable").name;
+    // Room for two parents.
+    support::flush(&mut tpm, root);
+    for (cipher, next) in BlockCipher::ALL.into_iter().zip(BlockCipher::ALL.into_iter().cycle().skip(1)) {
+        let parent = primary(&mut tpm, Hierarchy::Owner, storage(with_mode(cipher)));
+        let given: Vec<u8> = (1..=cipher.key_size()).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect();
+        let with_key = |cipher, key: &[u8]| Duplicate {
+            symmetric_alg: Some(with_mode(cipher)),
+            ..command(object, Some(parent), Some(key))
+        };
+        let sent = duplicate(&mut tpm, &with_key(cipher, &given));
+        assert!(sent.encryption_key_out.is_empty());
+        arrives_with(&mut tpm, parent, &public, &sent, &given, with_mode(cipher));
+        let sent = duplicate(&mut tpm, &with_key(next, b""));
+        let key = sent.encryption_key_out.to_vec();
+        assert_eq!(key.len(), next.key_size());
+        let new_parent = primary(&mut tpm, Hierarchy::Owner, storage(with_mode(next)));
+        let rewrap = Rewrap {
+            old_parent: Some(parent),
+            new_parent: Some(new_parent),
+            in_duplicate: sent.duplicate.clone(),
+            name: name.clone(),
+            in_sym_seed: sent.out_sym_seed.clone(),
+        };
+        let wrapped = tpm.call(&rewrap).expect("rewrapped");
+        support::flush(&mut tpm, parent);
+        let sent = DuplicateResponse {
+            duplicate: wrapped.out_duplicate,
+            out_sym_seed: wrapped.out_sym_seed,
+            ..sent
+        };
+        arrives_with(&mut tpm, new_parent, &public, &sent, &key, with_mode(next));
+        support::flush(&mut tpm, new_parent);
+    }
 }

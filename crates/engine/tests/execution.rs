@@ -10,18 +10,20 @@ use sigillo_types::{
     alg::{AesKeyBits, SymMode},
     attributes::TpmaSession,
     buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer},
+    cc,
     command::Command,
     commands::{
-        Certify, DictionaryAttackLockReset, DictionaryAttackParameters, GetRandom, GetTestResult, Hash,
-        HierarchyChangeAuth, HierarchyControl, NvReadPublic, PolicyGetDigest, ReadPublic, StirRandom, Unseal,
+        Certify, DictionaryAttackLockReset, DictionaryAttackParameters, GetCapability, GetRandom,
+        GetTestResult, Hash, HierarchyChangeAuth, HierarchyControl, NvReadPublic, PolicyGetDigest,
+        ReadPublic, StirRandom, Unseal,
     },
-    constants::SessionType,
+    constants::{Capability, SessionType},
     handles::{
         BaseHierarchy, EnablesHandle, Hierarchy, HierarchyAuthHandle, LockoutHandle, NvLegacyIndexHandle,
         ObjectHandle, PolicySessionHandle, rh,
     },
     rc,
-    structures::SymDef,
+    structures::{CapabilityData, SymDef},
 };
 use support::{create, load, primary};
 
@@ -112,6 +114,31 @@ fn a_header_is_checked_from_left_to_right() {
     assert_eq!(code(&mut tpm, &header(NO_SESSIONS, 0x1FF, &[])), rc::COMMAND_CODE);
     let long = header(NO_SESSIONS, GetRandom::SPEC.code, &[0; 4087]);
     assert_eq!(code(&mut tpm, &long), rc::COMMAND_SIZE);
+}
+
+/// Field upgrade and attached components: a TPM without them does not have their commands. Part 3, 27.1 and 32.1.
+#[test]
+fn what_a_virtual_tpm_has_no_use_for_is_not_there() {
+    let mut tpm = started();
+    let absent = [
+        cc::FIELD_UPGRADE_START,
+        cc::FIELD_UPGRADE_DATA,
+        cc::FIRMWARE_READ,
+        cc::AC_GET_CAPABILITY,
+        cc::AC_SEND,
+        cc::POLICY_AC_SEND_SELECT,
+        cc::VENDOR_TCG_TEST,
+    ];
+    for absent in absent {
+        for tag in [NO_SESSIONS, SESSIONS] {
+            assert_eq!(code(&mut tpm, &header(tag, absent, &[0; 64])), rc::COMMAND_CODE, "{absent:#x}");
+        }
+        let ask = GetCapability { capability: Capability::Commands, property: absent, property_count: 1 };
+        match tpm.call(&ask).unwrap().capability_data {
+            CapabilityData::Command(found) => assert!(found.first().is_none_or(|next| next.code() != absent)),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

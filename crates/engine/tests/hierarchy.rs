@@ -3,21 +3,23 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
-use sigillo_client::{Auth, template};
+use common::{TestTpm, power_cycle, refused, shutdown, started, startup};
+use sigillo_client::{Auth, SessionOptions, template};
 use sigillo_types::{
     HashAlg, Rc,
     attributes::{TpmaNv, TpmaPermanent, TpmaStartupClear},
     buffers::{Tpm2bAuth, Tpm2bDigest},
     command::Command,
     commands::{
-        ChangeEps, ChangePps, Clear, ClearControl, EvictControl, GetCapability, HierarchyChangeAuth,
-        HierarchyControl, NvDefineSpace, NvReadPublic, PcrRead, ReadPublic, SetPrimaryPolicy,
+        ChangeEps, ChangePps, Clear, ClearControl, ContextLoad, ContextSave, EvictControl, GetCapability,
+        HierarchyChangeAuth, HierarchyControl, NvDefineSpace, NvReadPublic, PcrRead, ReadPublic,
+        SetPrimaryPolicy,
     },
-    constants::Capability,
+    constants::{Capability, SessionType, StartupType},
     handles::{
-        BaseHierarchy, ClearHandle, EnablesHandle, Hierarchy, HierarchyAuthHandle, HierarchyPolicyHandle,
-        NvLegacyIndexHandle, ObjectHandle, PersistentHandle, PlatformHandle, ProvisionHandle,
+        BaseHierarchy, ClearHandle, ContextHandle, EnablesHandle, Hierarchy, HierarchyAuthHandle,
+        HierarchyPolicyHandle, NvLegacyIndexHandle, ObjectHandle, PersistentHandle, PlatformHandle,
+        ProvisionHandle,
     },
     pt, rc, rh,
     structures::{CapabilityData, Tpm2bNvPublic, TpmlPcrSelection, TpmsNvPublic, TpmsTaggedPolicy, TpmtHa},
@@ -323,4 +325,146 @@ fn flushing_a_hierarchy_takes_the_children_too() {
     let leaf = child(&mut tpm, parent, template::hmac_key(HashAlg::Sha256));
     tpm.call(&control(BaseHierarchy::Owner, EnablesHandle::Owner, false)).unwrap();
     assert!(!is_there(&mut tpm, parent.raw()) && !is_there(&mut tpm, leaf.raw()));
+}
+
+/// The platform, once it has left, comes back with the next startup only. Part 3, 24.2.
+#[test]
+fn a_disabled_platform_authorizes_nothing_until_a_startup() {
+    for kind in [StartupType::Clear, StartupType::State] {
+        let mut tpm = started();
+        tpm.call(&control(BaseHierarchy::Platform, EnablesHandle::Platform, true)).unwrap();
+        tpm.call(&control(BaseHierarchy::Platform, EnablesHandle::Platform, false)).unwrap();
+        let again = control(BaseHierarchy::Platform, EnablesHandle::Platform, true);
+        assert_eq!(refused(&mut tpm, &again), rc::HIERARCHY.at(HierarchyControl::AUTH_HANDLE));
+        let by_owner = control(BaseHierarchy::Owner, EnablesHandle::Platform, true);
+        assert_eq!(refused(&mut tpm, &by_owner), rc::AUTH_TYPE);
+        shutdown(&mut tpm, kind).unwrap();
+        power_cycle(&mut tpm);
+        startup(&mut tpm, kind).unwrap();
+        assert!(enabled(&mut tpm).contains(TpmaStartupClear::PH_ENABLE));
+    }
+}
+
+/// Its own authValue and policy go with a hierarchy that is disabled. Part 3, 24.3 and 24.8.
+#[test]
+fn a_disabled_hierarchy_changes_neither_its_policy_nor_its_auth_value() {
+    for (auth, enable, policy_of, auth_of) in [
+        (
+            BaseHierarchy::Owner,
+            EnablesHandle::Owner,
+            HierarchyPolicyHandle::Owner,
+            HierarchyAuthHandle::Owner,
+        ),
+        (
+            BaseHierarchy::Endorsement,
+            EnablesHandle::Endorsement,
+            HierarchyPolicyHandle::Endorsement,
+            HierarchyAuthHandle::Endorsement,
+        ),
+        (
+            BaseHierarchy::Platform,
+            EnablesHandle::Platform,
+            HierarchyPolicyHandle::Platform,
+            HierarchyAuthHandle::Platform,
+        ),
+    ] {
+        let mut tpm = started();
+        tpm.call(&control(auth, enable, false)).unwrap();
+        let set = policy(policy_of, &[7; 32], Some(HashAlg::Sha256));
+        assert_eq!(refused(&mut tpm, &set), rc::HIERARCHY.at(SetPrimaryPolicy::AUTH_HANDLE), "{auth:?}");
+        let change = change_auth(auth_of, b"new");
+        let code = refused(&mut tpm, &change);
+        assert_eq!(code, rc::HIERARCHY.at(HierarchyChangeAuth::AUTH_HANDLE), "{auth:?}");
+    }
+}
+
+/// The endorsement hierarchy has no NV of its own; its persistent objects are the owner's to manage.
+#[test]
+fn disabling_the_endorsement_hierarchy_leaves_the_owner_alone() {
+    let mut tpm = started();
+    let ek = populate(&mut tpm, Hierarchy::Endorsement, ProvisionHandle::Owner, 0x8100_0001);
+    let srk = populate(&mut tpm, Hierarchy::Owner, ProvisionHandle::Owner, 0x8100_0002);
+    tpm.call(&index(OWNERS, ProvisionHandle::Owner)).unwrap();
+    tpm.call(&control(BaseHierarchy::Endorsement, EnablesHandle::Endorsement, false)).unwrap();
+    assert!(!is_there(&mut tpm, ek.raw()) && !is_there(&mut tpm, 0x8100_0001));
+    assert!(is_there(&mut tpm, srk.raw()) && is_there(&mut tpm, 0x8100_0002));
+    assert!(is_defined(&mut tpm, OWNERS));
+}
+
+/// Contexts and tickets of a hierarchy end with the proof behind it. Part 3, 24.4 to 24.6.
+#[test]
+fn contexts_end_with_the_seed_of_their_hierarchy() {
+    let all = [Hierarchy::Owner, Hierarchy::Endorsement, Hierarchy::Platform, Hierarchy::Null];
+    let changes: [(fn(&mut TestTpm), &[Hierarchy]); 3] = [
+        (
+            |tpm| tpm.call(&ChangePps { auth_handle: PlatformHandle::Platform }).map(drop).unwrap(),
+            &[Hierarchy::Platform],
+        ),
+        (
+            |tpm| tpm.call(&ChangeEps { auth_handle: PlatformHandle::Platform }).map(drop).unwrap(),
+            &[Hierarchy::Endorsement],
+        ),
+        (
+            |tpm| tpm.call(&Clear { auth_handle: ClearHandle::Platform }).map(drop).unwrap(),
+            &[Hierarchy::Owner, Hierarchy::Endorsement],
+        ),
+    ];
+    for (change, ended) in changes {
+        let mut tpm = started();
+        let contexts = all.map(|hierarchy| {
+            let object = primary(&mut tpm, hierarchy, template::ecc_storage());
+            let save_handle = ContextHandle::new(object.raw()).unwrap();
+            let context = tpm.call(&ContextSave { save_handle }).unwrap().context;
+            support::flush(&mut tpm, object);
+            (hierarchy, context)
+        });
+        change(&mut tpm);
+        for (hierarchy, context) in contexts {
+            let load = ContextLoad { context };
+            if ended.contains(&hierarchy) {
+                assert_eq!(refused(&mut tpm, &load), rc::INTEGRITY.at(ContextLoad::CONTEXT), "{hierarchy:?}");
+            } else {
+                let loaded = tpm.call(&load).unwrap().loaded_handle;
+                support::flush(&mut tpm, ObjectHandle::new(loaded).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_seed_leaves_the_auth_value_of_the_platform_and_takes_the_policy_of_the_endorsement() {
+    let mut tpm = started();
+    tpm.call(&policy(HierarchyPolicyHandle::Endorsement, &[7; 32], Some(HashAlg::Sha256))).unwrap();
+    tpm.call(&change_auth(HierarchyAuthHandle::Platform, b"p")).unwrap();
+    let change_pps = ChangePps { auth_handle: PlatformHandle::Platform };
+    with_password(&mut tpm, &change_pps, b"p").unwrap();
+    with_password(&mut tpm, &change_pps, b"p").unwrap();
+    assert_eq!(policies(&mut tpm).len(), 1);
+    with_password(&mut tpm, &ChangeEps { auth_handle: PlatformHandle::Platform }, b"p").unwrap();
+    assert_eq!(policies(&mut tpm), []);
+}
+
+#[test]
+fn clear_enables_what_was_disabled_and_answers_under_the_empty_lockout_auth() {
+    let mut tpm = started();
+    for (auth, enable) in [
+        (BaseHierarchy::Owner, EnablesHandle::Owner),
+        (BaseHierarchy::Endorsement, EnablesHandle::Endorsement),
+    ] {
+        tpm.call(&control(auth, enable, false)).unwrap();
+    }
+    tpm.call(&change_auth(HierarchyAuthHandle::Lockout, b"lock")).unwrap();
+    let mut session = tpm.start_session(SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)).unwrap();
+    let cleared = tpm
+        .call_with(&Clear { auth_handle: ClearHandle::Lockout }, &mut [Auth::session(&mut session, b"lock")]);
+    assert!(
+        matches!(cleared, Err(sigillo_client::Error::ResponseHmac)),
+        "the client checked with the old lockoutAuth"
+    );
+    let both = TpmaStartupClear::SH_ENABLE | TpmaStartupClear::EH_ENABLE;
+    assert!(enabled(&mut tpm).contains(both));
+    assert!(!permanent(&mut tpm).contains(TpmaPermanent::LOCKOUT_AUTH_SET));
+    // The session goes on under the new one.
+    let again = Clear { auth_handle: ClearHandle::Lockout };
+    tpm.call_with(&again, &mut [Auth::session(&mut session, b"")]).unwrap();
 }

@@ -19,7 +19,7 @@ use sigillo_types::{
         ClearHandle, Hierarchy, HierarchyAuthHandle, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle,
         PlatformHandle, PolicySessionHandle, ProvisionHandle,
     },
-    pt, rc,
+    pt, rc, rh,
     structures::{CapabilityData, List, Tpm2bNvPublic, TpmsNvPublic},
 };
 
@@ -77,6 +77,46 @@ fn a_command_that_cannot_be_gated_or_is_in_both_lists_is_not_gated() {
     let set = [cc::GET_RANDOM, cc::POLICY_SECRET, cc::NV_WRITE, 0xFFFF, cc::CHANGE_EPS, cc::CHANGE_PPS];
     tpm.call(&pp(&set, &[cc::CHANGE_PPS, 7])).unwrap();
     assert_eq!(presence_commands(&mut tpm), [cc::CHANGE_EPS, cc::PP_COMMANDS]);
+}
+
+/// Those with `TPM_RH_PLATFORM+{PP}` in their tables, of the commands that are there. Part 3, 4.2.5.
+#[test]
+fn the_commands_that_can_be_gated_are_those_of_the_tables() {
+    let mut tpm = started();
+    tpm.transport().host.physical_presence = true;
+    let every: Vec<u32> = (cc::FIRST..=cc::LAST).collect();
+    for some in every.chunks(100) {
+        tpm.call(&pp(some, &[])).unwrap();
+    }
+    let expected = [
+        cc::NV_UNDEFINE_SPACE_SPECIAL,
+        cc::EVICT_CONTROL,
+        cc::HIERARCHY_CONTROL,
+        cc::NV_UNDEFINE_SPACE,
+        cc::CHANGE_EPS,
+        cc::CHANGE_PPS,
+        cc::CLEAR,
+        cc::CLEAR_CONTROL,
+        cc::CLOCK_SET,
+        cc::HIERARCHY_CHANGE_AUTH,
+        cc::NV_DEFINE_SPACE,
+        cc::PCR_ALLOCATE,
+        cc::PCR_SET_AUTH_POLICY,
+        cc::PP_COMMANDS,
+        cc::SET_PRIMARY_POLICY,
+        cc::CLOCK_RATE_ADJUST,
+        cc::CREATE_PRIMARY,
+        cc::NV_GLOBAL_WRITE_LOCK,
+        cc::SET_ALGORITHM_SET,
+        cc::SET_COMMAND_CODE_AUDIT_STATUS,
+        cc::CREATE_LOADED,
+        cc::NV_DEFINE_SPACE2,
+        cc::SET_CAPABILITY,
+        cc::READ_ONLY_CONTROL,
+    ];
+    let mut expected = expected.to_vec();
+    expected.sort_unstable();
+    assert_eq!(presence_commands(&mut tpm), expected);
 }
 
 fn set_algorithms(algorithm_set: u32) -> SetAlgorithmSet {
@@ -157,6 +197,82 @@ fn in_read_only_mode_nothing_that_persists_changes() {
     tpm.call(&GetRandom { bytes_requested: 8 }).unwrap();
     read_only(&mut tpm, false);
     tpm.call(&write(ordinary)).unwrap();
+}
+
+/// Part 3, 24.9, Table 207, by each command's code and the handles it takes: what is not permitted, and every other command that is there.
+#[test]
+fn every_command_is_permitted_in_read_only_mode_or_not_as_the_table_says() {
+    const NOT_PERMITTED: [u32; 27] = [
+        cc::CREATE,
+        cc::OBJECT_CHANGE_AUTH,
+        cc::CREATE_LOADED,
+        cc::SET_COMMAND_CODE_AUDIT_STATUS,
+        cc::PCR_ALLOCATE,
+        cc::PCR_SET_AUTH_POLICY,
+        cc::PCR_SET_AUTH_VALUE,
+        cc::CREATE_PRIMARY,
+        cc::HIERARCHY_CONTROL,
+        cc::SET_PRIMARY_POLICY,
+        cc::CHANGE_PPS,
+        cc::CHANGE_EPS,
+        cc::CLEAR,
+        cc::CLEAR_CONTROL,
+        cc::HIERARCHY_CHANGE_AUTH,
+        cc::DICTIONARY_ATTACK_PARAMETERS,
+        cc::PP_COMMANDS,
+        cc::SET_ALGORITHM_SET,
+        cc::EVICT_CONTROL,
+        cc::CLOCK_SET,
+        cc::CLOCK_RATE_ADJUST,
+        cc::SET_CAPABILITY,
+        cc::NV_DEFINE_SPACE,
+        cc::NV_DEFINE_SPACE2,
+        cc::NV_UNDEFINE_SPACE,
+        cc::NV_UNDEFINE_SPACE_SPECIAL,
+        cc::NV_INCREMENT,
+    ];
+    /// Those with notes: of ordinary indices, which is what [`define`] makes here.
+    const OF_AN_INDEX: [u32; 7] = [
+        cc::NV_WRITE,
+        cc::NV_EXTEND,
+        cc::NV_SET_BITS,
+        cc::NV_WRITE_LOCK,
+        cc::NV_READ_LOCK,
+        cc::NV_GLOBAL_WRITE_LOCK,
+        cc::NV_CHANGE_AUTH,
+    ];
+    let mut tpm = started();
+    let object = support::primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let index = define(&mut tpm, 1, TpmaNv::empty());
+    let policy_session = policy(&mut tpm, SessionType::Policy).raw();
+    let hmac = tpm.start_session(SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)).unwrap().handle;
+    read_only(&mut tpm, true);
+    let there = [
+        rh::OWNER,
+        rh::PLATFORM,
+        rh::ENDORSEMENT,
+        rh::LOCKOUT,
+        rh::ACT_0,
+        0,
+        object.raw(),
+        index.raw(),
+        policy_session,
+        hmac,
+    ];
+    for spec in sigillo_engine::implemented() {
+        let handles = spec.handles.iter().map(|field| {
+            // An index where one fits, since the notes are about indices.
+            let fits = [index.raw()].into_iter().chain(there).find(|handle| (field.check)(*handle).is_ok());
+            fits.unwrap_or_else(|| panic!("{}: no handle", spec.name))
+        });
+        let handles: Vec<u8> = handles.flat_map(u32::to_be_bytes).collect();
+        let size = u32::try_from(10 + handles.len()).unwrap();
+        let command = [&[0x80, 0x01][..], &size.to_be_bytes(), &spec.code.to_be_bytes(), &handles].concat();
+        let reply = tpm.raw(&command).unwrap();
+        let refused = reply[6..] == rc::READ_ONLY.raw().to_be_bytes();
+        let expected = NOT_PERMITTED.contains(&spec.code) || OF_AN_INDEX.contains(&spec.code);
+        assert_eq!(refused, expected, "{}: {:02x?}", spec.name, &reply[6..]);
+    }
 }
 
 #[test]

@@ -3,26 +3,27 @@
 mod common;
 mod support;
 
-use common::{TestTpm, refused, started};
+use common::{TestTpm, refused, started, started_as};
 use sigillo_client::{Auth, template};
 use sigillo_crypto::hash::hash;
+use sigillo_engine::Profile;
 use sigillo_types::{
     EccCurve, HashAlg, Marshal, Position, Rc,
     alg::{AesKeyBits, KdfAlg, SymMode},
     attributes::TpmaObject,
     buffers::{
-        Tpm2bAuth, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIdObject, Tpm2bPrivate, Tpm2bSecretDigest,
-        Tpm2bSensitiveData, Tpm2bSymKey,
+        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIdObject, Tpm2bPrivate,
+        Tpm2bSecretDigest, Tpm2bSensitiveData, Tpm2bSymKey,
     },
     commands::{
-        ActivateCredential, Create, CreatePrimary, EvictControl, HashSequenceStart, Load, LoadExternal,
-        MakeCredential, ObjectChangeAuth, ReadPublic, Unseal,
+        ActivateCredential, Create, CreatePrimary, EvictControl, HashSequenceStart, Import, Load,
+        LoadExternal, MakeCredential, ObjectChangeAuth, ReadPublic, Unseal,
     },
     handles::{Hierarchy, ObjectHandle, PersistentHandle, ProvisionHandle},
     rc,
     structures::{
         EccScheme, KdfScheme, KeyedHashScheme, PublicId, PublicParms, RsaScheme, SensitiveComposite,
-        SymDefObject, TpmsKeyedhashParms, TpmsSymcipherParms, TpmtPublic, TpmtSensitive,
+        SymDefObject, Tpm2bSensitive, TpmsKeyedhashParms, TpmsSymcipherParms, TpmtPublic, TpmtSensitive,
     },
 };
 use support::{
@@ -244,6 +245,77 @@ fn a_child_that_stores_must_store_as_its_parent_does() {
     assert_eq!(refusal(modeless, template::ecc_storage(), b""), rc::SYMMETRIC.at(PUBLIC));
     let unused = cipher(aes(AesKeyBits::Aes128, Some(SymMode::Cfb)));
     assert_eq!(refusal(unused, template::ecc_decryption(EccCurve::NistP256), b""), rc::SYMMETRIC.at(PUBLIC));
+}
+
+/// Whether as a primary key or below a parent: a storage key says the mode that protects its children. Part 2, 11.1.7.
+#[test]
+fn a_key_that_stores_is_made_for_cfb_mode() {
+    let storage = TpmaObject::SENSITIVE_DATA_ORIGIN | TpmaObject::RESTRICTED | TpmaObject::DECRYPT;
+    let every = [SymMode::Ctr, SymMode::Ofb, SymMode::Cbc, SymMode::Cfb, SymMode::Ecb].map(Some);
+    for mode in every.into_iter().chain([None]) {
+        let symmetric = symmetric_key(CHILD | storage, mode);
+        let (mut ecc, mut rsa) = (template::ecc_storage(), template::rsa_storage());
+        let cipher = SymDefObject::Aes { key_bits: AesKeyBits::Aes128, mode };
+        if let (PublicParms::Ecc(ecc), PublicParms::Rsa(rsa)) = (&mut ecc.parameters, &mut rsa.parameters) {
+            (ecc.symmetric, rsa.symmetric) = (Some(cipher), Some(cipher));
+        }
+        let mut libtpms = started_as(Profile::libtpms());
+        let mut pc_client = started();
+        let parent = primary(&mut pc_client, Hierarchy::Owner, template::ecc_storage());
+        for public in [symmetric, ecc, rsa] {
+            // Making RSA keys takes long: here they are only refused.
+            let is_rsa = matches!(public.parameters, PublicParms::Rsa(_));
+            if !is_rsa {
+                let made = primary(&mut libtpms, Hierarchy::Owner, public.clone());
+                flush(&mut libtpms, made);
+            } else if mode == Some(SymMode::Cfb) {
+                continue;
+            }
+            let mut public = duplicable(public);
+            let command = create_command(parent, public.clone(), b"", b"");
+            public.object_attributes |= TpmaObject::FIXED_TPM | TpmaObject::FIXED_PARENT;
+            let of_primary = create_primary(Hierarchy::Owner, public);
+            if mode == Some(SymMode::Cfb) {
+                pc_client.call(&command).expect("a child");
+                let made = pc_client.call(&of_primary).expect("made").object_handle;
+                flush(&mut pc_client, handle(made));
+            } else {
+                assert_eq!(refused(&mut pc_client, &command), rc::SYMMETRIC.at(PUBLIC), "{mode:?}");
+                let code = refused(&mut pc_client, &of_primary);
+                assert_eq!(code, rc::SYMMETRIC.at(CreatePrimary::IN_PUBLIC), "{mode:?}");
+            }
+        }
+    }
+}
+
+/// It protects what it stores in CFB mode all the same. Part 3, 12.1.
+#[test]
+fn a_key_that_another_tpm_made_for_another_mode_still_stores() {
+    let mut tpm = started();
+    let root = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let (seed, key) = ([5; 32], [7; 16]);
+    let storage = TpmaObject::USER_WITH_AUTH | TpmaObject::RESTRICTED | TpmaObject::DECRYPT;
+    let mut public = symmetric_key(storage, Some(SymMode::Ctr));
+    public.unique = PublicId::SymCipher(Tpm2bDigest::new(&hash(HashAlg::Sha256, &[&seed, &key])).unwrap());
+    let sensitive = TpmtSensitive {
+        auth_value: Tpm2bAuth::default(),
+        seed_value: Tpm2bSecretDigest::from(seed),
+        sensitive: SensitiveComposite::Sym(Tpm2bSymKey::from(key)),
+    };
+    let import = Import {
+        parent_handle: root,
+        encryption_key: Tpm2bData::default(),
+        object_public: public.clone().into(),
+        duplicate: Tpm2bSensitive::from(sensitive).to_bytes().try_into().unwrap(),
+        in_sym_seed: Tpm2bEncryptedSecret::default(),
+        symmetric_alg: None,
+    };
+    let in_private = tpm.call(&import).expect("imported").out_private;
+    let load_parent = Load { parent_handle: root, in_private, in_public: public.into() };
+    let parent = handle(tpm.call(&load_parent).expect("it loads").object_handle);
+    let made = create(&mut tpm, parent, duplicable(sealed()), b"", b"below");
+    let item = load(&mut tpm, parent, &made);
+    assert_eq!(unseal(&mut tpm, item, b""), Ok(b"below".to_vec()));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use sigillo_client::Auth;
 use sigillo_types::{
     HashAlg, Rc,
     buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bEvent},
+    cc,
     commands::{
         PcrAllocate, PcrEvent, PcrExtend, PcrRead, PcrReadResponse, PcrReset, PcrSetAuthPolicy,
         PcrSetAuthValue, ReadClock,
@@ -188,6 +189,48 @@ fn an_event_is_hashed_for_each_bank() {
 }
 
 #[test]
+fn an_event_has_up_to_1024_octets() {
+    let mut tpm = started();
+    for size in [0, 1, 1023, 1024] {
+        let data = vec![0xA5; size];
+        let before = value(&mut tpm, HashAlg::Sha256, 9);
+        let event_data = Tpm2bEvent::new(&data).unwrap();
+        tpm.call(&PcrEvent { pcr_handle: Some(pcr(9)), event_data }).unwrap();
+        let digest = hash(HashAlg::Sha256, &[&data]);
+        assert_eq!(value(&mut tpm, HashAlg::Sha256, 9), hash(HashAlg::Sha256, &[&before, &digest]));
+    }
+    // TPM_RS_PW without a password, and one octet too many.
+    let area = [&[0, 0, 0, 9][..], &[0x40, 0, 0, 9, 0, 0, 0, 0, 0], &[0x04, 0x01], &[0; 1025]].concat();
+    let size = u32::try_from(10 + 4 + area.len()).unwrap();
+    let head = [&[0x80, 0x02][..], &size.to_be_bytes(), &cc::PCR_EVENT.to_be_bytes(), &[0, 0, 0, 9]];
+    let reply = tpm.raw(&[&head.concat()[..], &area].concat()).unwrap();
+    assert_eq!(reply[6..], rc::SIZE.at(PcrEvent::EVENT_DATA).raw().to_be_bytes());
+}
+
+#[test]
+fn a_digest_of_an_algorithm_that_the_tpm_does_not_have_is_hash() {
+    let mut tpm = started();
+    for handle in [Some(pcr(9)), None] {
+        let digests = TpmlDigestValues::new(vec![TpmtHa::Sha256([1; 32]), TpmtHa::Sm3_256([1; 32])]).unwrap();
+        let extend = PcrExtend { pcr_handle: handle, digests };
+        assert_eq!(refused(&mut tpm, &extend), rc::HASH.at(PcrExtend::DIGESTS));
+    }
+    assert_eq!(value(&mut tpm, HashAlg::Sha256, 9), [0; 32]);
+}
+
+#[test]
+fn every_locality_reads_every_pcr() {
+    let mut tpm = started();
+    for locality in [0, 1, 2, 3, 4, 32, 255] {
+        at(&mut tpm, locality);
+        for number in 0..24 {
+            let answer = read(&mut tpm, vec![select(HashAlg::Sha256, &[number])]);
+            assert_eq!(*answer.pcr_selection_out, [select(HashAlg::Sha256, &[number])]);
+        }
+    }
+}
+
+#[test]
 fn one_answer_holds_eight_digests_and_says_which() {
     let mut tpm = started();
     let numbers: Vec<u32> = (0..6).collect();
@@ -240,6 +283,13 @@ fn the_last_of_two_allocations_of_a_bank_counts() {
     startup(&mut tpm, Clear).unwrap();
     let answer = read(&mut tpm, vec![select(HashAlg::Sha1, &[1, 2])]);
     assert_eq!(*answer.pcr_selection_out, [select(HashAlg::Sha1, &[2])]);
+    // The same in two commands; what only the first names stays as it says.
+    tpm.call(&allocate(vec![select(HashAlg::Sha1, &[3]), select(HashAlg::Sha384, &[0])])).unwrap();
+    tpm.call(&allocate(vec![select(HashAlg::Sha1, &[4])])).unwrap();
+    power_cycle(&mut tpm);
+    startup(&mut tpm, Clear).unwrap();
+    let answer = read(&mut tpm, vec![select(HashAlg::Sha1, &[3, 4]), select(HashAlg::Sha384, &[0, 1])]);
+    assert_eq!(*answer.pcr_selection_out, [select(HashAlg::Sha1, &[4]), select(HashAlg::Sha384, &[0])]);
 }
 
 #[test]

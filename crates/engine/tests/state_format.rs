@@ -13,6 +13,7 @@ const SOURCES: &[&str] = &[
     "saved/volatile.rs",
     "state/persistent.rs",
     "state/mod.rs",
+    "state/act.rs",
     "state/commit.rs",
     "state/nv.rs",
     "state/object.rs",

@@ -5,27 +5,30 @@ mod support;
 
 use common::{TestTpm, migrate, refused, started, started_with_everything};
 use sigillo_client::{Auth, SessionOptions, template};
-use sigillo_crypto::{cmac::Cmac, hmac::hmac, sym::Cipher};
+use sigillo_crypto::{cmac::Cmac, hash::hash, hmac::hmac, sym::Cipher};
 use sigillo_types::{
-    HashAlg, Rc,
+    HashAlg, Marshal, Rc,
     alg::{
         AesKeyBits, BlockCipher, CamelliaKeyBits, CipherMode, MacScheme, Sm4KeyBits, SymMode, TdesKeyBits,
     },
     attributes::{TpmaObject, TpmaSession},
-    buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bIv, Tpm2bMaxBuffer},
+    buffers::{
+        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIv, Tpm2bMaxBuffer, Tpm2bSecretDigest,
+        Tpm2bSymKey,
+    },
     commands::{
         ContextLoad, ContextSave, CreatePrimary, EncryptDecrypt, EncryptDecrypt2, EventSequenceComplete,
-        HashSequenceStart, Mac, MacStart, SequenceComplete, SequenceUpdate,
+        HashSequenceStart, Import, Load, LoadExternal, Mac, MacStart, SequenceComplete, SequenceUpdate,
     },
     constants::SessionType,
     handles::{ContextHandle, Hierarchy, ObjectHandle},
     rc,
     structures::{
-        EccScheme, KeyedHashScheme, PublicId, PublicParms, SymDef, SymDefObject, TpmsSymcipherParms,
-        TpmtPublic, TpmtTkHashcheck,
+        EccScheme, KeyedHashScheme, PublicId, PublicParms, SensitiveComposite, SymDef, SymDefObject,
+        Tpm2bSensitive, TpmsSymcipherParms, TpmtPublic, TpmtSensitive, TpmtTkHashcheck,
     },
 };
-use support::{create, create_primary, flush, handle, load, primary, sensitive};
+use support::{create, create_primary, external, flush, handle, load, primary, sensitive};
 
 const BOTH: TpmaObject = TpmaObject::SIGN.union(TpmaObject::DECRYPT);
 
@@ -198,6 +201,64 @@ fn tdes_keys_have_odd_parity_and_none_is_weak() {
     assert_eq!(refused(&mut tpm, &given(&[0x23; 17])), rc::SIZE.at(CreatePrimary::IN_SENSITIVE));
     let made = public(tdes, None, BOTH | TpmaObject::SENSITIVE_DATA_ORIGIN);
     primary(&mut tpm, Hierarchy::Owner, made);
+}
+
+/// Such a key comes in through a duplicate or as an external object; the parity bits of its octets do not count. Part 1, 8.4.10.4.
+#[test]
+fn a_weak_tdes_key_is_not_loaded_from_elsewhere() {
+    let mut tpm = started_with_everything();
+    let root = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let weak = [
+        [0x01_u8; 8],
+        [0xFE; 8],
+        [0xE0, 0xE0, 0xE0, 0xE0, 0xF1, 0xF1, 0xF1, 0xF1],
+        [0x1F, 0x1F, 0x1F, 0x1F, 0x0E, 0x0E, 0x0E, 0x0E],
+        [0x01, 0xFE, 0x01, 0xFE, 0x01, 0xFE, 0x01, 0xFE],
+    ];
+    let strong = [[0x23_u8; 8], [0x45; 8], [0x67; 8]];
+    for key_bits in [TdesKeyBits::Tdes128, TdesKeyBits::Tdes192] {
+        let cipher = BlockCipher::Tdes(key_bits);
+        let keys = strong.get(..cipher.key_size() / 8).unwrap().concat();
+        let bad = weak.iter().flat_map(|des| [*des, des.map(|octet| octet ^ 1)]).map(|des| {
+            let mut key = keys.clone();
+            key[8..16].copy_from_slice(&des);
+            (key, false)
+        });
+        // The first two are one and undo each other.
+        let twice = [[0x23_u8; 8], [0x22; 8], [0x67; 8]].concat();
+        let twice = (twice[..cipher.key_size()].to_vec(), false);
+        for (key, holds) in bad.chain([twice, (keys.clone(), true)]) {
+            let seed = [9; 32];
+            let mut public = public(cipher, None, BOTH);
+            public.unique =
+                PublicId::SymCipher(Tpm2bDigest::new(&hash(HashAlg::Sha256, &[&seed, &key])).unwrap());
+            let sensitive = TpmtSensitive {
+                auth_value: Tpm2bAuth::default(),
+                seed_value: Tpm2bSecretDigest::from(seed),
+                sensitive: SensitiveComposite::Sym(Tpm2bSymKey::new(&key).unwrap()),
+            };
+            let import = Import {
+                parent_handle: root,
+                encryption_key: Tpm2bData::default(),
+                object_public: public.clone().into(),
+                duplicate: Tpm2bSensitive::from(sensitive.clone()).to_bytes().try_into().unwrap(),
+                in_sym_seed: Tpm2bEncryptedSecret::default(),
+                symmetric_alg: None,
+            };
+            let external = external(public.clone(), Some(sensitive), Hierarchy::Null);
+            if holds {
+                let loaded = tpm.call(&external).unwrap().object_handle;
+                flush(&mut tpm, handle(loaded));
+                let in_private = tpm.call(&import).unwrap().out_private;
+                let load = Load { parent_handle: root, in_private, in_public: public.into() };
+                let loaded = tpm.call(&load).unwrap().object_handle;
+                flush(&mut tpm, handle(loaded));
+            } else {
+                assert_eq!(refused(&mut tpm, &import), rc::KEY.at(Import::DUPLICATE), "{key:02x?}");
+                assert_eq!(refused(&mut tpm, &external), rc::KEY.at(LoadExternal::IN_PRIVATE), "{key:02x?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -337,11 +337,17 @@ impl Machine {
     ) -> Option<Vec<u8>> {
         let tpm = self.tpm.as_mut()?;
         let (host, persist, log) = (&mut self.host, self.persist.as_mut(), &self.log);
+        let signaled: Vec<u32> = tpm.signaled_acts().collect();
         // Whatever the unwinding leaves half done is thrown away below.
         let outcome = catch_unwind(AssertUnwindSafe(|| settle(act(&mut *tpm, host), persist, log)));
         if outcome.is_err() {
             self.log.error(format_args!("a bug of sigillo's: the TPM is in failure mode until it is reset"));
             tpm.fail();
+        }
+        for act in tpm.signaled_acts().filter(|act| !signaled.contains(act)) {
+            self.log.info(format_args!(
+                "the countdown timer {act:#x} (TPM_RH_ACT) has run out; it does nothing to the VM, the guest sees it as signaled"
+            ));
         }
         outcome.ok()
     }

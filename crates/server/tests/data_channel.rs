@@ -40,6 +40,22 @@ fn several_commands_in_one_write_get_a_response_each() {
     assert_eq!(data.response().len(), 16);
 }
 
+/// TPM2_ACT_SetTimeout of 100 seconds and of none, with the platform's empty authValue.
+#[test]
+fn a_countdown_timer_that_runs_out_is_in_the_log_once() {
+    let process = started();
+    let mut data = process.data();
+    let set = "8002 0000001f 00000198 40000110 00000009 40000009 0000 00 0000";
+    let lines = || std::fs::read_to_string(process.path("log")).unwrap().matches("0x40000110").count();
+    for (timeout, logged) in
+        [("00000064", 0), ("00000000", 1), ("00000000", 1), ("00000064", 1), ("00000000", 2)]
+    {
+        assert_eq!(data.code(&format!("{set} {timeout}")), 0);
+        assert_eq!(data.code(GET_RANDOM_4), 0);
+        assert_eq!(lines(), logged, "after {timeout}");
+    }
+}
+
 #[test]
 fn impossible_sizes_answer_command_size_and_the_next_command_is_served() {
     let process = started();

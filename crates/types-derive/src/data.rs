@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Attribute, Data, DataEnum, DeriveInput, Error, Expr, Fields, Ident, Result, Type};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Error, Expr, Field, Fields, Ident, Result, Type};
 
 /// What `#[tpm(...)]` says.
 #[derive(Default)]
@@ -13,6 +13,7 @@ struct Options {
     error: Option<Ident>,
     null: Option<Expr>,
     gate: Option<Ident>,
+    max: Option<Expr>,
 }
 
 impl Options {
@@ -32,6 +33,8 @@ impl Options {
                     options.null = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("gate") {
                     options.gate = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("max") {
+                    options.max = Some(meta.value()?.parse()?);
                 } else {
                     return Err(meta.error("unknown option"));
                 }
@@ -133,7 +136,7 @@ pub(crate) fn unmarshal(input: &DeriveInput) -> Result<TokenStream> {
     let name = &input.ident;
     match &input.data {
         Data::Struct(data) => {
-            let value = construct(&quote!(Self), &data.fields);
+            let value = construct(&quote!(Self), &data.fields)?;
             let body =
                 if options.sized { quote!(r.sized_structure(|r| Ok(#value))) } else { quote!(Ok(#value)) };
             Ok(quote! {
@@ -180,7 +183,7 @@ fn unmarshal_enum(input: &DeriveInput, data: &DataEnum, options: &Options) -> Re
             for variant in &data.variants {
                 let tag = variant_tag(variant)?;
                 let ident = &variant.ident;
-                let value = construct(&quote!(Self::#ident), &variant.fields);
+                let value = construct(&quote!(Self::#ident), &variant.fields)?;
                 arms.push(quote!(raw if raw == #tag => #value,));
             }
             let nullable =
@@ -262,17 +265,32 @@ fn pattern(fields: &Fields) -> (TokenStream, Vec<Ident>) {
 }
 
 /// Reads every field in order and builds the value.
-fn construct(path: &TokenStream, fields: &Fields) -> TokenStream {
-    let read = quote!(::sigillo_types::Unmarshal::unmarshal(r)?);
-    match fields {
+fn construct(path: &TokenStream, fields: &Fields) -> Result<TokenStream> {
+    let reads = fields.iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(match fields {
         Fields::Named(named) => {
             let names = named.named.iter().map(|field| &field.ident);
-            quote!(#path { #(#names: #read),* })
+            quote!(#path { #(#names: #reads),* })
         }
-        Fields::Unnamed(unnamed) => {
-            let reads = unnamed.unnamed.iter().map(|_| &read);
-            quote!(#path(#(#reads),*))
-        }
+        Fields::Unnamed(_) => quote!(#path(#(#reads),*)),
         Fields::Unit => quote!(#path),
-    }
+    })
+}
+
+/// Reads a field; one above its `max` answers `SIZE`.
+fn read(field: &Field) -> Result<TokenStream> {
+    let read = quote!(::sigillo_types::Unmarshal::unmarshal(r)?);
+    Ok(match Options::read(&field.attrs)?.max {
+        None => read,
+        Some(max) => {
+            let kind = &field.ty;
+            quote!({
+                let value: #kind = #read;
+                if value > #max {
+                    return Err(::sigillo_types::rc::SIZE);
+                }
+                value
+            })
+        }
+    })
 }

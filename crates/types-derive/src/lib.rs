@@ -1,7 +1,7 @@
 //! Derives for `sigillo-types`: the declaration of a structure or command is its whole code.
 //!
 //! `Marshal` and `Unmarshal` read `#[tpm(...)]`:
-//! - on a struct: `sized` puts a 16-bit size in front (TPM2B of a structure);
+//! - on a struct: `sized` puts a 16-bit size in front (TPM2B of a structure); `max = 64` on a field answers `SIZE` for more;
 //! - on an enum without data: `repr = u16`, `error = HASH` (the code for any other value), `null = 0x0010` (makes it
 //!   nullable);
 //!   `gate = curve` refuses with `error` what the method `curve` of the reader's `Implemented` says no to;

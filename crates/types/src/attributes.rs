@@ -239,6 +239,17 @@ pub struct TpmaNvExp {
     pub nv: TpmaNv,
 }
 
+bitflags! {
+    /// TPMA_ACT: how a countdown timer stands. Part 2, 8.12.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct TpmaAct: u32 {
+        /// It ran out, and was not set since.
+        const SIGNALED = 1 << 0;
+        /// It had run out before the last TPM Resume, and was not set since.
+        const PRESERVE_SIGNALED = 1 << 1;
+    }
+}
+
 word_bytes!(
     TpmaAlgorithm,
     TpmaObject,
@@ -249,7 +260,8 @@ word_bytes!(
     TpmaMemory,
     TpmaModes,
     TpmaNv,
-    NvExpansion
+    NvExpansion,
+    TpmaAct
 );
 
 /// TPM_NT: how an index behaves. Part 2, 13.2.

@@ -273,6 +273,11 @@ range! {
     NvPermanentIndexHandle: hc::PERMANENT_NV, hc::HANDLE_MASK + 1
 }
 
+range! {
+    /// TPMI_RH_ACT. Part 2, 9.30.
+    ActHandle: rh::ACT_0, rh::ACT_F - rh::ACT_0 + 1
+}
+
 impl PersistentHandle {
     /// Whether the platform, not the owner, manages the object. Part 2, 7.5.
     #[must_use]
@@ -431,6 +436,9 @@ choice! {
         Endorsement = rh::ENDORSEMENT,
         /// lockoutPolicy.
         Lockout = rh::LOCKOUT,
+        ;
+        /// The policy of a countdown timer.
+        Act(ActHandle),
     }
 }
 choice! {

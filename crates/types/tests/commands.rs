@@ -248,6 +248,7 @@ properties! {
     nv_read_lock: NvReadLock, TpmNvReadLockCommand, TpmNvReadLockResponse;
     nv_change_auth: NvChangeAuth, TpmNvChangeAuthCommand, TpmNvChangeAuthResponse;
     nv_certify: NvCertify, TpmNvCertifyCommand, TpmNvCertifyResponse;
+    act_set_timeout: ActSetTimeout, TpmActSetTimeoutCommand, TpmActSetTimeoutResponse;
 }
 
 proptest! {
@@ -255,6 +256,13 @@ proptest! {
     #[test]
     fn policy_capability_reads_back(entropy in prop::collection::vec(any::<u8>(), 0..200)) {
         command_reads_back::<PolicyCapability>(&entropy);
+    }
+
+    /// The other crate does not know these commands.
+    #[test]
+    fn the_latest_commands_read_back(entropy in prop::collection::vec(any::<u8>(), 0..200)) {
+        command_reads_back::<PolicyTransportSpdm>(&entropy);
+        command_reads_back::<SetCapability>(&entropy);
     }
 
     /// The other crate does not know this command.

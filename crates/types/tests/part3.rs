@@ -45,7 +45,7 @@ fn no_two_declarations_share_a_code_but_those_of_hmac_and_mac() {
 }
 
 /// One handle of each kind, and its name in [`accepted`].
-const HANDLES: [(u32, &str); 27] = [
+const HANDLES: [(u32, &str); 31] = [
     (0x0000_0000, "pcr"),
     (0x0000_0017, "pcr"),
     (0x0000_0018, "-"),
@@ -68,6 +68,10 @@ const HANDLES: [(u32, &str); 27] = [
     (0x4000_000B, "endorsement"),
     (0x4000_000C, "platform"),
     (0x4000_000D, "-"),
+    (0x4000_010F, "-"),
+    (0x4000_0110, "act"),
+    (0x4000_011F, "act"),
+    (0x4000_0120, "-"),
     (0x8000_0000, "transient"),
     (0x8000_1000, "-"),
     (0x8100_0000, "persistent"),
@@ -86,7 +90,9 @@ fn accepted(kind: &str) -> Vec<&'static str> {
         "TPMI_SH_POLICY" => "policy",
         "TPMI_DH_CONTEXT" => "hmac policy transient",
         "TPMI_RH_HIERARCHY" => "owner platform endorsement null",
-        "TPMI_RH_HIERARCHY_AUTH" | "TPMI_RH_HIERARCHY_POLICY" => "owner platform endorsement lockout",
+        "TPMI_RH_HIERARCHY_AUTH" => "owner platform endorsement lockout",
+        "TPMI_RH_HIERARCHY_POLICY" => "owner platform endorsement lockout act",
+        "TPMI_RH_ACT" => "act",
         "TPMI_RH_BASE_HIERARCHY" => "owner platform endorsement",
         "TPMI_RH_PLATFORM" => "platform",
         "TPMI_RH_ENDORSEMENT" => "endorsement",

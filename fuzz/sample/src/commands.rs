@@ -205,6 +205,7 @@ every! {
     PolicyAuthorizeNv { auth_handle, nv_index, policy_session }
     PolicyCapability { policy_session, operand_b, offset, operation, capability, property }
     PolicyParameters { policy_session, p_hash }
+    PolicyTransportSpdm { policy_session, req_key_name, tpm_key_name }
     CreatePrimary { primary_handle, in_sensitive, in_public, outside_info, creation_pcr }
     CreatePrimaryResponse { object_handle, out_public, creation_data, creation_hash, creation_ticket, name }
     HierarchyControl { auth_handle, enable, state }
@@ -232,6 +233,7 @@ every! {
     GetCapability { capability, property, property_count }
     GetCapabilityResponse { more_data, capability_data }
     TestParms { parameters }
+    SetCapability { auth_handle, set_capability_data }
     NvDefineSpace { auth_handle, auth, public_info }
     NvUndefineSpace { auth_handle, nv_index }
     NvUndefineSpaceSpecial { nv_index, platform }
@@ -252,6 +254,7 @@ every! {
     NvDefineSpace2 { auth_handle, auth, public_info }
     NvReadPublic2 { nv_index }
     NvReadPublic2Response { nv_public, nv_name }
+    ActSetTimeout { act_handle, start_timeout }
 }
 
 #[cfg(test)]

@@ -106,6 +106,12 @@ impl Sample for Tpm2bAttest {
     }
 }
 
+impl Sample for TpmsSetCapabilityData {
+    fn sample(s: &mut Source<'_>) -> Self {
+        Self { set_capability: Sample::sample(s), data: s.octets(Tpm2bSetCapabilityData::MAX - 4) }
+    }
+}
+
 impl Sample for Tpm2bTemplate {
     fn sample(s: &mut Source<'_>) -> Self {
         Self::try_from(TpmtPublic::sample(s).to_bytes()).unwrap()
@@ -130,7 +136,8 @@ ranges!(
     PolicySessionHandle,
     NvLegacyIndexHandle,
     NvExpIndexHandle,
-    NvPermanentIndexHandle
+    NvPermanentIndexHandle,
+    ActHandle
 );
 
 /// One of several values, each made as written.
@@ -156,7 +163,7 @@ units!(
     Hierarchy: Owner Platform Endorsement Null,
     EnablesHandle: Owner Platform Endorsement PlatformNv,
     HierarchyAuthHandle: Owner Platform Endorsement Lockout,
-    HierarchyPolicyHandle: Owner Platform Endorsement Lockout,
+    HierarchyPolicyHandle: Owner Platform Endorsement Lockout; Act,
     BaseHierarchy: Owner Platform Endorsement,
     PlatformHandle: Platform,
     EndorsementHandle: Endorsement,
@@ -185,6 +192,17 @@ units!(
     RsaKeyBits: Rsa1024 Rsa2048 Rsa3072 Rsa4096,
     TkAuthTag: Secret Signed,
 );
+
+/// ECDAA, but of what both crates know ECDSA: the other one reads no counter.
+macro_rules! ecdaa {
+    ($s:ident) => {
+        if $s.common {
+            Self::Ecdsa { hash_alg: Sample::sample($s) }
+        } else {
+            Self::Ecdaa { hash_alg: Sample::sample($s), count: Sample::sample($s) }
+        }
+    };
+}
 
 one_of! {
     bool: s => [false, true];
@@ -239,12 +257,7 @@ one_of! {
         Self::Rsassa { hash_alg: Sample::sample(s) },
         Self::Rsapss { hash_alg: Sample::sample(s) },
         Self::Ecdsa { hash_alg: Sample::sample(s) },
-        // The other crate reads no counter.
-        if s.common {
-            Self::Ecdsa { hash_alg: Sample::sample(s) }
-        } else {
-            Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) }
-        },
+        ecdaa!(s),
         Self::Sm2 { hash_alg: Sample::sample(s) },
         Self::EcSchnorr { hash_alg: Sample::sample(s) },
         Self::Hmac { hash_alg: Sample::sample(s) },
@@ -264,12 +277,7 @@ one_of! {
     RsaDecryptScheme: s => [Self::Rsaes, Self::Oaep { hash_alg: Sample::sample(s) }];
     EccScheme: s => [
         Self::Ecdsa { hash_alg: Sample::sample(s) },
-        // The other crate reads no counter.
-        if s.common {
-            Self::Ecdsa { hash_alg: Sample::sample(s) }
-        } else {
-            Self::Ecdaa { hash_alg: Sample::sample(s), count: Sample::sample(s) }
-        },
+        ecdaa!(s),
         Self::Sm2 { hash_alg: Sample::sample(s) },
         Self::EcSchnorr { hash_alg: Sample::sample(s) },
         Self::Ecmqv { hash_alg: Sample::sample(s) },
@@ -375,7 +383,7 @@ macro_rules! words {
     )+};
 }
 words!(TpmaAlgorithm, TpmaObject, TpmaSession, TpmaLocality, TpmaPermanent, TpmaStartupClear);
-words!(TpmaMemory, TpmaModes, TpmaNv, NvExpansion);
+words!(TpmaMemory, TpmaModes, TpmaNv, NvExpansion, TpmaAct);
 
 impl Sample for TpmaCc {
     fn sample(s: &mut Source<'_>) -> Self {
@@ -510,6 +518,7 @@ structures! {
     TpmsTaggedPcrSelect { tag, pcr_select }
     TpmsTaggedPolicy { handle, policy_hash }
     TpmsActData { handle, timeout, attributes }
+    Tpm2bSetCapabilityData { set_capability_data }
     TpmsAuthCommand { session_handle, nonce, session_attributes, hmac }
     TpmsAuthResponse { nonce, session_attributes, hmac }
     TpmsContext { sequence, saved_handle, hierarchy, context_blob }

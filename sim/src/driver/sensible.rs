@@ -13,9 +13,9 @@ use sigillo_types::{
     commands::*,
     constants::{Capability, ClockAdjust, SessionType, StartupType},
     handles::{
-        BaseHierarchy, ClearHandle, ContextHandle, EnablesHandle, EndorsementHandle, Hierarchy,
+        ActHandle, BaseHierarchy, ClearHandle, ContextHandle, EnablesHandle, EndorsementHandle, Hierarchy,
         HierarchyAuthHandle, LockoutHandle, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle, ObjectHandle,
-        PcrHandle, PersistentHandle, PlatformHandle, PolicySessionHandle, ProvisionHandle,
+        PcrHandle, PersistentHandle, PlatformHandle, PolicySessionHandle, ProvisionHandle, rh,
     },
     structures::{
         PcrSelect, SigScheme, SymDef, Tpm2bNvPublic, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlCc,
@@ -508,7 +508,7 @@ impl Driver {
     }
 
     fn about_the_rest(&mut self) -> Option<Order> {
-        Some(match self.random.below(12) {
+        Some(match self.random.below(13) {
             0 => Order::of(&GetRandom { bytes_requested: self.random.pick(&[0, 1, 32, 64, 65_535]) }),
             1 => Order::of(&ReadClock {}),
             2 => Order::of(&ClockSet {
@@ -528,7 +528,11 @@ impl Driver {
             6 => Order::of(&sigillo_types::commands::Shutdown {
                 shutdown_type: self.random.pick(&[StartupType::Clear, StartupType::State]),
             }),
-            7 => Order::of(&SetCommandCodeAuditStatus {
+            7 => Order::of(&ActSetTimeout {
+                act_handle: ActHandle::new(rh::ACT_0).ok()?,
+                start_timeout: self.random.pick(&[0, 1, 30, 100_000, u32::MAX]),
+            }),
+            8 => Order::of(&SetCommandCodeAuditStatus {
                 auth: self.provision(),
                 audit_alg: None,
                 set_list: TpmlCc::new(vec![self.random.pick(&[cc::NV_READ, cc::GET_RANDOM, cc::PCR_EXTEND])])
@@ -542,8 +546,17 @@ impl Driver {
                     Capability::Commands,
                     Capability::Pcrs,
                     Capability::Algs,
+                    Capability::Act,
                 ]),
-                property: self.random.pick(&[0, 0x100, 0x200, 0x0100_0000, 0x8000_0000, 0x8100_0000]),
+                property: self.random.pick(&[
+                    0,
+                    0x100,
+                    0x200,
+                    0x0100_0000,
+                    rh::FIRST,
+                    0x8000_0000,
+                    0x8100_0000,
+                ]),
                 property_count: self.random.pick(&[1, 20, 1000]),
             }),
         })

@@ -6,46 +6,26 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use super::{RsaPrivate, RsaPublic};
-use crate::hash::hash;
+use crate::hash::{hash, hash_oid};
 use crate::kdf::mgf1_xor;
 use crate::{Error, HashAlg, Rng};
 
-/// The DER of a DigestInfo up to the digest. RFC 8017, 9.2, note 1; Part 1, 43.6.
-fn digest_info(alg: HashAlg) -> &'static [u8] {
-    match alg {
-        HashAlg::Sha1 => {
-            &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14]
-        }
-        HashAlg::Sha256 => &[
-            0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
-            0x00, 0x04, 0x20,
-        ],
-        HashAlg::Sha384 => &[
-            0x30, 0x41, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05,
-            0x00, 0x04, 0x30,
-        ],
-        HashAlg::Sha512 => &[
-            0x30, 0x51, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05,
-            0x00, 0x04, 0x40,
-        ],
-        // 1.2.156.10197.1.401: SM3 as such. OpenSSL puts another here, that of the signature with RSA.
-        HashAlg::Sm3_256 => &[
-            0x30, 0x30, 0x30, 0x0C, 0x06, 0x08, 0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01, 0x83, 0x11, 0x05, 0x00,
-            0x04, 0x20,
-        ],
-        HashAlg::Sha3_256 => &[
-            0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x08, 0x05,
-            0x00, 0x04, 0x20,
-        ],
-        HashAlg::Sha3_384 => &[
-            0x30, 0x41, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x09, 0x05,
-            0x00, 0x04, 0x30,
-        ],
-        HashAlg::Sha3_512 => &[
-            0x30, 0x51, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x0A, 0x05,
-            0x00, 0x04, 0x40,
-        ],
-    }
+/// The DER of a DigestInfo up to the digest: the algorithm and NULL, then the head of an OCTET STRING. RFC 8017, 9.2, note 1; Part 1, 43.6.
+fn digest_info(alg: HashAlg) -> Vec<u8> {
+    const SEQUENCE: u8 = 0x30;
+    const OID: u8 = 0x06;
+    const NULL: [u8; 2] = [0x05, 0];
+    const OCTET_STRING: u8 = 0x04;
+    // Identifiers and digests are so short that every length is one octet.
+    let length = |octets: usize| u8::try_from(octets).unwrap_or(0);
+    let (oid, digest) = (hash_oid(alg), alg.digest_size());
+    let algorithm = 2 + oid.len() + NULL.len();
+    let mut info = vec![SEQUENCE, length(2 + algorithm + 2 + digest), SEQUENCE, length(algorithm)];
+    info.extend([OID, length(oid.len())]);
+    info.extend(oid);
+    info.extend(NULL);
+    info.extend([OCTET_STRING, length(digest)]);
+    info
 }
 
 /// EMSA-PKCS1-v1_5. RFC 8017, 9.2.
@@ -53,7 +33,7 @@ fn pkcs1_encode(size: usize, alg: Option<HashAlg>, digest: &[u8]) -> Result<Vec<
     let info = match alg {
         Some(alg) if digest.len() != alg.digest_size() => return Err(Error::BadSize),
         Some(alg) => digest_info(alg),
-        None => &[],
+        None => Vec::new(),
     };
     let content = info.len() + digest.len();
     if size < content + 11 {
@@ -64,7 +44,7 @@ fn pkcs1_encode(size: usize, alg: Option<HashAlg>, digest: &[u8]) -> Result<Vec<
     block[1] = 1;
     let (padding, rest) = block.split_at_mut(size - content);
     padding[size - content - 1] = 0;
-    rest[..info.len()].copy_from_slice(info);
+    rest[..info.len()].copy_from_slice(&info);
     rest[info.len()..].copy_from_slice(digest);
     Ok(block)
 }

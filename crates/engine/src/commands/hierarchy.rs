@@ -102,6 +102,10 @@ pub(crate) fn set_primary_policy(tpm: &mut Tpm, cmd: SetPrimaryPolicy) -> Result
             let clear = tpm.state.clear_mut();
             (&mut clear.platform_alg, &mut clear.platform_policy)
         }
+        HierarchyPolicyHandle::Act(handle) => {
+            let act = tpm.state.clear_mut().acts.entry(handle.raw()).or_default();
+            (&mut act.policy_alg, &mut act.policy)
+        }
     };
     (*alg, *policy) = (cmd.hash_alg, cmd.auth_policy);
     Ok(Done {})

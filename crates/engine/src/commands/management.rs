@@ -19,12 +19,13 @@ pub(crate) const COMMANDS: &[Entry] = entries![
 /// The algorithm set that there is: that of the profile. TPM_PT_ALGORITHM_SET.
 pub(crate) const ALGORITHM_SET: u32 = 0;
 
-/// Whether a command can be made to need physical presence: one with a handle of the types TPMI_RH_PLATFORM, TPMI_RH_PROVISION,
-/// TPMI_RH_CLEAR or TPMI_RH_HIERARCHY that authorizes it. TPM2_PP_Commands itself always needs it. Part 3, 26.2.
+/// Whether a command can be made to need physical presence: its table has `TPM_RH_PLATFORM+{PP}`, or the handle that authorizes it is a
+/// TPMI_RH_PLATFORM. TPM2_PP_Commands itself always needs it. Part 3, 4.2.5 and 26.2.
 fn can_need_presence(code: u32) -> bool {
     let handles_fit = matches!(
         code,
-        cc::CREATE_PRIMARY
+        cc::CREATE_LOADED
+            | cc::CREATE_PRIMARY
             | cc::HIERARCHY_CONTROL
             | cc::SET_PRIMARY_POLICY
             | cc::CHANGE_PPS
@@ -40,6 +41,7 @@ fn can_need_presence(code: u32) -> bool {
             | cc::EVICT_CONTROL
             | cc::CLOCK_SET
             | cc::CLOCK_RATE_ADJUST
+            | cc::SET_CAPABILITY
             | cc::NV_DEFINE_SPACE
             | cc::NV_DEFINE_SPACE2
             | cc::NV_UNDEFINE_SPACE

@@ -4,6 +4,7 @@
 
 #![allow(clippy::needless_pass_by_value)] // a handler is given its command, whatever it needs of it
 
+mod act;
 mod asymmetric;
 mod attestation;
 mod audit;
@@ -55,4 +56,5 @@ pub(crate) const CLAUSES: &[&[Entry]] = &[
     clock::COMMANDS,
     capability::COMMANDS,
     nv::COMMANDS,
+    act::COMMANDS,
 ];

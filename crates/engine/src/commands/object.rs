@@ -299,7 +299,8 @@ pub(crate) fn create_loaded(tpm: &mut Tpm, cmd: CreateLoaded) -> Result<CreateLo
             let derivation = !parent.is_storage_parent();
             let (template, derive) = read(tpm, derivation)?;
             if derivation {
-                let object = create::derive(&parent, template, derive, given).map_err(refused)?;
+                let object =
+                    create::derive(&tpm.profile, &parent, template, derive, given).map_err(refused)?;
                 (object, Tpm2bPrivate::default())
             } else {
                 tpm.create_loaded_child(&parent, template, given).map_err(refused)?

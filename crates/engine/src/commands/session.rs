@@ -131,7 +131,8 @@ fn check_bind(tpm: &Tpm, bind: u32) -> Result<(), Rc> {
         Some(Entity::Object(object)) => object.sensitive.is_some() && object.public.name_alg.is_some(),
         Some(Entity::Nv(_)) => tpm.pin_index(bind).is_none(),
         Some(Entity::Permanent(_) | Entity::Open | Entity::Pcr) => true,
-        Some(Entity::Sequence(_)) | None => false,
+        // TPMI_DH_ENTITY has no timers. Part 2, 9.6.
+        Some(Entity::Act(_) | Entity::Sequence(_)) | None => false,
     };
     if possible { Ok(()) } else { Err(rc::HANDLE.at(StartAuthSession::BIND)) }
 }

@@ -75,7 +75,11 @@ pub(crate) fn startup(tpm: &mut Tpm, cmd: Startup) -> Result<Done, Rc> {
     }
     let saved = tpm.pcrs_with(|pcr| pcr.state_saved);
     match sequence {
-        Sequence::Resume => tpm.start_pcrs(locality, saved),
+        Sequence::Resume => {
+            tpm.start_pcrs(locality, saved);
+            let time_ms = tpm.time_ms();
+            tpm.state.clear_mut().acts.values_mut().for_each(|act| act.resume(time_ms));
+        }
         Sequence::Reset | Sequence::Restart => {
             *tpm.state.clear_mut() = ClearData { startup_locality: locality, h_crtm, ..ClearData::default() };
             tpm.start_pcrs(locality, PcrSelect::NONE);
@@ -154,6 +158,8 @@ pub(crate) fn shutdown(tpm: &mut Tpm, cmd: Shutdown) -> Result<Done, Rc> {
         });
         let saved = sessions.collect();
         tpm.state.reset_mut().saved_sessions = saved;
+        let time_ms = tpm.time_ms();
+        tpm.state.clear_mut().acts.values_mut().for_each(|act| act.save(time_ms));
     }
     tpm.state.persistent_mut().shutdown =
         Some(if state { persistent::Shutdown::State } else { persistent::Shutdown::Clear });

@@ -18,7 +18,7 @@ use sigillo_types::{
     attributes::{TpmaNv, TpmaObject, TpmaSession},
     cc,
     command::AuthRole,
-    handles::rh,
+    handles::{Hierarchy, rh},
     rc,
 };
 use zeroize::Zeroizing;
@@ -142,7 +142,9 @@ fn require_auth_value(tpm: &Tpm, target: Target, code: u32) -> Result<(), Rc> {
             }
             true
         }
-        (Some(Entity::Permanent(_)), AuthRole::Admin) => return Err(rc::AUTH_TYPE),
+        (Some(Entity::Permanent(_) | Entity::Act(_)), AuthRole::Admin) => return Err(rc::AUTH_TYPE),
+        // Its authValue is the platform's, and only there while the platform is. Part 1, 40.2.
+        (Some(Entity::Act(_)), AuthRole::User) => tpm.is_enabled(Hierarchy::Platform),
         (Some(Entity::Object(object)), AuthRole::User) => {
             object.attributes().contains(TpmaObject::USER_WITH_AUTH)
         }
@@ -179,7 +181,7 @@ fn require_policy(tpm: &Tpm, target: Target, code: u32) -> Result<(), Rc> {
             let needed = if writes_nv(code) { TpmaNv::POLICYWRITE } else { TpmaNv::POLICYREAD };
             has_policy && index.public.attributes.contains(needed)
         }
-        Some(Entity::Nv(_) | Entity::Permanent(_) | Entity::Pcr) => has_policy,
+        Some(Entity::Nv(_) | Entity::Permanent(_) | Entity::Pcr | Entity::Act(_)) => has_policy,
         Some(Entity::Open | Entity::Sequence(_)) | None => false,
     };
     if available { Ok(()) } else { Err(rc::AUTH_UNAVAILABLE) }
@@ -206,7 +208,7 @@ fn object_auth(tpm: &Tpm, handle: u32) -> Option<Zeroizing<Vec<u8>>> {
         Entity::Object(_) | Entity::Sequence(_) => {
             tpm.auth_value(handle).map(|auth| Zeroizing::new(auth.to_vec()))
         }
-        Entity::Permanent(_) | Entity::Open | Entity::Pcr | Entity::Nv(_) => None,
+        Entity::Permanent(_) | Entity::Open | Entity::Pcr | Entity::Act(_) | Entity::Nv(_) => None,
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn read<'a>(spec: &CommandSpec, bytes: &'a [u8]) -> Result<(Vec<u32>,
 ///
 /// # Errors
 /// - `REFERENCE_H0` and following: a transient object or a session that is not loaded.
-/// - At the handle: `HANDLE` for a session of the other type, a persistent object or an NV index that is not there or whose hierarchy is
+/// - At the handle: `VALUE` for a countdown timer that the profile does not have; `HANDLE` for a session of the other type, a persistent object or an NV index that is not there or whose hierarchy is
 ///   disabled; `HIERARCHY` for a hierarchy that is disabled.
 pub(super) fn check(tpm: &Tpm, handles: &[u32]) -> Result<(), Rc> {
     for (handle, index) in handles.iter().zip(0u8..) {
@@ -56,6 +56,7 @@ fn check_one(tpm: &Tpm, handle: u32, index: u8) -> Result<(), Rc> {
                 rh::OWNER => Hierarchy::Owner,
                 rh::ENDORSEMENT => Hierarchy::Endorsement,
                 rh::PLATFORM => Hierarchy::Platform,
+                _ if tpm.has_act(handle) == Some(false) => return Err(rc::VALUE.at(at)),
                 _ => return Ok(()),
             };
             tpm.require_enabled(hierarchy).map_err(|code| code.at(at))

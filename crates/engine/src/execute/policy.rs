@@ -23,6 +23,7 @@ use sigillo_types::{HashAlg, Rc, Reader, attributes::TpmaNv, cc, command::AuthRo
 /// - `PCR_CHANGED`: a PCR changed since PolicyPCR.
 /// - `LOCALITY`: the policy is for another locality.
 /// - `PP`: the policy needs physical presence.
+/// - `CHANNEL`: the policy needs a secure channel. None ends in this TPM. Part 3, 23.25.
 pub(super) fn check(
     tpm: &Tpm,
     request: &mut Request<'_>,
@@ -60,6 +61,9 @@ pub(super) fn check(
     }
     if policy.pp_needed && !tpm.call.physical_presence {
         return Err(rc::PP.into());
+    }
+    if policy.channel_needed {
+        return Err(rc::CHANNEL.into());
     }
     check_written(tpm, target, policy)
 }

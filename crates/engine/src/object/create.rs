@@ -30,7 +30,7 @@
 //! RSA keys are not derived. `tests/vectors/derived.txt` holds what comes out, as another implementation computed it.
 
 use super::{handle_name, key, load, name, protect, qualified_name, template, trimmed_auth};
-use crate::{Tpm, state::Object};
+use crate::{Profile, Tpm, state::Object};
 use alloc::{sync::Arc, vec::Vec};
 use sigillo_crypto::{
     HashAlg, Rng,
@@ -244,6 +244,7 @@ pub(crate) fn read_template(mut r: Reader<'_>, derivation: bool) -> Result<(Tpmt
 /// - as [`template::derivation`].
 /// - `SIZE`, `INSUFFICIENT` (sensitive): the data are neither empty nor a label and a context, or userAuth is longer than a Name's digest.
 pub(crate) fn derive(
+    profile: &Profile,
     parent: &Object,
     template: TpmtPublic,
     template_derive: TpmsDerive,
@@ -252,7 +253,7 @@ pub(crate) fn derive(
     if template.object_type() == ObjectType::Rsa {
         return Err(Refused::Public(rc::TYPE));
     }
-    template::derivation(&template, parent).map_err(Refused::Public)?;
+    template::derivation(profile, &template, parent).map_err(Refused::Public)?;
     let TpmsDerive { mut label, mut context } = template_derive;
     if !given.data.is_empty() {
         // What comes behind them is ignored, as by every TPM.

@@ -39,6 +39,7 @@ impl<'a> Origin<'a> {
 /// - `ATTRIBUTES`: the attributes contradict each other, the parent's, or what the caller gave as sensitive data.
 /// - `VALUE`: keys of that size are not made.
 /// - `RANGE`: keys with that exponent are not made.
+/// - `SYMMETRIC`: a parent whose mode is not CFB.
 /// - as [`attributes`].
 pub(crate) fn creation(
     profile: &Profile,
@@ -68,6 +69,7 @@ pub(crate) fn creation(
     }
     hierarchy_limits(public, origin.parent())?;
     attributes(public, origin.parent())?;
+    parent_mode(profile, public)?;
     if let PublicParms::Rsa(parms) = &public.parameters {
         rsa_generation(profile, parms)?;
     }
@@ -79,14 +81,33 @@ pub(crate) fn creation(
 ///
 /// # Errors
 /// - `ATTRIBUTES`: sensitiveDataOrigin is SET or fixedParent is CLEAR.
-/// - as [`attributes`] and for limits to a hierarchy as [`creation`].
-pub(crate) fn derivation(public: &TpmtPublic, parent: &Object) -> Result<(), Fmt1> {
+/// - as [`attributes`], and for limits to a hierarchy and the mode of a parent as [`creation`].
+pub(crate) fn derivation(profile: &Profile, public: &TpmtPublic, parent: &Object) -> Result<(), Fmt1> {
     let own = public.object_attributes;
     if own.contains(TpmaObject::SENSITIVE_DATA_ORIGIN) || !own.contains(TpmaObject::FIXED_PARENT) {
         return Err(rc::ATTRIBUTES);
     }
     hierarchy_limits(public, Some(parent))?;
-    attributes(public, Some(parent))
+    attributes(public, Some(parent))?;
+    parent_mode(profile, public)
+}
+
+/// Children are protected in CFB mode whatever their parent's public area says, which therefore says that. A parent that another TPM made with
+/// another mode can be loaded. Part 2, 11.1.7 and Part 3, 12.1.
+fn parent_mode(profile: &Profile, public: &TpmtPublic) -> Result<(), Fmt1> {
+    let cipher = match &public.parameters {
+        PublicParms::SymCipher(parms) => Some(parms.sym),
+        PublicParms::Rsa(parms) => parms.symmetric,
+        PublicParms::Ecc(parms) => parms.symmetric,
+        PublicParms::KeyedHash(_) => None,
+    };
+    let is_parent = public.object_attributes.contains(TpmaObject::RESTRICTED | TpmaObject::DECRYPT);
+    match cipher {
+        Some(cipher) if is_parent && !profile.any_parent_mode && cipher.mode() != Some(SymMode::Cfb) => {
+            Err(rc::SYMMETRIC)
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// An object is bound to a firmware or its version only below a parent that is, and if it cannot leave the TPM. Part 2, 8.3.3.
@@ -203,7 +224,6 @@ pub(crate) fn scheme(public: &TpmtPublic, parent: Option<&Object>) -> Result<(),
     if !storage {
         return Ok(());
     }
-    // Its mode does not count: children are always protected in CFB mode. Part 3, 12.1.
     let cipher = cipher.ok_or(rc::SYMMETRIC)?;
     if let Some(parent) = parent.filter(|_| own.contains(TpmaObject::FIXED_PARENT)) {
         if public.name_alg != parent.name_alg() {

@@ -11,6 +11,7 @@ impl Profile {
             name: "everything",
             implemented: IMPLEMENTED,
             generated_rsa_bits: KeySizes::of(&[1024, 2048, 3072, 4096]),
+            acts: 16,
             ..Self::pc_client()
         }
     }

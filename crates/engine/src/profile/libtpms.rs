@@ -48,6 +48,7 @@ impl Profile {
             name: "libtpms",
             implemented: IMPLEMENTED_HERE,
             generated_rsa_bits: KeySizes::of(&[1024, 2048, 3072]),
+            any_parent_mode: true,
             odd_attributes: &[(id::SYMCIPHER, TpmaAlgorithm::OBJECT)],
             library: LibraryVersion { revision: 164, errata: 75, year: 2021 },
             platform: PlatformVersion {
@@ -75,6 +76,7 @@ impl Profile {
             orderly_bytes: 512,
             clock_update_ms: 4096,
             orderly_count: 256,
+            acts: 1,
             pcr: &pcr::LIBTPMS,
         }
     }

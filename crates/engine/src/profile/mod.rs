@@ -27,6 +27,8 @@ pub struct Profile {
     pub(crate) implemented: Implemented,
     /// The RSA keys that the TPM makes; others of the implemented ones can only be loaded or imported.
     pub(crate) generated_rsa_bits: KeySizes,
+    /// Storage keys are made for any mode of their cipher, not for CFB alone. Part 2, 11.1.7.
+    pub(crate) any_parent_mode: bool,
     /// Algorithms whose TPMA_ALGORITHM is reported in another way than Part 2, 6.3 has it.
     pub(crate) odd_attributes: &'static [(AlgId, TpmaAlgorithm)],
     /// The version of the library specification that is reported.
@@ -61,6 +63,8 @@ pub struct Profile {
     pub(crate) clock_update_ms: u64,
     /// Non-orderly increments of an orderly counter before it is written to NV. TPM_PT_ORDERLY_COUNT plus one, a power of two.
     pub(crate) orderly_count: u64,
+    /// Authenticated countdown timers: TPM_RH_ACT_0 and that many in all. Part 1, 40.
+    pub(crate) acts: usize,
     /// By PCR number.
     pub(crate) pcr: &'static [PcrAttributes; 24],
 }

@@ -34,6 +34,7 @@ impl Profile {
             name: "pc-client",
             implemented: IMPLEMENTED_HERE,
             generated_rsa_bits: KeySizes::of(&[2048, 3072, 4096]),
+            any_parent_mode: false,
             odd_attributes: &[],
             library: V185,
             // 1.05, in the form of its property.
@@ -52,6 +53,7 @@ impl Profile {
             orderly_bytes: 1024,
             clock_update_ms: 4096,
             orderly_count: 256,
+            acts: 1,
             pcr: &pcr::PC_CLIENT,
         }
     }

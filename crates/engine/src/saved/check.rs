@@ -16,7 +16,9 @@ use sigillo_types::{
     HashAlg,
     attributes::{NvType, TpmaNv},
     buffers::Tpm2bDigest,
-    handles::{Hierarchy, HmacSessionHandle, PcrHandle, PersistentHandle, PolicySessionHandle, hc},
+    handles::{
+        ActHandle, Hierarchy, HmacSessionHandle, PcrHandle, PersistentHandle, PolicySessionHandle, hc,
+    },
 };
 
 /// The levels of primary-key derivation this version knows: two of libtpms and ours.
@@ -68,7 +70,7 @@ fn is_hierarchy(hierarchy: &HierarchyRecord) -> bool {
 /// Checks the groups that both kinds of state have.
 fn groups(profile: &Profile, state: &State) -> Result<(), RestoreError> {
     require(is_orderly(&state.orderly, state))?;
-    require(is_clear_data(&state.clear))?;
+    require(is_clear_data(profile, &state.clear))?;
     require(is_reset_data(profile, &state.reset, state.persistent.audit_hash_alg))
 }
 
@@ -80,8 +82,11 @@ fn is_orderly(orderly: &Orderly, state: &State) -> bool {
     })
 }
 
-fn is_clear_data(clear: &ClearData) -> bool {
-    is_policy(clear.platform_alg, &clear.platform_policy) && matches!(clear.startup_locality, 0..=4)
+fn is_clear_data(profile: &Profile, clear: &ClearData) -> bool {
+    let has = |handle: u32| ActHandle::new(handle).is_ok_and(|handle| handle.index() < profile.acts);
+    is_policy(clear.platform_alg, &clear.platform_policy)
+        && matches!(clear.startup_locality, 0..=4)
+        && clear.acts.iter().all(|(handle, act)| has(*handle) && is_policy(act.policy_alg, &act.policy))
 }
 
 fn is_reset_data(profile: &Profile, reset: &ResetData, audit_alg: HashAlg) -> bool {

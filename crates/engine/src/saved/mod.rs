@@ -127,7 +127,10 @@ impl Tpm {
             || !Arc::ptr_eq(&state.nv, &stored.nv)
             || !Arc::ptr_eq(&state.da, &stored.da)
             || state.orderly.clock != stored.orderly.clock
-            || state.orderly.clock_safe != stored.orderly.clock_safe;
+            || state.orderly.clock_safe != stored.orderly.clock_safe
+            // What TPM2_Shutdown(STATE) saved: a timer that has run out since stays so.
+            || state.persistent.shutdown == Some(Shutdown::State)
+                && !state.clear.signaled_acts().eq(stored.clear.signaled_acts());
         behind.then(|| self.encode_permanent())
     }
 

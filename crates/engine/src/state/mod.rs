@@ -13,6 +13,7 @@
 //! Each group stands behind an `Arc`: a clone of the whole is a handful of counters, a write copies only what it touches, and "has
 //! it changed" is a comparison of pointers.
 
+pub(crate) mod act;
 pub(crate) mod cbor;
 pub(crate) mod commit;
 pub(crate) mod nv;
@@ -21,6 +22,7 @@ pub(crate) mod pcr;
 pub(crate) mod persistent;
 pub(crate) mod session;
 
+pub(crate) use act::Act;
 pub(crate) use commit::Commits;
 pub(crate) use nv::{NvIndex, NvMemory, NvPublic};
 pub(crate) use object::{Object, Sequence, Slot};
@@ -122,6 +124,16 @@ pub(crate) struct ClearData {
     /// Nothing persistent may change. TPMA_STARTUP_CLEAR.readOnly.
     #[cbor(n(9), default)]
     pub(crate) read_only: bool,
+    /// The countdown timers that were ever used, by handle. Part 1, 40.
+    #[cbor(n(10), default)]
+    pub(crate) acts: BTreeMap<u32, Act>,
+}
+
+impl ClearData {
+    /// The handles of the timers that have run out, and were not set since.
+    pub(crate) fn signaled_acts(&self) -> impl Iterator<Item = u32> {
+        self.acts.iter().filter(|(_, act)| act.signaled).map(|(handle, _)| *handle)
+    }
 }
 
 impl Default for ClearData {
@@ -137,6 +149,7 @@ impl Default for ClearData {
             h_crtm: false,
             pcr_auth: Tpm2bAuth::default(),
             read_only: false,
+            acts: BTreeMap::new(),
         }
     }
 }

@@ -116,6 +116,9 @@ pub(crate) struct Policy {
     /// Time (ms since power on) when the policy expires.
     #[n(9)]
     pub(crate) timeout_ms: Option<u64>,
+    /// TPM2_PolicyTransportSPDM: the command must come through a secure channel.
+    #[cbor(n(10), default)]
+    pub(crate) channel_needed: bool,
 }
 
 /// The one hash a policy session may be bound to.

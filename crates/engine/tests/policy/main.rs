@@ -1,5 +1,6 @@
 //! Policies: what each assertion makes of policyDigest, and what it takes to use it. Part 3, 23.
 
+mod channel;
 #[path = "../common/mod.rs"]
 mod common;
 mod nv;

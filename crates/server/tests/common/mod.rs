@@ -82,7 +82,7 @@ impl Process {
             start: wanted.start,
             cleanup: Vec::new(),
             signals: EndSignals::catch().unwrap(),
-            log: Log::to_file(Level::Debug, std::fs::File::create("/dev/null").unwrap()),
+            log: Log::to_file(Level::Debug, std::fs::File::create(dir.path().join("log")).unwrap()),
         };
         let memory = wanted.memory;
         let persist = wanted.persist.unwrap_or_else(|| Box::new(memory.clone()));

@@ -4,7 +4,8 @@ use crate::{
     command::Done,
     constants::Capability,
     derive::{Command, Response},
-    structures::{CapabilityData, PublicParms},
+    handles::HierarchyAuthHandle,
+    structures::{CapabilityData, PublicParms, Tpm2bSetCapabilityData},
 };
 
 /// TPM2_GetCapability: answers what the TPM can do and how it stands. Part 3, 30.2.
@@ -34,4 +35,15 @@ pub struct GetCapabilityResponse {
 pub struct TestParms {
     /// The parameters.
     pub parameters: PublicParms,
+}
+
+/// TPM2_SetCapability: sets a settable capability. Part 3, 30.4.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x019F, name = "TPM2_SetCapability", clause = "30.4", nv, response = Done)]
+pub struct SetCapability {
+    /// The authorization that the capability asks for; `None` for none.
+    #[handle(auth = user)]
+    pub auth_handle: Option<HierarchyAuthHandle>,
+    /// The capability and its value.
+    pub set_capability_data: Tpm2bSetCapabilityData,
 }

@@ -1,5 +1,6 @@
 //! The commands, one file for each clause of Part 3.
 
+pub mod act;
 pub mod asymmetric;
 pub mod attestation;
 pub mod audit;
@@ -25,6 +26,7 @@ pub mod testing;
 
 use crate::command::{Command, CommandSpec};
 
+pub use act::*;
 pub use asymmetric::*;
 pub use attestation::*;
 pub use audit::*;
@@ -131,6 +133,7 @@ pub const ALL: &[&CommandSpec] = &[
     PolicyAuthorizeNv::SPEC,
     PolicyCapability::SPEC,
     PolicyParameters::SPEC,
+    PolicyTransportSpdm::SPEC,
     CreatePrimary::SPEC,
     HierarchyControl::SPEC,
     SetPrimaryPolicy::SPEC,
@@ -153,6 +156,7 @@ pub const ALL: &[&CommandSpec] = &[
     ClockRateAdjust::SPEC,
     GetCapability::SPEC,
     TestParms::SPEC,
+    SetCapability::SPEC,
     NvDefineSpace::SPEC,
     NvUndefineSpace::SPEC,
     NvUndefineSpaceSpecial::SPEC,
@@ -169,4 +173,5 @@ pub const ALL: &[&CommandSpec] = &[
     NvCertify::SPEC,
     NvDefineSpace2::SPEC,
     NvReadPublic2::SPEC,
+    ActSetTimeout::SPEC,
 ];

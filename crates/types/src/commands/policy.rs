@@ -334,3 +334,16 @@ pub struct PolicyParameters {
     /// The digest of the parameters.
     pub p_hash: Tpm2bDigest,
 }
+
+/// TPM2_PolicyTransportSPDM: asks for a secure channel, perhaps with certain keys at its ends. Part 3, 23.25.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x01A1, name = "TPM2_PolicyTransportSPDM", clause = "23.25", response = Done)]
+pub struct PolicyTransportSpdm {
+    /// The session.
+    #[handle]
+    pub policy_session: PolicySessionHandle,
+    /// The Name of the requester's key; empty for any.
+    pub req_key_name: Tpm2bName,
+    /// The Name of the TPM's key; empty for any.
+    pub tpm_key_name: Tpm2bName,
+}

@@ -5,12 +5,16 @@ use super::{
     TpmlTaggedPcrProperty, TpmlTaggedPolicy, TpmlTaggedTpmProperty, TpmtHa,
 };
 use crate::{
+    Fmt1,
     alg::AlgId,
-    attributes::TpmaAlgorithm,
+    attributes::{TpmaAct, TpmaAlgorithm},
     constants::Capability,
     derive::{Marshal, Unmarshal},
     handles::TpmHandle,
+    limits,
+    marshal::{self, Bytes, Reader, marshal_sized},
 };
+use alloc::vec::Vec;
 
 /// TPMS_ALG_PROPERTY. Part 2, 10.7.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Marshal, Unmarshal)]
@@ -55,8 +59,8 @@ pub struct TpmsActData {
     pub handle: TpmHandle,
     /// Seconds left.
     pub timeout: u32,
-    /// TPMA_ACT.
-    pub attributes: u32,
+    /// Whether it ran out.
+    pub attributes: TpmaAct,
 }
 
 /// TPMS_CAPABILITY_DATA. Part 2, 10.9.2.
@@ -115,5 +119,47 @@ impl CapabilityData {
             Self::AuthPolicies(_) => Capability::AuthPolicies,
             Self::ActData(_) => Capability::Act,
         }
+    }
+}
+
+/// TPMS_SET_CAPABILITY_DATA. Part 2, 10.9.3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TpmsSetCapabilityData {
+    /// What to set: Part 2, 6.12.1 numbers settable capabilities from 0x80000000 on.
+    pub set_capability: u32,
+    /// Its value. Part 2 has no settable capability yet, and so no form of a value.
+    pub data: Vec<u8>,
+}
+
+/// TPM2B_SET_CAPABILITY_DATA. Part 2, 10.9.4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tpm2bSetCapabilityData {
+    /// What to set to which value.
+    pub set_capability_data: TpmsSetCapabilityData,
+}
+
+impl Tpm2bSetCapabilityData {
+    /// The most octets it can hold.
+    pub const MAX: usize = limits::MAX_CAP_BUFFER;
+}
+
+impl marshal::Marshal for Tpm2bSetCapabilityData {
+    const SIZED: bool = true;
+
+    fn marshal(&self, out: &mut Bytes) {
+        marshal_sized(out, |out| {
+            self.set_capability_data.set_capability.marshal(out);
+            out.extend_from_slice(&self.set_capability_data.data);
+        });
+    }
+}
+
+/// `SIZE` if it is too large; `INSUFFICIENT` if there is no room for the capability.
+impl marshal::Unmarshal for Tpm2bSetCapabilityData {
+    fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
+        let mut body = Reader::new(r.sized(Self::MAX)?);
+        let set_capability = marshal::Unmarshal::unmarshal(&mut body)?;
+        let data = body.rest().to_vec();
+        Ok(Self { set_capability_data: TpmsSetCapabilityData { set_capability, data } })
     }
 }

@@ -1,14 +1,12 @@
 //! NV indices. Part 2, 13.
 
 use crate::{
-    Fmt1, HashAlg,
+    HashAlg,
     attributes::{TpmaNv, TpmaNvExp},
     buffers::Tpm2bDigest,
     derive::{Marshal, Unmarshal},
     handles::{HandleType, NvExpIndexHandle, NvLegacyIndexHandle},
     limits,
-    marshal::{self, Reader},
-    rc,
 };
 
 /// TPMS_NV_PIN_COUNTER_PARAMETERS: the contents of a PIN index. Part 2, 13.3.
@@ -21,7 +19,7 @@ pub struct TpmsNvPinCounterParameters {
 }
 
 /// TPMS_NV_PUBLIC. Part 2, 13.6.
-#[derive(Clone, Debug, PartialEq, Eq, Marshal)]
+#[derive(Clone, Debug, PartialEq, Eq, Marshal, Unmarshal)]
 pub struct TpmsNvPublic {
     /// The index.
     pub nv_index: NvLegacyIndexHandle,
@@ -31,23 +29,9 @@ pub struct TpmsNvPublic {
     pub attributes: TpmaNv,
     /// The policy, or the Empty Buffer.
     pub auth_policy: Tpm2bDigest,
-    /// Octets of data, at most [`limits::MAX_NV_INDEX_SIZE`].
+    /// Octets of data, at most [`limits::MAX_NV_INDEX_SIZE`]; more is `SIZE`.
+    #[tpm(max = limits::MAX_NV_INDEX_SIZE)]
     pub data_size: u16,
-}
-
-/// `SIZE` if the data are too large.
-impl marshal::Unmarshal for TpmsNvPublic {
-    fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
-        use marshal::Unmarshal;
-        let public = Self {
-            nv_index: Unmarshal::unmarshal(r)?,
-            name_alg: Unmarshal::unmarshal(r)?,
-            attributes: Unmarshal::unmarshal(r)?,
-            auth_policy: Unmarshal::unmarshal(r)?,
-            data_size: Unmarshal::unmarshal(r)?,
-        };
-        if public.data_size > limits::MAX_NV_INDEX_SIZE { Err(rc::SIZE) } else { Ok(public) }
-    }
 }
 
 /// TPM2B_NV_PUBLIC. Part 2, 13.7.
@@ -59,7 +43,7 @@ pub struct Tpm2bNvPublic {
 }
 
 /// TPMS_NV_PUBLIC_EXP_ATTR. Part 2, 13.8.
-#[derive(Clone, Debug, PartialEq, Eq, Marshal)]
+#[derive(Clone, Debug, PartialEq, Eq, Marshal, Unmarshal)]
 pub struct TpmsNvPublicExpAttr {
     /// The index.
     pub nv_index: NvExpIndexHandle,
@@ -69,23 +53,9 @@ pub struct TpmsNvPublicExpAttr {
     pub attributes: TpmaNvExp,
     /// The policy, or the Empty Buffer.
     pub auth_policy: Tpm2bDigest,
-    /// Octets of data, at most [`limits::MAX_NV_INDEX_SIZE`].
+    /// Octets of data, at most [`limits::MAX_NV_INDEX_SIZE`]; more is `SIZE`.
+    #[tpm(max = limits::MAX_NV_INDEX_SIZE)]
     pub data_size: u16,
-}
-
-/// `SIZE` if the data are too large.
-impl marshal::Unmarshal for TpmsNvPublicExpAttr {
-    fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
-        use marshal::Unmarshal;
-        let public = Self {
-            nv_index: Unmarshal::unmarshal(r)?,
-            name_alg: Unmarshal::unmarshal(r)?,
-            attributes: Unmarshal::unmarshal(r)?,
-            auth_policy: Unmarshal::unmarshal(r)?,
-            data_size: Unmarshal::unmarshal(r)?,
-        };
-        if public.data_size > limits::MAX_NV_INDEX_SIZE { Err(rc::SIZE) } else { Ok(public) }
-    }
 }
 
 /// TPMU_NV_PUBLIC_2; with its selector in front, TPMT_NV_PUBLIC_2. Part 2, 13.9 and 13.10.

@@ -12,7 +12,7 @@ use sigillo_types::{
     Rc,
     attributes::TpmaCc,
     command::Done,
-    commands::{GetCapability, GetCapabilityResponse, TestParms},
+    commands::{GetCapability, GetCapabilityResponse, SetCapability, TestParms},
     constants::Capability,
     handles::{HandleType, hc},
     rc, rh,
@@ -23,9 +23,13 @@ use sigillo_types::{
     },
 };
 
-pub(crate) const COMMANDS: &[Entry] = entries![GetCapability => get_capability, TestParms => test_parms];
+pub(crate) const COMMANDS: &[Entry] = entries![
+    GetCapability => get_capability,
+    TestParms => test_parms,
+    SetCapability => set_capability,
+];
 
-/// The permanent handles that TPM_CAP_HANDLES lists.
+/// The permanent handles that TPM_CAP_HANDLES lists before those of countdown timers.
 const PERMANENT: [u32; 7] =
     [rh::OWNER, rh::NULL, rh::PW, rh::LOCKOUT, rh::ENDORSEMENT, rh::PLATFORM, rh::PLATFORM_NV];
 
@@ -80,7 +84,7 @@ pub(crate) fn get_capability(tpm: &mut Tpm, cmd: GetCapability) -> Result<GetCap
         }
         Capability::Act => {
             require_permanent(cmd.property)?;
-            (false, CapabilityData::ActData(TpmlActData::default()))
+            page.of(tpm.act_data())?.map(CapabilityData::ActData)
         }
     };
     Ok(GetCapabilityResponse { more_data, capability_data })
@@ -158,7 +162,7 @@ fn handles(tpm: &Tpm, page: Page) -> Result<Found<TpmlHandle>, Rc> {
         }
         HandleType::HmacSession => sessions(true),
         HandleType::PolicySession => sessions(false),
-        HandleType::Permanent => page.of(numbered(PERMANENT.to_vec())),
+        HandleType::Permanent => page.of(numbered(PERMANENT.into_iter().chain(tpm.act_handles()).collect())),
         HandleType::Transient => {
             let slots = (hc::TRANSIENT..).zip(&state.volatile.slots);
             page.of(slots.filter(|(_, slot)| slot.is_some()).map(|(handle, _)| (handle, handle)))
@@ -180,12 +184,13 @@ fn assigned_pcr(tpm: &Tpm) -> Result<TpmlPcrSelection, Rc> {
 fn auth_policies(tpm: &Tpm) -> Vec<(u32, TpmsTaggedPolicy)> {
     let persistent = &tpm.state.persistent;
     let (owner, endorsement, clear) = (&persistent.owner, &persistent.endorsement, &tpm.state.clear);
-    let all = vec![
+    let mut all = vec![
         (rh::OWNER, owner.policy_alg, &owner.policy),
         (rh::LOCKOUT, persistent.lockout_policy_alg, &persistent.lockout_policy),
         (rh::ENDORSEMENT, endorsement.policy_alg, &endorsement.policy),
         (rh::PLATFORM, clear.platform_alg, &clear.platform_policy),
     ];
+    all.extend(clear.acts.iter().map(|(handle, act)| (*handle, act.policy_alg, &act.policy)));
     let set = all.into_iter().filter_map(|(handle, alg, policy)| {
         let policy_hash = TpmtHa::new(alg?, policy).ok()?;
         Some((handle, TpmsTaggedPolicy { handle, policy_hash: Some(policy_hash) }))
@@ -199,4 +204,12 @@ fn auth_policies(tpm: &Tpm) -> Vec<(u32, TpmsTaggedPolicy)> {
 /// - those of reading TPMT_PUBLIC_PARMS.
 pub(crate) fn test_parms(_: &mut Tpm, _: TestParms) -> Result<Done, Rc> {
     Ok(Done {})
+}
+
+/// TPM2_SetCapability. Part 3, 30.4.
+///
+/// # Response codes
+/// - `VALUE` (setCapabilityData): not a settable capability, of which v185 has none.
+pub(crate) fn set_capability(_: &mut Tpm, _: SetCapability) -> Result<Done, Rc> {
+    Err(rc::VALUE.at(SetCapability::SET_CAPABILITY_DATA))
 }

@@ -1,14 +1,17 @@
-//! Assertions that are checked when the policy is used: locality, command, presence, authValue, WRITTEN. Part 3, 23.8 to 23.20.
+//! Assertions that are checked when the policy is used: locality, command, presence, authValue, WRITTEN, secure
+//! channel. Part 3, 23.8 to 23.25.
 
 use crate::{Tpm, dispatch, state::session::Policy};
+use sigillo_crypto::hash::hash;
 use sigillo_types::{
-    Rc,
+    HashAlg, Marshal, Position, Rc, Reader, Unmarshal,
     attributes::TpmaLocality,
+    buffers::Tpm2bName,
     cc,
     command::Done,
     commands::{
         PolicyAuthValue, PolicyCommandCode, PolicyLocality, PolicyNvWritten, PolicyPassword,
-        PolicyPhysicalPresence,
+        PolicyPhysicalPresence, PolicyTransportSpdm,
     },
     handles::PolicySessionHandle,
     rc,
@@ -112,6 +115,39 @@ pub(crate) fn policy_nv_written(tpm: &mut Tpm, cmd: PolicyNvWritten) -> Result<D
     let argument = [u8::from(cmd.written_set)];
     assert(tpm, cmd.policy_session, cc::POLICY_NV_WRITTEN, &argument, |policy| {
         policy.nv_written = Some(cmd.written_set);
+    })
+}
+
+/// The Name of an object, or none.
+fn check_name(tpm: &Tpm, name: &Tpm2bName, position: Position) -> Result<(), Rc> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    let mut r: Reader<'_> = tpm.reader(name);
+    // Where an algorithm has no room, the size is wrong.
+    let alg = HashAlg::unmarshal(&mut r).map_err(|code| if name.len() < 2 { rc::SIZE } else { code });
+    let alg = alg.map_err(|code| code.at(position))?;
+    if r.rest().len() == alg.digest_size() { Ok(()) } else { Err(rc::SIZE.at(position)) }
+}
+
+/// TPM2_PolicyTransportSPDM: no channel ends in this TPM, so that whatever needs one is refused when the policy is used. Part 3, 23.25.
+///
+/// # Response codes
+/// - `VALUE`: the policy needs a channel already.
+/// - `HASH` (reqKeyName, tpmKeyName): not the Name of an object.
+/// - `SIZE` (reqKeyName, tpmKeyName): the digest in the Name has another size.
+pub(crate) fn policy_transport_spdm(tpm: &mut Tpm, cmd: PolicyTransportSpdm) -> Result<Done, Rc> {
+    let session = tpm.policy_session(cmd.policy_session)?;
+    if session.policy().is_some_and(|policy| policy.channel_needed) {
+        return Err(rc::VALUE.into());
+    }
+    check_name(tpm, &cmd.req_key_name, PolicyTransportSpdm::REQ_KEY_NAME)?;
+    check_name(tpm, &cmd.tpm_key_name, PolicyTransportSpdm::TPM_KEY_NAME)?;
+    let any = cmd.req_key_name.is_empty() && cmd.tpm_key_name.is_empty();
+    let names = hash(session.auth_hash, &[&cmd.req_key_name.to_bytes(), &cmd.tpm_key_name.to_bytes()]);
+    let argument: &[u8] = if any { &[] } else { &names };
+    assert(tpm, cmd.policy_session, cc::POLICY_TRANSPORT_SPDM, argument, |policy| {
+        policy.channel_needed = true;
     })
 }
 

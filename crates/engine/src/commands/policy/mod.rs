@@ -16,7 +16,7 @@ use sigillo_types::commands::{
     PolicyAuthValue, PolicyAuthorize, PolicyAuthorizeNv, PolicyCapability, PolicyCommandCode,
     PolicyCounterTimer, PolicyCpHash, PolicyDuplicationSelect, PolicyGetDigest, PolicyLocality,
     PolicyNameHash, PolicyNv, PolicyNvWritten, PolicyOr, PolicyParameters, PolicyPassword, PolicyPcr,
-    PolicyPhysicalPresence, PolicySecret, PolicySigned, PolicyTemplate, PolicyTicket,
+    PolicyPhysicalPresence, PolicySecret, PolicySigned, PolicyTemplate, PolicyTicket, PolicyTransportSpdm,
 };
 
 pub(crate) const COMMANDS: &[Entry] = entries![
@@ -42,4 +42,5 @@ pub(crate) const COMMANDS: &[Entry] = entries![
     PolicyAuthorizeNv => authorize::policy_authorize_nv,
     PolicyCapability => value::policy_capability,
     PolicyParameters => binding::policy_parameters,
+    PolicyTransportSpdm => deferred::policy_transport_spdm,
 ];
