@@ -73,15 +73,21 @@ pub(crate) fn output_within(command: &mut Command, limit: Duration) -> Result<Ou
 
 /// Waits for the child; `None` after the limit, when it has been killed.
 pub(crate) fn wait_within(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let status = wait_for(child, limit)?;
+    if status.is_none() {
+        child.kill().map_err(|e| e.to_string())?;
+        child.wait().map_err(|e| e.to_string())?;
+    }
+    Ok(status)
+}
+
+/// Waits for the child; `None` after the limit, when it still runs.
+pub(crate) fn wait_for(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
     let end = Instant::now() + limit;
     loop {
-        if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
-            return Ok(Some(status));
-        }
-        if Instant::now() >= end {
-            child.kill().map_err(|e| e.to_string())?;
-            child.wait().map_err(|e| e.to_string())?;
-            return Ok(None);
+        let status = child.try_wait().map_err(|e| e.to_string())?;
+        if status.is_some() || Instant::now() >= end {
+            return Ok(status);
         }
         thread::sleep(Duration::from_millis(50));
     }

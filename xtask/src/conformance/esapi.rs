@@ -2,7 +2,8 @@
 use super::{
     Place, Suite,
     outcome::{Outcomes, Verdict},
-    peer::{Peer, recorded},
+    peer::Peer,
+    record::{recorded, unfinished},
 };
 use crate::sh::{self, Result, cmd};
 use std::{
@@ -13,7 +14,7 @@ use std::{
 pub(super) const SUITE: Suite = Suite {
     name: "tss-esapi",
     about: "tests of the Rust wrapper around tpm2-tss, from crates.io",
-    packages: &["libtss2-dev", "libtss2-tcti-swtpm0", "libclang-dev", "pkg-config"],
+    packages: &[&["libtss2-dev", "libtss2-tcti-swtpm0", "libclang-dev", "pkg-config"]],
     quick: false,
     run,
 };
@@ -35,10 +36,9 @@ fn run(place: &Place, peer: &Peer) -> Result<Outcomes> {
     cargo.args(["--no-fail-fast", "--", "--test-threads=1"]).env("TEST_TCTI", tpm.tcti());
     let (status, said) = recorded(&mut cargo, &place.results, LIMIT)?;
     // 101 is that tests failed; everything else, that they did not run to the end.
-    if matches!(status.code(), Some(0 | 101)) {
-        Ok(parse(&said))
-    } else {
-        Err(format!("cargo test ended with {status}"))
+    match status.map(|status| status.code()) {
+        Some(Some(0 | 101)) => Ok(parse(&said)),
+        _ => Err(unfinished("cargo test", status, LIMIT)),
     }
 }
 

@@ -24,18 +24,13 @@ const LIMIT: Duration = Duration::from_secs(900);
 const PYTHON: &str = "/usr/lib/python3.11";
 const KERNEL_SOURCES: &str = "linux-source-6.1";
 
+/// The emulator, and what of Debian's goes into every guest.
+const MACHINE: &[&str] = &["qemu-system-x86", "tpm2-tools", "libtss2-tcti-device0", "busybox-static", "kmod"];
+
 pub(super) const KSELFTEST: Suite = Suite {
     name: "kselftest",
     about: "the Linux kernel's selftests/tpm2, from Debian's kernel sources, inside a guest",
-    packages: &[
-        "qemu-system-x86",
-        "tpm2-tools",
-        "libtss2-tcti-device0",
-        "busybox-static",
-        "kmod",
-        "python3.11",
-        "xz-utils",
-    ],
+    packages: &[MACHINE, &["python3.11", "xz-utils"]],
     quick: false,
     run: kselftest,
 };
@@ -44,16 +39,8 @@ pub(super) const CRYPTENROLL: Suite = Suite {
     name: "cryptenroll",
     about: "systemd-cryptenroll: LUKS2 volumes bound to the TPM, inside a guest",
     packages: &[
-        "qemu-system-x86",
-        "tpm2-tools",
-        "libtss2-tcti-device0",
-        "busybox-static",
-        "kmod",
-        "systemd",
-        "cryptsetup-bin",
-        "libtss2-rc0",
-        "libtss2-esys-3.0.2-0",
-        "libtss2-mu0",
+        MACHINE,
+        &["systemd", "cryptsetup-bin", "libtss2-rc0", "libtss2-esys-3.0.2-0", "libtss2-mu0"],
     ],
     quick: false,
     run: cryptenroll,

@@ -3,7 +3,8 @@
 use super::{
     Place, Suite,
     outcome::{Outcomes, Verdict},
-    peer::{Peer, recorded},
+    peer::Peer,
+    record::{recorded, unfinished},
 };
 use crate::sh::{self, Result, cmd};
 use std::{
@@ -14,7 +15,7 @@ use std::{
 pub(super) const SUITE: Suite = Suite {
     name: "tpm2-pytss",
     about: "tests of the Python bindings to tpm2-tss, from PyPI",
-    packages: &[
+    packages: &[&[
         "libtss2-dev",
         "libtss2-tcti-swtpm0",
         "python3-dev",
@@ -22,7 +23,7 @@ pub(super) const SUITE: Suite = Suite {
         "pkg-config",
         "gcc",
         "libffi-dev",
-    ],
+    ]],
     quick: true,
     run,
 };
@@ -36,10 +37,9 @@ fn run(place: &Place, peer: &Peer) -> Result<Outcomes> {
     pytest.args(["-p", "no:cacheprovider", "test"]).current_dir(sources).env("PATH", peer.path());
     let (status, said) = recorded(&mut pytest, &place.results, LIMIT)?;
     // 1 is that tests failed; everything else, that they did not run to the end.
-    if matches!(status.code(), Some(0 | 1)) {
-        Ok(parse(&said))
-    } else {
-        Err(format!("pytest ended with {status}"))
+    match status.map(|status| status.code()) {
+        Some(Some(0 | 1)) => Ok(parse(&said)),
+        _ => Err(unfinished("pytest", status, LIMIT)),
     }
 }
 

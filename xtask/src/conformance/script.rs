@@ -2,25 +2,23 @@
 use super::{
     Place, Suite,
     outcome::{Outcomes, Verdict},
-    peer::{Peer, Running, recorded},
+    peer::{Peer, Running},
+    record::{recorded, unfinished},
 };
 use crate::sh::{self, Result, cmd};
 use std::time::Duration;
 
 const PRELUDE: &str = include_str!("scripts/prelude.sh");
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_secs(1800);
+
+/// What the resource manager needs, and the programs that ask whether it is there.
+pub(super) const BROKER: &[&str] =
+    &["tpm2-abrmd", "libtss2-tcti-tabrmd0", "libtss2-tcti-swtpm0", "tpm2-tools", "dbus-daemon"];
 
 pub(super) const OPENSSL: Suite = Suite {
     name: "tpm2-openssl",
     about: "OpenSSL with keys in the TPM: signing, deriving, TLS, digests, ciphers",
-    packages: &[
-        "tpm2-openssl",
-        "tpm2-abrmd",
-        "tpm2-tools",
-        "libtss2-tcti-tabrmd0",
-        "libtss2-tcti-swtpm0",
-        "dbus-daemon",
-    ],
+    packages: &[BROKER, &["tpm2-openssl", "openssl"]],
     quick: true,
     run: |place, peer| run(place, peer, include_str!("scripts/openssl.sh")),
 };
@@ -28,16 +26,7 @@ pub(super) const OPENSSL: Suite = Suite {
 pub(super) const PKCS11: Suite = Suite {
     name: "tpm2-pkcs11",
     about: "OpenSC over the PKCS#11 module, through the resource manager",
-    packages: &[
-        "libtpm2-pkcs11-1",
-        "libtpm2-pkcs11-tools",
-        "opensc",
-        "tpm2-abrmd",
-        "tpm2-tools",
-        "libtss2-tcti-tabrmd0",
-        "libtss2-tcti-swtpm0",
-        "dbus-daemon",
-    ],
+    packages: &[BROKER, &["libtpm2-pkcs11-1", "libtpm2-pkcs11-tools", "opensc", "openssl"]],
     quick: true,
     run: |place, peer| run(place, peer, include_str!("scripts/pkcs11.sh")),
 };
@@ -45,14 +34,7 @@ pub(super) const PKCS11: Suite = Suite {
 pub(super) const CLEVIS: Suite = Suite {
     name: "clevis-tpm2",
     about: "clevis secrets bound to the TPM and its PCRs",
-    packages: &[
-        "clevis-tpm2",
-        "tpm2-abrmd",
-        "libtss2-tcti-tabrmd0",
-        "libtss2-tcti-swtpm0",
-        "dbus-daemon",
-        "openssl",
-    ],
+    packages: &[BROKER, &["clevis-tpm2", "openssl"]],
     quick: true,
     run: |place, peer| run(place, peer, include_str!("scripts/clevis.sh")),
 };
@@ -60,7 +42,7 @@ pub(super) const CLEVIS: Suite = Suite {
 pub(super) const TSS2: Suite = Suite {
     name: "tss2",
     about: "IBM's TSS programs over the simulator's protocol (swtpm: over its own)",
-    packages: &["tss2", "openssl", "dbus-daemon"],
+    packages: &[&["tss2", "openssl", "dbus-daemon"]],
     quick: true,
     run: |place, peer| {
         let tpm = peer.start_for_tss2(&place.results)?;
@@ -80,7 +62,10 @@ fn run_on(place: &Place, tpm: &Running, script: &str) -> Result<Outcomes> {
     let mut bash = cmd("dbus-run-session", ["--", "bash"]);
     bash.arg(&path).current_dir(&dir).env("TLS_PORT", tpm.third_port()?.to_string());
     tpm.tell(&mut bash);
-    Ok(parse(&recorded(&mut bash, &place.results, LIMIT)?.1))
+    match recorded(&mut bash, &place.results, LIMIT)? {
+        (Some(_), said) => Ok(parse(&said)),
+        (None, _) => Err(unfinished("the script", None, LIMIT)),
+    }
 }
 
 /// `T: name ok` or `T: name FAIL`.

@@ -36,12 +36,13 @@ certificate() { openssl req $TPM -x509 -key "$1.pem" -subj "/CN=$1" -days 1 -out
 request() { openssl req $TPM -new -key "$1.pem" -subj "/CN=$1" -out "$1.csr" && openssl req -in "$1.csr" -verify -noout; }
 tls() {
   openssl s_server $TPM -cert "$1.crt" -key "$1.pem" -accept "$TLS_PORT" -naccept 1 -www >server.log 2>&1 &
-  local server=$! code=1 n
-  for n in 1 2 3 4 5 6 7 8 9 10; do
-    sleep 0.5
-    echo | openssl s_client -connect "127.0.0.1:$TLS_PORT" "-$2" -CAfile "$1.crt" -verify_return_error >client.log 2>&1 && code=0 && break
+  local server=$! code=1
+  # It says so once it listens.
+  until grep -q ACCEPT server.log; do
     kill -0 $server 2>/dev/null || break
+    sleep 0.1
   done
+  echo | openssl s_client -connect "127.0.0.1:$TLS_PORT" "-$2" -CAfile "$1.crt" -verify_return_error >client.log 2>&1 && code=0
   kill $server 2>/dev/null
   wait $server
   cat server.log client.log
