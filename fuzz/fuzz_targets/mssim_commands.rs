@@ -1,2 +1,5 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| sigillo_fuzz_targets::mssim_commands(data));
+libfuzzer_sys::fuzz_target!(
+    init: sigillo_fuzz_targets::prepare(),
+    |data: &[u8]| sigillo_fuzz_targets::mssim_commands(data)
+);

@@ -1,13 +1,16 @@
-//! `cargo xtask fuzz`: the fuzz targets on the stable toolchain: random mutations of their seeds for a bounded time.
+//! `cargo xtask fuzz`: the fuzz targets on the stable toolchain: the inputs that are kept in fuzz/seeds and the seeds that the targets make
+//! themselves, each as it is, then random mutations of both for a bounded time.
 //!
-//! Not guided by coverage (that is `cargo fuzz`, see fuzz/Cargo.toml), but it runs everywhere, and a finding comes with the input that
+//! Not guided by coverage (that is `cargo fuzz`, see docs/fuzzing.md), but it runs everywhere, and a finding comes with the input that
 //! made it.
 
 use crate::sh::Result;
 use sigillo_fuzz_targets::Target;
 use sigillo_sample::Random;
 use std::{
+    fs,
     panic::{self, AssertUnwindSafe},
+    path::Path,
     process::ExitCode,
     sync::Mutex,
     thread,
@@ -25,11 +28,45 @@ pub(crate) struct Args {
     /// Repeats a run.
     #[arg(long)]
     seed: Option<u64>,
+    /// Writes what the targets begin with to fuzz/corpus, where `cargo fuzz` looks for it, and ends.
+    #[arg(long, conflicts_with_all = ["seconds", "seed"])]
+    write_corpus: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.write_corpus {
+        return write_corpus(args.only.as_deref()).map(|()| ExitCode::SUCCESS);
+    }
     let findings = campaign(args.only.as_deref(), Duration::from_secs(args.seconds), args.seed)?;
     Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The targets whose name contains `only`, with the kept inputs before their own seeds.
+fn targets(only: Option<&str>) -> Result<Vec<(&'static str, Target, Vec<Vec<u8>>)>> {
+    let named = sigillo_fuzz_targets::all()
+        .into_iter()
+        .filter(|(name, _)| only.is_none_or(|only| name.contains(only)));
+    named
+        .map(|(name, (target, seeds))| {
+            let mut inputs =
+                sigillo_fuzz_targets::kept(name).map_err(|e| format!("fuzz/seeds/{name}: {e}"))?;
+            inputs.extend(seeds);
+            Ok((name, target, inputs))
+        })
+        .collect()
+}
+
+fn write_corpus(only: Option<&str>) -> Result<()> {
+    for (name, _, inputs) in targets(only)? {
+        let directory = Path::new("fuzz/corpus").join(name);
+        let said = |e: std::io::Error| format!("{}: {e}", directory.display());
+        fs::create_dir_all(&directory).map_err(said)?;
+        for (number, input) in inputs.iter().enumerate() {
+            fs::write(directory.join(format!("seed-{number:04}")), input).map_err(said)?;
+        }
+        println!("  {}: {} inputs", directory.display(), inputs.len());
+    }
+    Ok(())
 }
 
 /// Runs the targets two at a time; the number of targets with a finding.
@@ -43,10 +80,8 @@ pub(crate) fn campaign(only: Option<&str>, time: Duration, seed: Option<u64>) ->
         }
     };
     println!("fuzzing for {} s a target, --seed {seed}", time.as_secs());
-    let targets = sigillo_fuzz_targets::all();
-    let queue: Mutex<Vec<_>> = Mutex::new(
-        targets.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))).rev().collect(),
-    );
+    let targets = targets(only)?;
+    let queue: Mutex<Vec<_>> = Mutex::new(targets.iter().rev().collect());
     let findings = Mutex::new(0);
     // A finding is reported below with its input; the default message would only interleave.
     panic::set_hook(Box::new(|_| {}));
@@ -55,7 +90,7 @@ pub(crate) fn campaign(only: Option<&str>, time: Duration, seed: Option<u64>) ->
             scope.spawn(|| {
                 loop {
                     let next = queue.lock().ok().and_then(|mut queue| queue.pop());
-                    let Some((name, (target, seeds))) = next else { break };
+                    let Some((name, target, seeds)) = next else { break };
                     match attack(*target, seeds, time, seed) {
                         Outcome::Survived { runs } => println!("  {name}: {runs} inputs, no finding"),
                         Outcome::Found { input, said } => {
@@ -85,8 +120,14 @@ fn attack(target: Target, seeds: &[Vec<u8>], time: Duration, seed: u64) -> Outco
     let mut random = Random::new(seed);
     let end = Instant::now() + time;
     let mut runs = 0;
-    while Instant::now() < end {
-        let input = if runs == 0 { Vec::new() } else { mutated(seeds, &mut random) };
+    // Each seed once, whatever the time, then what it is mutated to.
+    let mut given = std::iter::once(&Vec::new()).chain(seeds).cloned().collect::<Vec<_>>().into_iter();
+    loop {
+        let next = given.next();
+        if next.is_none() && Instant::now() >= end {
+            break;
+        }
+        let input = next.unwrap_or_else(|| mutated(seeds, &mut random));
         let start = Instant::now();
         if let Err(panic) = panic::catch_unwind(AssertUnwindSafe(|| target(&input))) {
             let said = panic

@@ -1,6 +1,6 @@
 //! What comes off sockets: swtpm's control and data channel, the TPM simulator's ports, and state blobs.
 
-use crate::commands::started;
+use crate::started::started;
 use sigillo_server::{
     blob::{self, BlobKeys},
     control::{self, BlobKind},
@@ -8,7 +8,7 @@ use sigillo_server::{
     key::KeyMaterial,
     rig::{Channel, converse},
 };
-use sigillo_store::Secret;
+use sigillo_store::{Secret, seal};
 
 /// The control channel's requests, in one read and cut in two.
 pub fn control_channel(data: &[u8]) {
@@ -68,12 +68,16 @@ pub fn mssim_platform(data: &[u8]) {
     conversation(Channel::SimulatorPlatform, data);
 }
 
-/// State blobs: the first octet says of which kind, and which keys there are.
+/// State blobs: the first octet says of which kind, which keys there are, and whether the checksum of an open one is still missing.
 pub fn state_blob(data: &[u8]) {
     let Some((first, packed)) = data.split_first() else { return };
     let kind = kind(*first);
     let keys = keys(*first);
-    if let Ok(state) = blob::unpack(kind, packed, &keys) {
+    let mut packed = packed.to_vec();
+    if first & 32 != 0 {
+        packed.extend_from_slice(&seal::sha256(&[&packed]));
+    }
+    if let Ok(state) = blob::unpack(kind, &packed, &keys) {
         let again = blob::pack(kind, &state, &keys, first & 8 != 0);
         let again = again.and_then(|again| blob::unpack(kind, &again, &keys));
         assert!(again.is_ok_and(|again| *again == *state), "what was unpacked can be packed");
@@ -101,7 +105,14 @@ pub(crate) fn blob_seeds() -> Vec<Vec<u8>> {
         let packed = blob::pack(kind(first), b"a state", &keys(first), first & 8 != 0).ok()?;
         Some([&[first], packed.as_slice()].concat())
     });
-    variants.collect()
+    let mut seeds: Vec<Vec<u8>> = variants.collect();
+    // Open ones without their checksum.
+    seeds.extend((0..3_u8).filter_map(|first| {
+        let packed = blob::pack(kind(first), b"a state", &BlobKeys::default(), true).ok()?;
+        let bare = packed.get(..packed.len().checked_sub(32)?)?;
+        Some([&[first | 32], bare].concat())
+    }));
+    seeds
 }
 
 /// Each request with a zeroed body, and blobs that can be set.
@@ -118,6 +129,14 @@ pub(crate) fn control_seeds() -> Vec<Vec<u8>> {
     requests.chain(set).collect()
 }
 
+/// What a client of a channel sends, to a TPM that is off and to one that runs.
+pub(crate) fn sessions(requests: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let one_by_one =
+        requests.iter().flat_map(|request| [0, 1].map(|first| [&[first], request.as_slice()].concat()));
+    let all = [0, 1].map(|first| [&[first], requests.concat().as_slice()].concat());
+    one_by_one.chain(all).collect()
+}
+
 pub(crate) fn data_seeds() -> Vec<Vec<u8>> {
     let command = [0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 8];
     let prefixed = [&[0, 0, 0, 8, 3, 0, 0, 0, 12], command.as_slice()].concat();
@@ -129,9 +148,11 @@ pub(crate) fn mssim_command_seeds() -> Vec<Vec<u8>> {
     let send = [&[0, 0, 0, 8, 0, 0, 0, 0, 12], startup.as_slice()].concat();
     let hash = [[0, 0, 0, 5].as_slice(), &[0, 0, 0, 6, 0, 0, 0, 3], b"abc", &[0, 0, 0, 7]].concat();
     let handshake = [0, 0, 0, 15, 0, 0, 0, 1].to_vec();
-    [send, hash, handshake].into_iter().map(|seed| [&[1], seed.as_slice()].concat()).collect()
+    sessions(&[send, hash, handshake])
 }
 
 pub(crate) fn mssim_platform_seeds() -> Vec<Vec<u8>> {
-    (0_u32..22).map(|signal| [&[0], signal.to_be_bytes().as_slice(), &1_u32.to_be_bytes()].concat()).collect()
+    let signals: Vec<Vec<u8>> =
+        (0_u32..22).map(|signal| [signal.to_be_bytes(), 1_u32.to_be_bytes()].concat()).collect();
+    sessions(&signals)
 }

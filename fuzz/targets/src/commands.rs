@@ -1,12 +1,13 @@
 //! The command path and the decoders of saved state.
 
-use sigillo_engine::{EntropyUnavailable, Host, Profile, Tpm};
+use crate::{orders, started::started};
+use sigillo_engine::{EntropyUnavailable, Host, Tpm};
 use sigillo_sample::{Random, rough};
-use std::sync::LazyLock;
+use sigillo_types::cc;
 
 /// A host whose entropy and clock repeat, so that a finding does too.
 #[derive(Debug)]
-struct FuzzHost {
+pub(crate) struct FuzzHost {
     now_ms: u64,
     random: Random,
 }
@@ -29,7 +30,7 @@ impl Host for FuzzHost {
     }
 }
 
-fn run(tpm: &mut Tpm, host: &mut FuzzHost, locality: u8, command: &[u8]) -> Vec<u8> {
+pub(crate) fn run(tpm: &mut Tpm, host: &mut FuzzHost, locality: u8, command: &[u8]) -> Vec<u8> {
     let reply = tpm.execute(locality, command, host).stored();
     let size = reply.get(2..6).and_then(|field| field.first_chunk()).map(|field| u32::from_be_bytes(*field));
     assert!(
@@ -39,43 +40,28 @@ fn run(tpm: &mut Tpm, host: &mut FuzzHost, locality: u8, command: &[u8]) -> Vec<
     reply
 }
 
-/// A started TPM, manufactured once; each input begins with a copy of it.
-static STARTED: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
-    let mut host = FuzzHost::default();
-    let Ok(mut tpm) = Tpm::manufacture(Profile::pc_client(), &mut host) else {
-        return (Vec::new(), Vec::new());
+/// What an input does at one step: a locality octet and octets. With the octet's highest bit they order a command ([`orders`]); without it
+/// they are one, and with its lowest bit its size field is corrected, so that mutations get past the header. Answers whether a key
+/// was made.
+fn step(tpm: &mut Tpm, host: &mut FuzzHost, first: u8, octets: &[u8]) -> bool {
+    let command = if first & ORDERED != 0 {
+        orders::command(octets)
+    } else {
+        let mut command = octets.to_vec();
+        if first & 1 == 1 {
+            correct_size(&mut command);
+        }
+        command
     };
-    tpm.init(&mut host);
-    let mut started = run(&mut tpm, &mut host, 0, &[0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0]);
-    for seed in primaries() {
-        started = run(&mut tpm, &mut host, 0, &seed);
-    }
-    drop(started);
-    (tpm.permanent_state().to_vec(), tpm.volatile_state().to_vec())
-});
-
-/// The permanent and the volatile state of a started TPM with a few objects.
-pub(crate) fn started() -> &'static (Vec<u8>, Vec<u8>) {
-    &STARTED
+    let reply = run(tpm, host, ((first & !ORDERED) >> 1) % 5, &command);
+    let code =
+        |bytes: &[u8]| bytes.get(6..10).and_then(<[u8]>::first_chunk).map(|code| u32::from_be_bytes(*code));
+    let success = code(&reply) == Some(0);
+    assert!(success || reply.len() == 10, "a refusal is a header");
+    success && matches!(code(&command), Some(cc::CREATE | cc::CREATE_PRIMARY | cc::CREATE_LOADED))
 }
 
-/// One command: a locality octet, a length that is passed over, and the command up to the end. Odd localities have the size field corrected.
-pub fn command(data: &[u8]) {
-    let [first, _, _, command @ ..] = data else { return };
-    let mut host = FuzzHost::default();
-    let Ok(mut tpm) = Tpm::resume(&STARTED.0, &STARTED.1, &mut host) else { return };
-    let mut command = command.to_vec();
-    if first & 1 == 1 {
-        correct_size(&mut command);
-    }
-    let reply = run(&mut tpm, &mut host, (first >> 1) % 5, &command);
-    if reply.get(6..10) != Some(&[0; 4]) {
-        assert_eq!(reply.len(), 10, "a refusal is a header");
-    }
-    let saved = (tpm.permanent_state(), tpm.volatile_state());
-    let restored = Tpm::resume(&saved.0, &saved.1, &mut host);
-    assert!(restored.is_ok(), "a running TPM can be saved and restored: {restored:?}");
-}
+const ORDERED: u8 = 0x80;
 
 fn correct_size(command: &mut [u8]) {
     if let (Ok(size), Some(field)) = (u32::try_from(command.len()), command.get_mut(2..6)) {
@@ -83,44 +69,81 @@ fn correct_size(command: &mut [u8]) {
     }
 }
 
-/// A sequence of commands: for each a locality octet, a 16-bit length and that many bytes. An odd locality octet has its command's size field
-/// corrected, so that mutations get past the header. After the last, the state must survive being saved and restored.
+/// What every TPM can do at any moment: be saved, and go on elsewhere as the same.
+fn saved_and_restored(tpm: &Tpm, host: &mut FuzzHost) {
+    let saved = (tpm.permanent_state(), tpm.volatile_state());
+    match Tpm::resume(&saved.0, &saved.1, host) {
+        Ok(restored) => assert!(
+            *restored.permanent_state() == *saved.0 && *restored.volatile_state() == *saved.1,
+            "a restored TPM is another one"
+        ),
+        Err(error) => panic!("a running TPM cannot be restored: {error}"),
+    }
+}
+
+/// One command: a locality octet, a length that is passed over, and the rest as in [`step`].
+pub fn command(data: &[u8]) {
+    let [first, _, _, command @ ..] = data else { return };
+    let mut host = FuzzHost::default();
+    let (permanent, volatile) = started();
+    let Ok(mut tpm) = Tpm::resume(permanent, volatile, &mut host) else { return };
+    step(&mut tpm, &mut host, *first, command);
+    saved_and_restored(&tpm, &mut host);
+}
+
+/// A sequence of commands: for each a locality octet, a 16-bit length and that many bytes, as in [`step`]. After the last, the state must
+/// survive being saved and restored.
 pub fn commands(data: &[u8]) {
     let mut host = FuzzHost::default();
-    let (permanent, volatile) = &*STARTED;
+    let (permanent, volatile) = started();
     let Ok(mut tpm) = Tpm::resume(permanent, volatile, &mut host) else { return };
     let mut rest = data;
+    let mut keys = 0;
     for _ in 0..16 {
         let [first, high, low, tail @ ..] = rest else { break };
         let length = usize::from(u16::from_be_bytes([*high, *low])).min(tail.len()).min(4096);
-        let (command, after) = tail.split_at(length);
+        let (octets, after) = tail.split_at(length);
         rest = after;
-        let mut command = command.to_vec();
-        if first & 1 == 1 {
-            correct_size(&mut command);
+        // RSA keys take their time, and a sequence of them finds no more than a few do.
+        keys += u8::from(step(&mut tpm, &mut host, *first, octets));
+        if keys == KEYS {
+            break;
         }
-        run(&mut tpm, &mut host, (first >> 1) % 5, &command);
     }
-    let saved = (tpm.permanent_state(), tpm.volatile_state());
-    let restored = Tpm::resume(&saved.0, &saved.1, &mut host);
-    assert!(restored.is_ok(), "a running TPM can be saved and restored: {restored:?}");
+    saved_and_restored(&tpm, &mut host);
 }
 
-/// The permanent state of a TPM.
+/// Keys after which a sequence ends.
+const KEYS: u8 = 3;
+
+/// The permanent state of a TPM: a whole one, or only the body behind its header.
 pub fn permanent_state(data: &[u8]) {
     let mut host = FuzzHost::default();
-    if let Ok(mut tpm) = Tpm::restore(data, &mut host) {
+    if let Ok(mut tpm) = Tpm::restore(&with_header(1, data), &mut host) {
         tpm.init(&mut host);
         exercise(&mut tpm, &mut host);
     }
 }
 
-/// The volatile state of a TPM, on its right permanent state.
+/// The volatile state of a TPM, on its right permanent state: a whole one, or only the body behind its header.
 pub fn volatile_state(data: &[u8]) {
     let mut host = FuzzHost::default();
-    if let Ok(mut tpm) = Tpm::resume(&STARTED.0, data, &mut host) {
+    if let Ok(mut tpm) = Tpm::resume(&started().0, &with_header(2, data), &mut host) {
         exercise(&mut tpm, &mut host);
     }
+}
+
+const STATE_MAGIC: &[u8; 8] = b"SIGILLO\0";
+const STATE_HEADER: usize = 20;
+
+/// The header holds the length of the body, which no mutation would keep right.
+fn with_header(kind: u32, data: &[u8]) -> Vec<u8> {
+    if data.starts_with(STATE_MAGIC) {
+        return data.to_vec();
+    }
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let numbers = [kind, 1, length].map(u32::to_be_bytes).concat();
+    [STATE_MAGIC.as_slice(), &numbers, data].concat()
 }
 
 /// Whatever was accepted must be usable.
@@ -134,7 +157,7 @@ fn exercise(tpm: &mut Tpm, host: &mut FuzzHost) {
     ] {
         run(tpm, host, 0, command);
     }
-    drop((tpm.permanent_state(), tpm.volatile_state()));
+    saved_and_restored(tpm, host);
 }
 
 /// One seed a command: its header with zeroed handles, an empty password for each authorization, and zeroed parameters.
@@ -159,28 +182,22 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             framed(&rough::frame(sessions > 0, spec.code, &body))
         })
         .collect();
-    seeds.extend(primaries().iter().map(|command| framed(command)));
+    seeds.extend(ordered());
     seeds
 }
 
-/// CreatePrimary of a storage key and of sealed-data-like keyed hashes, so that mutations have objects to work on.
-fn primaries() -> Vec<Vec<u8>> {
-    let ecc_storage = [
-        0x00, 0x23, 0x00, 0x0B, 0x00, 0x03, 0x04, 0x72, 0x00, 0x00, 0x00, 0x06, 0x00, 0x80, 0x00, 0x43, 0x00,
-        0x10, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00,
-    ];
-    let hmac_key =
-        [0x00, 0x08, 0x00, 0x0B, 0x00, 0x04, 0x04, 0x72, 0x00, 0x00, 0x00, 0x05, 0x00, 0x0B, 0x00, 0x00];
-    [ecc_storage.as_slice(), &hmac_key]
-        .into_iter()
-        .map(|public| {
-            let mut body = vec![0x40, 0, 0, 1, 0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0];
-            body.extend_from_slice(&u16::try_from(public.len()).unwrap_or(0).to_be_bytes());
-            body.extend_from_slice(public);
-            body.extend_from_slice(&[0, 0, 0, 0, 0, 0]);
-            rough::frame(true, 0x131, &body)
-        })
-        .collect()
+/// Each command twice by order, with other octets.
+fn ordered() -> Vec<Vec<u8>> {
+    let mut random = Random::new(3);
+    let mut seeds = Vec::new();
+    for number in (0..=u8::MAX).take(orders::count()) {
+        for length in [6, 40] {
+            let octets = [&[number], random.octets(length).as_slice()].concat();
+            let length = u16::try_from(octets.len()).unwrap_or(0).to_be_bytes();
+            seeds.push([&[ORDERED], length.as_slice(), &octets].concat());
+        }
+    }
+    seeds
 }
 
 fn framed(command: &[u8]) -> Vec<u8> {
@@ -188,9 +205,14 @@ fn framed(command: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn permanent_seeds() -> Vec<Vec<u8>> {
-    vec![STARTED.0.clone()]
+    bodies(&started().0, include_bytes!("../../../tests/golden/tpm-permanent-v1.cbor"))
 }
 
 pub(crate) fn volatile_seeds() -> Vec<Vec<u8>> {
-    vec![STARTED.1.clone()]
+    bodies(&started().1, include_bytes!("../../../tests/golden/tpm-volatile-v1.cbor"))
+}
+
+fn bodies(now: &[u8], golden: &[u8]) -> Vec<Vec<u8>> {
+    let body = |state: &[u8]| state.get(STATE_HEADER..).unwrap_or_default().to_vec();
+    vec![now.to_vec(), body(now), body(golden)]
 }
