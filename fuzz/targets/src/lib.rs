@@ -6,6 +6,7 @@
 mod channels;
 mod commands;
 mod files;
+mod kdbx;
 mod types;
 
 pub use channels::{
@@ -13,6 +14,7 @@ pub use channels::{
 };
 pub use commands::{command, commands, permanent_state, volatile_state};
 pub use files::{event_log, keychain_file, store_file, vm_config};
+pub use kdbx::kdbx_file;
 pub use types::{areas, structures};
 
 use std::collections::BTreeMap;
@@ -32,6 +34,7 @@ pub fn all() -> BTreeMap<&'static str, (Target, Vec<Vec<u8>>)> {
         ("data_channel", (data_channel as Target, channels::data_seeds())),
         ("data_session", (data_session as Target, channels::data_seeds())),
         ("event_log", (event_log as Target, files::event_log_seeds())),
+        ("kdbx_file", (kdbx_file as Target, kdbx::seeds())),
         ("keychain_file", (keychain_file as Target, files::keychain_seeds())),
         ("mssim_commands", (mssim_commands as Target, channels::mssim_command_seeds())),
         ("mssim_platform", (mssim_platform as Target, channels::mssim_platform_seeds())),
