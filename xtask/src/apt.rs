@@ -21,6 +21,9 @@ pub(crate) const GUEST: &[&str] = &[
 /// What the scripted tpm2-tools session needs.
 pub(crate) const TOOLS: &[&str] = &["tpm2-tools", "libtss2-tcti-swtpm0", "openssl"];
 
+/// What opens and makes keychain files beside sigillo.
+pub(crate) const KEEPASSXC: &[&str] = &["keepassxc", "ovmf"];
+
 /// Installs those of `packages` that are not there.
 ///
 /// # Errors

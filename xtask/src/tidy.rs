@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keychain", &["store"]),
     ("server", &["types", "crypto", "engine", "store"]),
     ("vm", &["store", "keychain"]),
-    ("sigillo", &["server", "store", "keychain", "vm", "engine", "types"]),
+    ("sigillo", &["server", "client", "store", "keychain", "vm", "engine", "types"]),
 ];
 
 /// Crates that must build without the standard library.

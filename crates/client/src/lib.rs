@@ -14,7 +14,7 @@ pub mod template;
 pub mod transport;
 
 pub use session::{Auth, Session, SessionOptions};
-pub use transport::{TcpTransport, Transport, UnixTransport};
+pub use transport::{DeviceTransport, TcpTransport, Transport, UnixTransport};
 
 use sigillo_types::{
     Marshal, Rc,

@@ -1,7 +1,14 @@
 //! Sessions as a caller keeps them. Part 1, 17.6 and 19.
 
 use crate::{Client, Error, Transport, frame};
-use sigillo_crypto::{ct_eq, hash::hash, hmac::hmac, kdf::kdfa, sym};
+use sigillo_crypto::{
+    ct_eq,
+    ecc::{EcPoint, EcPrivate},
+    hash::hash,
+    hmac::hmac,
+    kdf::{kdfa, kdfe},
+    sym,
+};
 use sigillo_types::{
     HashAlg, Marshal, Reader, Unmarshal,
     attributes::TpmaSession,
@@ -10,7 +17,7 @@ use sigillo_types::{
     commands::StartAuthSession,
     constants::SessionType,
     handles::{EntityHandle, ObjectHandle, rh},
-    structures::{SymDef, SymDefObject},
+    structures::{PublicId, PublicParms, SymDef, SymDefObject, TpmtPublic},
 };
 use zeroize::Zeroizing;
 
@@ -134,6 +141,30 @@ impl<T: Transport> Client<T> {
             sends_password: false,
         })
     }
+}
+
+/// A salt agreed on with an ECC key of a TPM, and what the TPM needs to come to the same; `None` if the key is not an ECC key
+/// or there is no entropy. Part 1, C.6.3.
+pub fn ecc_salt(
+    transport: &mut impl Transport,
+    key: &TpmtPublic,
+) -> Option<(Zeroizing<Vec<u8>>, Tpm2bEncryptedSecret)> {
+    let (PublicParms::Ecc(parms), PublicId::Ecc(theirs)) = (&key.parameters, &key.unique) else {
+        return None;
+    };
+    let (curve, name_alg) = (parms.curve_id, key.name_alg?);
+    let mut drawn = Zeroizing::new([0; 80]);
+    transport.entropy(drawn.as_mut()).ok()?;
+    let ephemeral = EcPrivate::from_reduced(curve, drawn.as_ref()).ok()?;
+    let ours = ephemeral.public().ok()?;
+    let theirs = EcPoint::new(curve, &theirs.x, &theirs.y).ok()?;
+    let z = ephemeral.ecdh(&theirs).ok()?;
+    let bits = u32::try_from(name_alg.digest_size() * 8).ok()?;
+    let salt = kdfe(name_alg, z.x(), b"SECRET", ours.x(), theirs.x(), bits);
+    let mut point = Vec::new();
+    sized(&mut point, ours.x());
+    sized(&mut point, ours.y());
+    Some((salt, Tpm2bEncryptedSecret::new(&point).ok()?))
 }
 
 /// An authValue without its trailing zero octets, which never count. Part 1, 17.6.4.3.

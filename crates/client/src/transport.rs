@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    fs::File,
     io::{self, Read, Write},
     net::{TcpStream, ToSocketAddrs},
     os::unix::net::UnixStream,
@@ -35,6 +36,33 @@ const MAX_RESPONSE: usize = 64 * 1024;
 /// A data channel over a Unix socket.
 #[derive(Debug)]
 pub struct UnixTransport(UnixStream);
+
+/// A TPM of this host, by the kernel's resource manager.
+#[derive(Debug)]
+pub struct DeviceTransport(File);
+
+impl DeviceTransport {
+    /// Opens a device such as `/dev/tpmrm0`.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        File::options().read(true).write(true).open(path).map(Self)
+    }
+}
+
+impl Transport for DeviceTransport {
+    type Error = io::Error;
+
+    /// The kernel takes a command in one write and gives its response in one read.
+    fn transmit(&mut self, command: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(command)?;
+        let mut reply = vec![0; 4096];
+        let count = self.0.read(&mut reply)?;
+        reply.truncate(count);
+        Ok(reply)
+    }
+}
 
 /// A data channel over TCP.
 #[derive(Debug)]

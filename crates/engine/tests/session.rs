@@ -366,6 +366,25 @@ fn an_ecc_salt_is_agreed_on_as_kdfe_says() {
     tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut auths).unwrap();
 }
 
+#[test]
+fn a_salt_for_an_ecc_key_is_made_without_asking_the_tpm() {
+    let mut tpm = started();
+    for template in [template::ecc_storage(), template::ecc_decryption(EccCurve::NistP384)] {
+        let key = primary(&mut tpm, Hierarchy::Owner, template);
+        let public = tpm.call(&ReadPublic { object_handle: key }).unwrap().out_public.public_area;
+        let (salt, encrypted) = sigillo_client::session::ecc_salt(tpm.transport(), &public).unwrap();
+        let options = SessionOptions {
+            symmetric: aes(AesKeyBits::Aes128),
+            salt: Some((key, &salt, encrypted)),
+            ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)
+        };
+        let mut session = tpm.start_session(options).unwrap();
+        let mut auths = [Auth::session_with(&mut session, b"", TpmaSession::ENCRYPT)];
+        tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut auths).unwrap();
+        support::flush(&mut tpm, key);
+    }
+}
+
 /// One block of KDFe with SHA-256, put together by hand.
 fn kdfe(z: &[u8], party_u: &[u8], party_v: &[u8]) -> Vec<u8> {
     let pad = |octets: &[u8]| [&vec![0; 32 - octets.len()], octets].concat();

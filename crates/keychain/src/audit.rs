@@ -70,6 +70,12 @@ pub enum Act {
     TwinFound,
     /// A VM was taken back to a snapshot on purpose.
     SnapshotReverted,
+    /// The system keychain was locked.
+    KeychainLocked,
+    /// The system keychain was unlocked.
+    KeychainUnlocked,
+    /// The system keychain's key got another provider.
+    ProviderChanged,
     /// The log's head was missing, so that lines missing at the end before this line cannot be found.
     HeadLost,
 }
@@ -94,6 +100,9 @@ impl Act {
             Act::RollbackRefused => "rollback-refused",
             Act::TwinFound => "twin-found",
             Act::SnapshotReverted => "snapshot-reverted",
+            Act::KeychainLocked => "keychain-locked",
+            Act::KeychainUnlocked => "keychain-unlocked",
+            Act::ProviderChanged => "provider-changed",
             Act::HeadLost => "head-lost",
         }
     }

@@ -14,15 +14,17 @@ use crate::record::{InvalidRecord, RecordName};
 pub enum KeychainError {
     /// A record of this name is there.
     #[error(
-        "the record {name} is already in this keychain (key {key_id}, made on {host}); it was left as it is, because \
-         the VM's TPM may need it; remove that record first (`sigillo keychain delete {name}`) if the other one shall \
-         take its place", host = or_unknown(.host)
+        "the record {name} is already in this keychain (key {key_id}, made {created} on {host}) and no second one can be \
+         added; it was left as it is, because the VM's TPM may need it; if the other one shall take its place, copy that \
+         with `--replace {key_id}`, or remove this one first (`sigillo keychain delete {name}`)", host = or_unknown(.host)
     )]
     Duplicate {
         /// The name.
         name: RecordName,
         /// The key of the record that is there.
         key_id: KeyId,
+        /// When that record was made, for people.
+        created: String,
         /// Where that record was made.
         host: String,
     },
@@ -122,6 +124,66 @@ pub enum KeychainError {
          are gone", .0.display()
     )]
     Full(PathBuf),
+    /// It was locked with `sigillo keychain lock`.
+    #[error(
+        "the keychain {} is locked: it gives no password out and takes no change, so TPMs that need it do not start; \
+         nothing was changed; unlock it with `sigillo keychain unlock`", .0.display()
+    )]
+    Locked(PathBuf),
+    /// The file of a new custom keychain is there already.
+    #[error(
+        "there is a file {} already; it was left as it is and no record was copied; choose another name, or use that file", .0.display()
+    )]
+    FileExists(PathBuf),
+    /// There is no custom keychain of this name.
+    #[error(
+        "there is no keychain file {}; no record was read or copied; check the path, or make one with `sigillo keychain create`", .0.display()
+    )]
+    NoFile(PathBuf),
+    /// The name of a custom keychain leads to something that must not be opened or replaced.
+    #[error(
+        "the keychain file {} cannot be used: {why}; no record was read or copied; name the file itself", .path.display()
+    )]
+    UnsafeFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        why: &'static str,
+    },
+    /// The password does not open the custom keychain.
+    #[error(
+        "the password does not open the keychain file {}; no record was read or copied and the file is as it was; try \
+         again, or bring the file anew if the password is certainly right: damage of its first bytes looks the same", .0.display()
+    )]
+    WrongPassword(PathBuf),
+    /// No custom keychain can have this password.
+    #[error(
+        "this password cannot be used for a keychain file: {0}; no record was read or copied; choose another"
+    )]
+    BadPassword(&'static str),
+    /// A KeePass file that is not opened.
+    #[error(
+        "the keychain file {} cannot be opened here: {what}; no record was read or copied and the file is as it was; save \
+         it in KeePassXC as KDBX 4 with AES-256 and Argon2id", .path.display()
+    )]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        what: &'static str,
+    },
+    /// A KeePass file that asks for more than is given to one.
+    #[error(
+        "the keychain file {} asks for {what} before its password can even be tried, which is more than a keychain file \
+         gets here; no record was read or copied and the file is as it was; find out who made it, or save it in KeePassXC \
+         with less", .path.display()
+    )]
+    TooCostly {
+        /// The file.
+        path: PathBuf,
+        /// What it asks for.
+        what: String,
+    },
     /// There is no place for a keychain.
     #[error(
         "there is no place for the keychain: {0}; no password can be kept, so no TPM was made or started; set \
@@ -175,6 +237,14 @@ impl KeychainError {
             KeychainError::Unsafe { .. } => "SIG_ERR_KEYCHAIN_UNSAFE",
             KeychainError::Busy(_) => "SIG_ERR_KEYCHAIN_BUSY",
             KeychainError::Full(_) => "SIG_ERR_KEYCHAIN_FULL",
+            KeychainError::Locked(_) => "SIG_ERR_KEYCHAIN_LOCKED",
+            KeychainError::FileExists(_) => "SIG_ERR_KEYCHAIN_FILE_EXISTS",
+            KeychainError::NoFile(_) => "SIG_ERR_KEYCHAIN_NO_FILE",
+            KeychainError::UnsafeFile { .. } => "SIG_ERR_KEYCHAIN_UNSAFE_FILE",
+            KeychainError::WrongPassword(_) => "SIG_ERR_KEYCHAIN_WRONG_PASSWORD",
+            KeychainError::BadPassword(_) => "SIG_ERR_KEYCHAIN_BAD_PASSWORD",
+            KeychainError::Unsupported { .. } => "SIG_ERR_KEYCHAIN_UNSUPPORTED",
+            KeychainError::TooCostly { .. } => "SIG_ERR_KEYCHAIN_TOO_COSTLY",
             KeychainError::NoPlace(_) => "SIG_ERR_KEYCHAIN_NO_PLACE",
             KeychainError::Entropy(error) => error.code(),
             KeychainError::Io { .. } => "SIG_ERR_KEYCHAIN_IO",

@@ -18,17 +18,22 @@ pub mod audit;
 mod error;
 #[doc(hidden)]
 pub mod format;
+#[doc(hidden)]
+pub mod kdbx;
 mod memory;
 mod provider;
 mod record;
 mod system;
 
 pub use error::KeychainError;
+pub use kdbx::{Cost, CustomKeychain, CustomStatus};
 pub use memory::MemoryKeychain;
-pub use provider::{KeyFile, KeyProvider, ProviderError, ProviderKind, SystemdCredential};
+pub use provider::{
+    KeyFile, KeyProvider, ProviderError, ProviderKind, SealedKey, Sealer, SystemdCredential, SystemdCreds,
+};
 pub use record::{InvalidRecord, Record, RecordInfo, RecordName};
 pub use sigillo_store::{KeyId, Secret};
-pub use system::{SystemKeychain, SystemStatus};
+pub use system::{ProviderChange, ProviderStatus, SystemKeychain, SystemStatus};
 
 /// A place that keeps records. Every back-end passes the same tests, in `tests/conformance.rs`.
 pub trait Keychain: Send + Sync {

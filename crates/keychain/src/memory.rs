@@ -24,19 +24,34 @@ impl MemoryKeychain {
     }
 }
 
+/// Requires that there is no record of the name.
+pub(crate) fn require_new(there: Option<&Record>) -> Result<(), KeychainError> {
+    match there {
+        None => Ok(()),
+        Some(there) => Err(KeychainError::Duplicate {
+            name: there.name,
+            key_id: there.key_id,
+            created: there.info().created(),
+            host: there.host.clone(),
+        }),
+    }
+}
+
+/// Requires that the record is the one the caller knew.
+pub(crate) fn require_expected(there: &Record, expect: KeyId) -> Result<(), KeychainError> {
+    if there.key_id == expect {
+        return Ok(());
+    }
+    Err(KeychainError::Conflict { name: there.name, expected: expect, found: there.key_id })
+}
+
 /// The rules all back-ends share, on a map.
 pub(crate) fn insert_new(
     records: &mut BTreeMap<RecordName, Record>,
     record: &Record,
 ) -> Result<(), KeychainError> {
     record.validate()?;
-    if let Some(there) = records.get(&record.name) {
-        return Err(KeychainError::Duplicate {
-            name: there.name,
-            key_id: there.key_id,
-            host: there.host.clone(),
-        });
-    }
+    require_new(records.get(&record.name))?;
     records.insert(record.name, record.clone());
     Ok(())
 }
@@ -48,9 +63,7 @@ pub(crate) fn replace(
 ) -> Result<(), KeychainError> {
     record.validate()?;
     let there = records.get_mut(&record.name).ok_or(KeychainError::NotFound(record.name))?;
-    if there.key_id != expect {
-        return Err(KeychainError::Conflict { name: record.name, expected: expect, found: there.key_id });
-    }
+    require_expected(there, expect)?;
     *there = record.clone();
     Ok(())
 }

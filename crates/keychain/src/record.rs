@@ -6,8 +6,8 @@ use core::str::FromStr;
 use sigillo_store::{EntropyError, KeyId, Secret};
 
 const PREFIX: &str = "Sigillo.vTPM.{";
-const MAX_HOST_LEN: usize = 255;
-const MAX_COMMENT_LEN: usize = 1024;
+pub(crate) const MAX_HOST_LEN: usize = 255;
+pub(crate) const MAX_COMMENT_LEN: usize = 1024;
 const MAX_SECRET_LEN: usize = 256;
 
 /// `Sigillo.vTPM.{UUID}`, braces included, the UUID in lower case: one name a VM.
@@ -100,6 +100,24 @@ pub struct RecordInfo {
     pub comment: String,
 }
 
+impl RecordInfo {
+    /// When it was made, for people: `2026-11-25T21:31:05Z`.
+    pub fn created(&self) -> String {
+        date(self.created_unix_s)
+    }
+}
+
+/// Seconds since 1970 for people; a number that no calendar has stays one.
+pub(crate) fn date(unix_s: u64) -> String {
+    // From the year 10000 on, where RFC 3339 ends.
+    const END: u64 = 253_402_300_800;
+    if unix_s >= END {
+        return unix_s.to_string();
+    }
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_secs(unix_s))
+        .to_string()
+}
+
 impl Record {
     /// Makes a record with a new password of 256 random bits and a new key id, dated now.
     ///
@@ -183,6 +201,14 @@ mod tests {
         assert_eq!(record.secret.len(), 43);
         let text = core::str::from_utf8(record.secret.expose()).unwrap();
         assert!(!format!("{record:?}").contains(text));
+    }
+
+    #[test]
+    fn a_date_is_for_people_and_an_impossible_one_stays_a_number() {
+        assert_eq!(date(1_795_000_000), "2026-11-18T11:06:40Z");
+        assert_eq!(date(253_402_300_799), "9999-12-31T23:59:59Z");
+        assert_eq!(date(253_402_300_800), "253402300800");
+        assert_eq!(date(u64::MAX), u64::MAX.to_string());
     }
 
     #[test]

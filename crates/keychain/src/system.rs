@@ -21,8 +21,9 @@ use crate::{Keychain, KeychainError};
 
 const FILE: &str = "system.keychain";
 const LOCK: &str = "system.keychain.lock";
+/// While a file of this name is there, the keychain is locked.
+const LOCKED: &str = "system.keychain.locked";
 const KEY: &str = "host.key";
-const SYSTEM_DIR: &str = "/var/lib/sigillo/keychain";
 const DIR_VARIABLE: &str = "SIGILLO_KEYCHAIN_DIR";
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
@@ -31,6 +32,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 pub struct SystemKeychain {
     dir: PathBuf,
     providers: Vec<Box<dyn KeyProvider>>,
+    on_request: Vec<ProviderKind>,
 }
 
 /// What there is to say about a system keychain.
@@ -42,6 +44,28 @@ pub struct SystemStatus {
     pub provider: Option<ProviderKind>,
     /// How often it was written.
     pub revision: u64,
+    /// Whether it gives no password out and takes no change until it is unlocked.
+    pub locked: bool,
+}
+
+/// What [`SystemKeychain::set_provider`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderChange {
+    /// Which provider had the key before; `None` if there was no keychain yet.
+    pub before: Option<ProviderKind>,
+    /// Why the key it had is still on the disk, if it is.
+    pub left_behind: Option<String>,
+}
+
+/// One way to keep the keychain's key, as it stands on this host.
+#[derive(Debug)]
+pub struct ProviderStatus {
+    /// Which.
+    pub kind: ProviderKind,
+    /// Whether it has the key of the keychain that is there.
+    pub in_use: bool,
+    /// What it would do here, or why it does not work.
+    pub state: Result<String, ProviderError>,
 }
 
 type Records = BTreeMap<RecordName, Record>;
@@ -53,6 +77,9 @@ struct Opened {
 }
 
 impl SystemKeychain {
+    /// Where the keychain of a host lies.
+    pub const SYSTEM_DIR: &str = "/var/lib/sigillo/keychain";
+
     /// The keychain in this directory, which is made on the first insertion. Its key comes from the systemd credential
     /// `sigillo-keychain` if this service has one, else from `host.key` in the same directory.
     pub fn at(dir: &Path) -> Self {
@@ -63,15 +90,15 @@ impl SystemKeychain {
 
     /// The keychain in this directory with other providers, best first.
     pub fn with_providers(dir: &Path, providers: Vec<Box<dyn KeyProvider>>) -> Self {
-        SystemKeychain { dir: dir.to_owned(), providers }
+        SystemKeychain { dir: dir.to_owned(), providers, on_request: Vec::new() }
     }
 
-    /// The keychain of this host, or, for a user who is not root, of this user.
-    ///
-    /// # Errors
-    /// [`KeychainError::NoPlace`] for a user without a home.
-    pub fn of_this_host() -> Result<Self, KeychainError> {
-        Ok(Self::at(&Self::default_dir()?))
+    /// Leaves these providers out when a new keychain is made: they are for [`SystemKeychain::set_provider`] alone, and
+    /// for a keychain that has its key from one of them.
+    #[must_use]
+    pub fn only_on_request(mut self, kinds: &[ProviderKind]) -> Self {
+        self.on_request = kinds.to_vec();
+        self
     }
 
     /// `$SIGILLO_KEYCHAIN_DIR`; else for root `/var/lib/sigillo/keychain`; else `$XDG_DATA_HOME/sigillo/keychain`.
@@ -94,16 +121,118 @@ impl SystemKeychain {
     /// # Errors
     /// See [`KeychainError`].
     pub fn status(&self) -> Result<SystemStatus, KeychainError> {
-        let bytes = match self.dir_if_there()? {
-            Some(dir) => self.read(&dir)?,
-            None => None,
+        let (bytes, locked) = match self.dir_if_there()? {
+            Some(dir) => (self.read(&dir)?, self.is_locked(&dir)?),
+            None => (None, false),
         };
         let header = bytes.map(|bytes| self.parse(&bytes).map(|(header, _)| header)).transpose()?;
         Ok(SystemStatus {
             path: self.path(),
             provider: header.as_ref().map(|header| header.provider),
             revision: header.map_or(0, |header| header.revision),
+            locked,
         })
+    }
+
+    /// Every provider, best first: which one has the key, what the others would do, or why they do not work here.
+    ///
+    /// # Errors
+    /// See [`SystemKeychain::status`].
+    pub fn providers(&self) -> Result<Vec<ProviderStatus>, KeychainError> {
+        let used = self.status()?.provider;
+        let status = |provider: &dyn KeyProvider| {
+            let in_use = used == Some(provider.kind());
+            // What a key file could make anew is not the key that is missed.
+            let state = if in_use { provider.key().and_then(|_| provider.probe()) } else { provider.probe() };
+            ProviderStatus { kind: provider.kind(), in_use, state }
+        };
+        Ok(self.providers.iter().map(|provider| status(provider.as_ref())).collect())
+    }
+
+    /// Locks the keychain, for every process and until [`SystemKeychain::unlock`]: [`Keychain::list`] still answers,
+    /// everything else is refused. A rule that sigillo keeps, not a cipher: who may read the files can take it back.
+    /// Durable on return.
+    ///
+    /// # Errors
+    /// See [`KeychainError`].
+    pub fn lock(&self) -> Result<(), KeychainError> {
+        let dir = self.dir_made()?;
+        let _held = self.hold(&dir)?;
+        dir.open_or_create(OsStr::new(LOCKED), 0o600).map_err(|error| self.file_error(LOCKED, error))?;
+        dir.sync().map_err(|error| self.io(error))
+    }
+
+    /// Opens the keychain with its key, which proves that it can be used, then takes the lock away if there is one.
+    /// Answers the number of records. Durable on return.
+    ///
+    /// # Errors
+    /// See [`KeychainError`]. A keychain that does not open stays locked.
+    pub fn unlock(&self) -> Result<usize, KeychainError> {
+        let Some(dir) = self.dir_if_there()? else { return Ok(0) };
+        let _held = self.hold(&dir)?;
+        let records = self.open(&dir)?.map_or(0, |opened| opened.records.len());
+        dir.remove(OsStr::new(LOCKED)).and_then(|()| dir.sync()).map_err(|error| self.io(error))?;
+        Ok(records)
+    }
+
+    /// Seals the keychain under the key of this provider, which makes one if it has none, and removes the key that had it
+    /// until now. A keychain that is not there yet is made, without a record. Durable on return; a crash at any point
+    /// leaves a keychain that the old provider opens, or one that the new one opens.
+    ///
+    /// # Errors
+    /// [`KeychainError::KeyUnavailable`] if the provider does not work here; nothing has changed then.
+    pub fn set_provider(&self, kind: ProviderKind) -> Result<ProviderChange, KeychainError> {
+        let provider = self.provider(kind)?;
+        let dir = self.dir_made()?;
+        let _held = self.hold(&dir)?;
+        self.require_unlocked(&dir)?;
+        let opened = self.open(&dir)?;
+        let before = opened.as_ref().map(|opened| opened.header.provider);
+        if before == Some(kind) {
+            return Ok(ProviderChange { before, left_behind: None });
+        }
+        let unavailable = |error| Self::unavailable(kind, error);
+        let host_key = provider.key_for_new_keychain().map_err(unavailable)?;
+        // What a later process will get, before the only copy is sealed with it.
+        if provider.key().map_err(unavailable)? != host_key {
+            let reason = "it answered two keys, one after the other".to_owned();
+            return Err(KeychainError::KeyUnavailable { provider: kind, reason });
+        }
+        let (uuid, revision, records) = match opened {
+            Some(Opened { header, records, .. }) => (header.uuid, header.revision, records),
+            None => (*KeyId::random()?.as_bytes(), 0, Records::new()),
+        };
+        self.write(&dir, kind, uuid, revision, &host_key, &records)?;
+        let retired = match before {
+            Some(before) => self.provider(before)?.retire(),
+            None => Ok(()),
+        };
+        Ok(ProviderChange { before, left_behind: retired.err().map(|error| error.to_string()) })
+    }
+
+    fn provider(&self, kind: ProviderKind) -> Result<&dyn KeyProvider, KeychainError> {
+        let found = self.providers.iter().find(|provider| provider.kind() == kind);
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            let reason = "this process was not told to use it".to_owned();
+            KeychainError::KeyUnavailable { provider: kind, reason }
+        })
+    }
+
+    fn unavailable(provider: ProviderKind, error: ProviderError) -> KeychainError {
+        match error {
+            ProviderError::Entropy(error) => error.into(),
+            ProviderError::Absent(reason) | ProviderError::Refused(reason) => {
+                KeychainError::KeyUnavailable { provider, reason }
+            }
+        }
+    }
+
+    fn is_locked(&self, dir: &Dir) -> Result<bool, KeychainError> {
+        dir.identity(OsStr::new(LOCKED)).map(|found| found.is_some()).map_err(|error| self.io(error))
+    }
+
+    fn require_unlocked(&self, dir: &Dir) -> Result<(), KeychainError> {
+        if self.is_locked(dir)? { Err(KeychainError::Locked(self.path())) } else { Ok(()) }
     }
 
     fn io(&self, source: io::Error) -> KeychainError {
@@ -172,13 +301,7 @@ impl SystemKeychain {
         let Some(bytes) = self.read(dir)? else { return Ok(None) };
         let (header, sealed) = self.parse(&bytes)?;
         let kind = header.provider;
-        let unavailable = |reason: String| KeychainError::KeyUnavailable { provider: kind, reason };
-        let provider = self
-            .providers
-            .iter()
-            .find(|provider| provider.kind() == kind)
-            .ok_or_else(|| unavailable("this process was not told to use it".to_owned()))?;
-        let host_key = provider.key().map_err(|error| unavailable(error.to_string()))?;
+        let host_key = self.provider(kind)?.key().map_err(|error| Self::unavailable(kind, error))?;
         let records = format::open(&header, sealed, &host_key).map_err(|error| match error {
             format::OpenError::WrongKey => KeychainError::WrongKey { provider: kind, path: self.path() },
             format::OpenError::Damaged(what) => KeychainError::Damaged { path: self.path(), what },
@@ -192,21 +315,19 @@ impl SystemKeychain {
         let mut last = KeychainError::NoPlace("no provider of a host key is set up");
         for provider in &self.providers {
             let kind = provider.kind();
+            if self.on_request.contains(&kind) {
+                continue;
+            }
             match provider.key_for_new_keychain() {
                 Ok(key) => return Ok((kind, key)),
-                Err(ProviderError::Absent(reason)) => {
-                    last = KeychainError::KeyUnavailable { provider: kind, reason };
-                }
-                Err(ProviderError::Entropy(error)) => return Err(error.into()),
-                Err(ProviderError::Refused(reason)) => {
-                    return Err(KeychainError::KeyUnavailable { provider: kind, reason });
-                }
+                Err(error @ ProviderError::Absent(_)) => last = Self::unavailable(kind, error),
+                Err(error) => return Err(Self::unavailable(kind, error)),
             }
         }
         Err(last)
     }
 
-    fn lock(&self, dir: &Dir) -> Result<File, KeychainError> {
+    fn hold(&self, dir: &Dir) -> Result<File, KeychainError> {
         // A file of its own: the keychain itself is replaced by every change, and a lock would stay with the old one.
         let file =
             dir.open_or_create(OsStr::new(LOCK), 0o600).map_err(|error| self.file_error(LOCK, error))?;
@@ -225,7 +346,8 @@ impl SystemKeychain {
         dir: &Dir,
         change: impl FnOnce(&mut Records) -> Result<(), KeychainError>,
     ) -> Result<(), KeychainError> {
-        let _lock = self.lock(dir)?;
+        let _held = self.hold(dir)?;
+        self.require_unlocked(dir)?;
         let (sealed_with, mut records) = match self.open(dir)? {
             Some(Opened { header, host_key, records }) => (Some((header, host_key)), records),
             None => (None, Records::new()),
@@ -239,7 +361,20 @@ impl SystemKeychain {
                 (provider, *KeyId::random()?.as_bytes(), 0, host_key)
             }
         };
-        let bytes = format::seal_records(provider, uuid, revision.saturating_add(1), &host_key, &records)?
+        self.write(dir, provider, uuid, revision, &host_key, &records)
+    }
+
+    /// Puts a new file in place of the one that is there, in one step.
+    fn write(
+        &self,
+        dir: &Dir,
+        provider: ProviderKind,
+        uuid: [u8; 16],
+        revision: u64,
+        host_key: &Secret,
+        records: &Records,
+    ) -> Result<(), KeychainError> {
+        let bytes = format::seal_records(provider, uuid, revision.saturating_add(1), host_key, records)?
             .ok_or_else(|| KeychainError::Full(self.path()))?;
         let temporary = files::temporary_name(OsStr::new(FILE)).map_err(|error| self.io(error))?;
         dir.stage(temporary, 0o600, &bytes)
@@ -253,13 +388,9 @@ impl SystemKeychain {
             })
     }
 
-    fn records(&self) -> Result<Records, KeychainError> {
+    fn records(&self, dir: &Dir) -> Result<Records, KeychainError> {
         // A change is one rename, so a reader sees the keychain before or after it and needs no lock.
-        let opened = match self.dir_if_there()? {
-            Some(dir) => self.open(&dir)?,
-            None => None,
-        };
-        Ok(opened.map(|opened| opened.records).unwrap_or_default())
+        Ok(self.open(dir)?.map(|opened| opened.records).unwrap_or_default())
     }
 }
 
@@ -268,7 +399,7 @@ fn place(variable: impl Fn(&str) -> Option<PathBuf>, root: bool) -> Result<PathB
         return Ok(dir);
     }
     if root {
-        return Ok(PathBuf::from(SYSTEM_DIR));
+        return Ok(PathBuf::from(SystemKeychain::SYSTEM_DIR));
     }
     variable("XDG_DATA_HOME")
         .filter(|data| data.is_absolute())
@@ -284,11 +415,14 @@ impl Keychain for SystemKeychain {
     }
 
     fn get(&self, name: &RecordName) -> Result<Record, KeychainError> {
-        self.records()?.remove(name).ok_or(KeychainError::NotFound(*name))
+        let Some(dir) = self.dir_if_there()? else { return Err(KeychainError::NotFound(*name)) };
+        self.require_unlocked(&dir)?;
+        self.records(&dir)?.remove(name).ok_or(KeychainError::NotFound(*name))
     }
 
     fn list(&self) -> Result<Vec<RecordInfo>, KeychainError> {
-        Ok(self.records()?.values().map(Record::info).collect())
+        let Some(dir) = self.dir_if_there()? else { return Ok(Vec::new()) };
+        Ok(self.records(&dir)?.values().map(Record::info).collect())
     }
 
     fn replace(&self, expect: KeyId, record: &Record) -> Result<(), KeychainError> {

@@ -1,8 +1,8 @@
 //! What every keychain does, run on each of them.
 
 use sigillo_keychain::{
-    KeyFile, KeyId, Keychain, KeychainError, MemoryKeychain, Record, RecordName, Secret, SystemKeychain,
-    SystemdCredential,
+    Cost, CustomKeychain, KeyFile, KeyId, Keychain, KeychainError, MemoryKeychain, Record, RecordName,
+    Secret, SystemKeychain, SystemdCredential,
 };
 
 fn record(vm: u8) -> Record {
@@ -42,8 +42,9 @@ fn a_second_record_of_a_name_is_refused_and_the_first_stays(keychain: &dyn Keych
     let (first, second) = (record(1), record(1));
     keychain.insert_new(&first).unwrap();
     match keychain.insert_new(&second) {
-        Err(KeychainError::Duplicate { name, key_id, host }) => {
+        Err(KeychainError::Duplicate { name, key_id, host, created }) => {
             assert_eq!((name, key_id, host.as_str()), (first.name, first.key_id, "first-host"));
+            assert_eq!(created, first.info().created());
         }
         other => panic!("{other:?}"),
     }
@@ -142,5 +143,17 @@ fn the_system_keychain_with_a_systemd_credential_conforms() {
         count.set(count.get() + 1);
         let dir = root.path().join(count.get().to_string());
         SystemKeychain::with_providers(&dir, vec![Box::new(SystemdCredential::in_directory(root.path()))])
+    });
+}
+
+#[test]
+fn a_custom_keychain_file_conforms() {
+    let root = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    let cheap = Cost { memory_mib: 1, passes: 1, lanes: 1 };
+    conforms(|| {
+        count.set(count.get() + 1);
+        let path = root.path().join(format!("{}.kdbx", count.get()));
+        CustomKeychain::create(&path, Secret::from_slice(b"a password"), cheap).unwrap()
     });
 }

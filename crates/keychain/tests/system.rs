@@ -192,6 +192,59 @@ fn a_missing_or_other_host_key_is_told_and_never_made_anew() {
 }
 
 #[test]
+fn a_locked_keychain_lists_and_does_nothing_else_until_it_is_unlocked() {
+    let place = Place::new();
+    let (keychain, record) = place.with_a_record();
+    let before = place.bytes();
+    keychain.lock().unwrap();
+    // Another process sees it too, and locking twice is no error.
+    let other = place.keychain();
+    other.lock().unwrap();
+    assert!(other.status().unwrap().locked);
+    assert_eq!(other.list().unwrap(), [record.info()]);
+    assert_eq!(code(other.get(&record.name)), "SIG_ERR_KEYCHAIN_LOCKED");
+    assert_eq!(code(other.get(&self::record(2).name)), "SIG_ERR_KEYCHAIN_LOCKED");
+    assert_eq!(code(other.insert_new(&self::record(2))), "SIG_ERR_KEYCHAIN_LOCKED");
+    assert_eq!(code(other.replace(record.key_id, &self::record(1))), "SIG_ERR_KEYCHAIN_LOCKED");
+    assert_eq!(code(other.delete(&record.name)), "SIG_ERR_KEYCHAIN_LOCKED");
+    assert_eq!(place.bytes(), before);
+    // One that does not open stays locked.
+    let aside = place.root.path().join("host.key.aside");
+    std::fs::rename(place.key_file(), &aside).unwrap();
+    assert_eq!(code(keychain.unlock()), "SIG_ERR_KEYCHAIN_KEY_UNAVAILABLE");
+    assert!(other.status().unwrap().locked);
+    std::fs::rename(&aside, place.key_file()).unwrap();
+    assert_eq!(keychain.unlock().unwrap(), 1);
+    assert_eq!(other.get(&record.name).unwrap(), record);
+    assert_eq!(keychain.unlock().unwrap(), 1);
+}
+
+#[test]
+fn providers_are_told_with_the_one_in_use_and_why_others_do_not_work() {
+    let place = Place::new();
+    let credentials = place.root.path().join("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    let keychain = SystemKeychain::with_providers(
+        &place.dir(),
+        vec![
+            Box::new(SystemdCredential::in_directory(&credentials)),
+            Box::new(KeyFile::new(place.key_file())),
+        ],
+    );
+    let seen = |keychain: &SystemKeychain| -> Vec<(ProviderKind, bool, bool)> {
+        let all = keychain.providers().unwrap();
+        all.iter().map(|provider| (provider.kind, provider.in_use, provider.state.is_ok())).collect()
+    };
+    use ProviderKind::{KeyFile as File, SystemdCredential as Credential};
+    assert_eq!(seen(&keychain), [(Credential, false, false), (File, false, true)]);
+    assert!(!place.dir().exists(), "looking makes nothing");
+    keychain.insert_new(&record(1)).unwrap();
+    assert_eq!(seen(&keychain), [(Credential, false, false), (File, true, true)]);
+    set_mode(&place.key_file(), 0o444);
+    assert_eq!(seen(&keychain), [(Credential, false, false), (File, true, false)]);
+}
+
+#[test]
 fn the_credential_comes_first_and_the_header_remembers_who_sealed() {
     let place = Place::new();
     let credentials = place.root.path().join("credentials");
@@ -336,6 +389,7 @@ fn every_code_is_in_the_table_and_every_message_says_what_to_do() {
         KeychainError::Unsafe { path: path.clone(), why: "x".to_owned() },
         KeychainError::Busy(path.clone()),
         KeychainError::Full(path.clone()),
+        KeychainError::Locked(path.clone()),
         KeychainError::NoPlace("x"),
         KeychainError::Io { path: path.clone(), source: std::io::Error::other("x") },
         KeychainError::Unsure { path, source: std::io::Error::other("x") },

@@ -19,6 +19,7 @@ impl Cli {
             .args(args)
             .env("SIGILLO_HOME", self.home())
             .env("SIGILLO_KEYCHAIN_DIR", self.dir.path().join("keychain"))
+            .env_remove("CREDENTIALS_DIRECTORY")
             .output()
             .unwrap()
     }
@@ -119,6 +120,77 @@ fn the_keychain_list_shows_names_and_key_ids_and_no_password() {
     assert!(row[1].len() == 32 && row[1].bytes().all(|b| b.is_ascii_hexdigit()), "{list}");
     // A password is 43 characters of base64url.
     assert!(!list.split_whitespace().any(|word| word.len() == 43), "{list}");
+}
+
+fn record(cli: &Cli) -> serde_json::Value {
+    let list: serde_json::Value = serde_json::from_str(&cli.ok(&["keychain", "list", "--json"])).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    list[0].clone()
+}
+
+#[test]
+fn a_record_is_shown_with_its_vm_and_its_password_only_to_root_who_asks() {
+    let cli = Cli::new();
+    cli.ok(&["vm", "create", "demo"]);
+    cli.ok(&["vm", "tpm", "add", "demo"]);
+    let listed = record(&cli);
+    assert_eq!((&listed["vms"][0], &listed["comment"]), (&"demo".into(), &"demo".into()));
+    let name = listed["name"].as_str().unwrap();
+    let uuid = listed["vm_uuid"].as_str().unwrap();
+    for given in ["demo", name, uuid] {
+        let shown: serde_json::Value =
+            serde_json::from_str(&cli.ok(&["keychain", "show", given, "--json"])).unwrap();
+        assert_eq!(shown["key_id"], listed["key_id"]);
+        assert_eq!(shown["stores"][0]["state"], "opened by this record");
+        assert!(shown.get("password").is_none());
+    }
+    let text = cli.ok(&["keychain", "show", "demo"]);
+    assert!(text.contains("opened by this record") && !text.contains("password"), "{text}");
+    let asked = ["keychain", "show", "demo", "--json", "--password"];
+    if std::fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own)).unwrap() == 0 {
+        let shown: serde_json::Value = serde_json::from_str(&cli.ok(&asked)).unwrap();
+        let password = shown["password"].as_str().unwrap();
+        assert_eq!(password.len(), 43);
+        assert!(cli.ok(&["keychain", "show", "demo", "--password"]).contains(password));
+        let audited = cli.ok(&["audit", "show"]);
+        assert_eq!(audited.matches("record-shown").count(), 2, "{audited}");
+        assert!(!audited.contains(password));
+    } else {
+        cli.refused(&asked, "SIG_ERR_KEYCHAIN_NEEDS_ROOT");
+    }
+    cli.refused(&["keychain", "show", "00000000-0000-0000-0000-000000000001"], "SIG_ERR_KEYCHAIN_NOT_FOUND");
+    cli.refused(&["keychain", "show", "nobody"], "SIG_ERR_VM_NOT_FOUND");
+}
+
+#[test]
+fn a_locked_keychain_starts_no_tpm_and_an_unlocked_one_does_what_it_did() {
+    let cli = Cli::new();
+    assert!(cli.ok(&["keychain", "unlock"]).contains("not there yet"));
+    cli.ok(&["vm", "create", "demo"]);
+    cli.ok(&["vm", "tpm", "add", "demo"]);
+    cli.ok(&["keychain", "lock"]);
+    let said = cli.refused(&["vm", "start", "demo"], "SIG_ERR_KEYCHAIN");
+    assert!(said.contains("keychain unlock"), "{said}");
+    assert_eq!(record(&cli)["comment"], "demo");
+    assert!(cli.ok(&["keychain", "unlock"]).contains("records: 1"));
+}
+
+#[test]
+fn the_provider_of_the_key_is_told_and_the_others_with_their_reason() {
+    let cli = Cli::new();
+    cli.ok(&["vm", "create", "demo"]);
+    cli.ok(&["vm", "tpm", "add", "demo"]);
+    let told: serde_json::Value = serde_json::from_str(&cli.ok(&["keychain", "provider", "--json"])).unwrap();
+    assert_eq!((&told["provider"], &told["locked"]), (&"key-file".into(), &false.into()));
+    let all = told["providers"].as_array().unwrap();
+    let credential = all.iter().find(|one| one["provider"] == "systemd-credential").unwrap();
+    assert_eq!((&credential["state"], &credential["in_use"]), (&"not here".into(), &false.into()));
+    assert!(credential["about"].as_str().unwrap().contains("credentials"), "{credential}");
+    // A key that is gone is told, and scripts learn it from the exit status.
+    fs::remove_file(cli.dir.path().join("keychain/host.key")).unwrap();
+    let output = cli.run(&["keychain", "provider"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("*   key-file"));
 }
 
 #[test]

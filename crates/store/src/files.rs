@@ -326,7 +326,7 @@ pub fn owner_and_mode(fd: impl AsFd) -> io::Result<(u32, u32)> {
 ///
 /// # Errors
 /// The operating system refused.
-pub(crate) fn copy_owner(from: &File, to: &File) -> io::Result<()> {
+pub fn copy_owner(from: &File, to: &File) -> io::Result<()> {
     let wanted = rustix::fs::fstat(from)?;
     let now = rustix::fs::fstat(to)?;
     if (wanted.st_uid, wanted.st_gid) != (now.st_uid, now.st_gid) {
@@ -337,13 +337,13 @@ pub(crate) fn copy_owner(from: &File, to: &File) -> io::Result<()> {
     Ok(rustix::fs::fchmod(to, Mode::from_raw_mode(wanted.st_mode) & Mode::from_raw_mode(0o777))?)
 }
 
-/// Takes the exclusive lock of an open file without waiting: `false` if another has it. The lock belongs to the open
+/// Takes the exclusive lock of an open file or directory without waiting: `false` if another has it. The lock belongs to the open
 /// file, so it goes with the descriptor to a child that inherits it, and ends with the last copy
 /// or when one of them gives it back.
 ///
 /// # Errors
 /// The operating system refused.
-pub fn try_lock(file: &File) -> io::Result<bool> {
+pub fn try_lock(file: impl AsFd) -> io::Result<bool> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),

@@ -6,6 +6,7 @@
 mod channels;
 mod commands;
 mod files;
+mod kdbx;
 mod orders;
 mod started;
 mod store;
@@ -16,6 +17,7 @@ pub use channels::{
 };
 pub use commands::{command, commands, permanent_state, volatile_state};
 pub use files::{audit_log, event_log, keychain_file, recovery_code, vm_config};
+pub use kdbx::kdbx_file;
 pub use store::store_file;
 pub use types::{areas, structures};
 
@@ -56,6 +58,7 @@ pub fn all() -> BTreeMap<&'static str, (Target, Vec<Vec<u8>>)> {
         ("data_channel", (data_channel as Target, channels::data_seeds())),
         ("data_session", (data_session as Target, channels::sessions(&channels::data_seeds()))),
         ("event_log", (event_log as Target, files::event_log_seeds())),
+        ("kdbx_file", (kdbx_file as Target, kdbx::seeds())),
         ("keychain_file", (keychain_file as Target, files::keychain_seeds())),
         ("mssim_commands", (mssim_commands as Target, channels::mssim_command_seeds())),
         ("mssim_platform", (mssim_platform as Target, channels::mssim_platform_seeds())),

@@ -3,6 +3,7 @@
 mod cargo_tests;
 mod end_to_end;
 mod fuzz;
+mod keychain;
 mod kill;
 mod lint;
 mod migrate;
@@ -40,6 +41,11 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "sim", about: "random lives of a TPM for a minute", run: sim::run },
     Step { name: "tpm2-tools", about: "a scripted tpm2-tools session", run: tpm2_tools::run },
     Step { name: "conformance", about: "the quick suites of others against sigillo", run: conformance::step },
+    Step {
+        name: "keychain",
+        about: "keychain files made here open in KeePassXC, and the other way round; systemd-creds",
+        run: keychain::run,
+    },
     Step { name: "kill", about: "kill -9 of the TPM in the middle of writes", run: kill::run },
     Step { name: "e2e-crb", about: "a real guest under Secure Boot, TPM on CRB", run: end_to_end::crb },
     Step { name: "e2e-tis", about: "the same with the TPM on TIS", run: end_to_end::tis },

@@ -40,7 +40,7 @@ enum Command {
     /// The same as `vm tpm`
     #[command(subcommand)]
     Tpm(tpm::Command),
-    /// Look at the system keychain
+    /// The system keychain and its records
     #[command(subcommand)]
     Keychain(keychain::Command),
     /// What was done to TPMs and their records on this host
@@ -116,7 +116,7 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Info(args)) => info::run(&home, &args),
         Command::Vm(Vm::Delete(args)) => delete::run(&home, &args),
         Command::Vm(Vm::Tpm(tpm)) | Command::Tpm(tpm) => tpm::run(&home, tpm),
-        Command::Keychain(command) => keychain::run(&command),
+        Command::Keychain(command) => keychain::run(&home, &command),
         Command::Audit(command) => audit::run(&command),
         Command::Swtpm => Ok(swtpm::run(&[])),
         Command::Worker => Ok(worker::run(&[])),

@@ -12,23 +12,34 @@ use zeroize::Zeroizing;
 
 /// The first line of a file (`-` is standard input), or of what a person types.
 fn line(file: Option<&Path>, prompt: &str) -> Result<Secret, Failure> {
-    let Some(path) = file else { return ask(prompt) };
-    let opened = if path.as_os_str() == "-" {
-        rustix::io::dup(rustix::stdio::stdin()).map(File::from).map_err(io::Error::from)
-    } else {
-        File::open(path)
+    let Some(path) = file else {
+        return ask(prompt).map_err(|error| {
+            no_input(&format!("there is no terminal to ask on ({error}); give a file, or - for stdin"))
+        });
     };
-    let read = opened.and_then(fds::read_secret);
-    let read = read.map_err(|error| no_input(&format!("{} cannot be read ({error})", path.display())))?;
-    let line = read.expose().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let read = open(path).and_then(first_line);
+    read.map_err(|error| no_input(&format!("{} cannot be read ({error})", path.display())))
+}
+
+/// A file, or standard input for `-`.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    if path.as_os_str() == "-" {
+        return Ok(rustix::io::dup(rustix::stdio::stdin())?.into());
+    }
+    File::open(path)
+}
+
+/// A secret as an editor or `echo` leaves it: without the end of the line.
+pub(super) fn first_line(file: File) -> io::Result<Secret> {
+    let secret = fds::read_secret(file)?;
+    let line = secret.expose().split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(Secret::from_slice(line.strip_suffix(b"\r").unwrap_or(line)))
 }
 
-fn ask(prompt: &str) -> Result<Secret, Failure> {
-    let answer = rpassword::prompt_password(prompt).map_err(|error| {
-        no_input(&format!("there is no terminal to ask on ({error}); give a file, or - for stdin"))
-    })?;
-    Ok(Secret::new(Zeroizing::new(answer).as_bytes().to_vec()))
+/// Asks on the terminal, without echo.
+pub(super) fn ask(prompt: &str) -> io::Result<Secret> {
+    let answer = Zeroizing::new(rpassword::prompt_password(prompt)?);
+    Ok(Secret::from_slice(answer.as_bytes()))
 }
 
 fn no_input(why: &str) -> Failure {
@@ -38,7 +49,7 @@ fn no_input(why: &str) -> Failure {
 /// A passphrase that is about to be set: asked for twice, as a mistyped one would lock its owner out.
 pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<Secret, Failure> {
     let first = line(file, "New passphrase: ")?;
-    if file.is_none() && ask("The same again: ")? != first {
+    if file.is_none() && line(None, "The same again: ")? != first {
         return Err(no_input("the two passphrases differ"));
     }
     Ok(first)

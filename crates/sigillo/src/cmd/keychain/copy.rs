@@ -1,0 +1,110 @@
+//! `sigillo keychain create`, `unlock` and `copy`: custom keychain files, which carry records between hosts.
+use super::password::Source;
+use super::{Done, Failure, audit, record_name, system};
+use sigillo_keychain::audit::Act;
+use sigillo_keychain::{Cost, CustomKeychain, KeyId, Keychain, KeychainError};
+use sigillo_vm::Home;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Create {
+    /// The new file; KeePassXC opens it, and expects the ending .kdbx
+    file: PathBuf,
+    #[command(flatten)]
+    password: Source,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Copy {
+    /// The record's name, or the VM's name or UUID
+    record: String,
+    /// Where it is: `system`, or a keychain file
+    #[arg(long, value_name = "KEYCHAIN")]
+    from: PathBuf,
+    /// Where it goes: `system`, or a keychain file that there is
+    #[arg(long, value_name = "KEYCHAIN")]
+    to: PathBuf,
+    /// Put it in place of the record with this key id, which is there; a store that needs that one cannot be opened any more
+    #[arg(long, value_name = "KEY_ID")]
+    replace: Option<KeyId>,
+    #[command(flatten)]
+    password: Source,
+}
+
+/// The word for the system keychain; a file of that name is `./system`.
+const SYSTEM: &str = "system";
+
+/// Opens a keychain file, under a bound on this process's memory: inside a file, behind its password, may be something small
+/// that unpacks to something huge.
+pub(super) fn file(path: &Path, password: &Source) -> Result<CustomKeychain, Failure> {
+    const MOST: u64 = 3 << 30;
+    let limit = rustix::process::Rlimit { current: Some(MOST), maximum: Some(MOST) };
+    // Where the bound is lower already, that one stays.
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Data, limit);
+    // Before anybody types a password.
+    if !path.exists() {
+        return Err(KeychainError::NoFile(path.to_owned()).into());
+    }
+    Ok(CustomKeychain::of(path, password.existing(path)?)?)
+}
+
+pub(super) fn create(args: &Create) -> Done {
+    if args.file.symlink_metadata().is_ok() {
+        return Err(KeychainError::FileExists(args.file.clone()).into());
+    }
+    let password = args.password.new_one(&args.file)?;
+    CustomKeychain::create(&args.file, password, Cost::default())?;
+    println!("{} is made; it holds no record yet", args.file.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn unlock(path: &Path, password: &Source) -> Done {
+    let status = file(path, password)?.unlock()?;
+    println!("{} opens with this password ({})", path.display(), status.outline.kdf);
+    println!("records: {}; other entries: {}", status.records, status.other_entries);
+    println!("nothing stays open: every command that needs the file asks for its password");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn copy(home: &Home, args: &Copy) -> Done {
+    let name = record_name(home, &args.record)?;
+    let is_system = |path: &Path| path.as_os_str() == SYSTEM;
+    let (from, to): (Box<dyn Keychain>, Box<dyn Keychain>) = match (
+        is_system(&args.from),
+        is_system(&args.to),
+    ) {
+        (true, false) => (Box::new(system()?), Box::new(file(&args.to, &args.password)?)),
+        (false, true) => (Box::new(file(&args.from, &args.password)?), Box::new(system()?)),
+        _ => {
+            return Err(Failure::new(
+                "SIG_ERR_KEYCHAIN_COPY",
+                "one of --from and --to has to be `system` and the other one a keychain file; no record was copied; name \
+                 them so",
+            ));
+        }
+    };
+    let record = from.get(&name)?;
+    let (act, file) = match (is_system(&args.from), args.replace) {
+        (true, _) => (Act::RecordCopied, &args.to),
+        (false, None) => (Act::RecordAdded, &args.from),
+        (false, Some(_)) => (Act::RecordReplaced, &args.from),
+    };
+    let way = if is_system(&args.from) { "to" } else { "from" };
+    let detail = format!("key {} {way} {}", record.key_id, file.display());
+    audit::log()?.record(act, &name.to_string(), &detail)?;
+    match args.replace {
+        Some(expect) => to.replace(expect, &record)?,
+        None => to.insert_new(&record)?,
+    }
+    println!("{name} (key {}, made {}) is copied", record.key_id, record.info().created());
+    if is_system(&args.from) {
+        println!(
+            "on the other host: sigillo keychain copy '{name}' --from {} --to system",
+            args.to.file_name().unwrap_or(args.to.as_os_str()).display()
+        );
+    } else {
+        println!("the VM with the UUID in its name can start on this host now");
+    }
+    Ok(ExitCode::SUCCESS)
+}

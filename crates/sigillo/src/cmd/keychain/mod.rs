@@ -1,0 +1,126 @@
+//! `sigillo keychain ...`: the system keychain and its records. Passwords are shown by `show --password` and by nothing else.
+mod copy;
+mod password;
+mod provider;
+mod show;
+
+use super::{Done, Failure, audit};
+use crate::host_tpm::HostTpm;
+use sigillo_keychain::audit::Act;
+use sigillo_keychain::{
+    KeyFile, KeyProvider, Keychain, KeychainError, ProviderKind, RecordName, SealedKey, SystemKeychain,
+    SystemdCredential, SystemdCreds,
+};
+use sigillo_vm::Home;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use uuid::Uuid;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List the records, without their passwords
+    List(show::List),
+    /// Show a record: its key, its dates, and the VM whose store needs it
+    Show(show::Show),
+    /// Delete a record: the TPM store that needs it cannot be opened any more
+    Delete {
+        /// The record's name, or the VM's name or UUID
+        #[arg(value_name = "RECORD")]
+        record: String,
+    },
+    /// Let the system keychain give out no password and take no change, until it is unlocked
+    Lock,
+    /// Open a keychain to prove that it can be used; of the system keychain, end what `lock` began
+    Unlock {
+        /// A keychain file [default: the system keychain]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        password: password::Source,
+    },
+    /// Make a keychain file under a password, to carry records to another host
+    Create(copy::Create),
+    /// Copy a record from the system keychain to a keychain file or back
+    Copy(copy::Copy),
+    /// Tell which provider keeps the system keychain's key, and why others do not work here; or choose another
+    Provider(provider::Args),
+}
+
+impl From<KeychainError> for Failure {
+    fn from(error: KeychainError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+/// The keychain of this host. Its key comes from the best provider that works, but for a keychain that somebody put in a place of
+/// his own: that one may travel, so it is bound to this host only if it is asked for.
+pub(crate) fn system() -> Result<SystemKeychain, Failure> {
+    let dir = SystemKeychain::default_dir()?;
+    let providers: Vec<Box<dyn KeyProvider>> = vec![
+        Box::new(SystemdCredential::of_this_process()),
+        Box::new(SealedKey::new(dir.join("host-tpm.key"), HostTpm::of_this_host())),
+        Box::new(SealedKey::new(dir.join("systemd-creds.key"), SystemdCreds::of_this_host())),
+        Box::new(KeyFile::new(dir.join("host.key"))),
+    ];
+    let keychain = SystemKeychain::with_providers(&dir, providers);
+    if dir == Path::new(SystemKeychain::SYSTEM_DIR) {
+        return Ok(keychain);
+    }
+    Ok(keychain.only_on_request(&[ProviderKind::HostTpm, ProviderKind::SystemdCreds]))
+}
+
+pub(crate) fn run(home: &Home, command: &Command) -> Done {
+    match command {
+        Command::List(args) => show::list(home, args),
+        Command::Show(args) => show::show(home, &system()?, args),
+        Command::Delete { record } => {
+            let name = record_name(home, record)?;
+            let keychain = system()?;
+            // What is not there leaves no line.
+            let found = keychain.list()?.into_iter().find(|info| info.name == name);
+            let found = found.ok_or(KeychainError::NotFound(name))?;
+            audit::log()?.record(Act::RecordDeleted, &name.to_string(), &format!("key {}", found.key_id))?;
+            keychain.delete(&name)?;
+            println!("{name} is deleted");
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Lock => {
+            let keychain = system()?;
+            audit::log()?.record(Act::KeychainLocked, &keychain.path().display().to_string(), "")?;
+            keychain.lock()?;
+            println!("{} is locked: TPMs that need it do not start", keychain.path().display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Create(args) => copy::create(args),
+        Command::Copy(args) => copy::copy(home, args),
+        Command::Unlock { file: Some(file), password } => copy::unlock(file, password),
+        Command::Unlock { file: None, .. } => {
+            let keychain = system()?;
+            if keychain.status()?.locked {
+                audit::log()?.record(Act::KeychainUnlocked, &keychain.path().display().to_string(), "")?;
+            }
+            let records = keychain.unlock()?;
+            let path = keychain.path();
+            match keychain.status()?.provider {
+                Some(provider) => println!(
+                    "{} is unlocked; its key ({provider}) opens it; records: {records}",
+                    path.display()
+                ),
+                None => println!("{} is not there yet: it is made with the first record", path.display()),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Provider(args) => provider::run(&system()?, args),
+    }
+}
+
+/// The record that is meant: by its own name, or by the VM's UUID or name.
+fn record_name(home: &Home, given: &str) -> Result<RecordName, Failure> {
+    if let Ok(name) = given.parse::<RecordName>() {
+        return Ok(name);
+    }
+    // Also of a VM that is not on this host.
+    if let Ok(uuid) = Uuid::parse_str(given) {
+        return Ok(RecordName::for_vm(uuid.as_bytes()));
+    }
+    Ok(RecordName::for_vm(home.open(given)?.config().uuid.as_bytes()))
+}

@@ -1,0 +1,182 @@
+//! `sigillo keychain list` and `sigillo keychain show`.
+use super::password::Source;
+use super::{Done, Failure, audit, record_name};
+use serde_json::{Value, json};
+use sigillo_keychain::audit::Act;
+use sigillo_keychain::{Keychain, RecordInfo, SystemKeychain};
+use sigillo_store::Store;
+use sigillo_vm::{Bundle, Home};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use uuid::Uuid;
+
+#[derive(clap::Args)]
+pub(crate) struct List {
+    /// A keychain file [default: the system keychain]
+    file: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    password: Source,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Show {
+    /// The record's name, or the VM's name or UUID
+    record: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Also the password, for root alone: whoever has it opens every copy of the VM's TPM
+    #[arg(long)]
+    password: bool,
+}
+
+/// The VMs of this host that a record is for: more than one if somebody copied a bundle.
+fn vms(bundles: &[Bundle], record: &RecordInfo) -> Vec<String> {
+    let of_record = |vm: &&Bundle| vm.config().uuid.as_bytes() == record.name.vm_uuid();
+    bundles.iter().filter(of_record).map(|vm| vm.name().to_owned()).collect()
+}
+
+/// Those that can be read; `vm list` tells of the others.
+fn bundles(home: &Home) -> Result<Vec<Bundle>, Failure> {
+    Ok(home.list()?.into_iter().filter_map(|(_, bundle)| bundle.ok()).collect())
+}
+
+fn facts(record: &RecordInfo, vms: &[String]) -> serde_json::Map<String, Value> {
+    [
+        ("name", json!(record.name.to_string())),
+        ("vm_uuid", json!(Uuid::from_bytes(*record.name.vm_uuid()).to_string())),
+        ("vms", json!(vms)),
+        ("key_id", json!(record.key_id.to_string())),
+        ("created", json!(record.created())),
+        ("created_unix_s", json!(record.created_unix_s)),
+        ("host", json!(record.host)),
+        ("comment", json!(record.comment)),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+/// A table, or an array of objects: the same for every kind of keychain.
+fn print_records(home: &Home, records: &[RecordInfo], json: bool) -> Result<(), Failure> {
+    let bundles = bundles(home)?;
+    if json {
+        let all: Vec<Value> =
+            records.iter().map(|record| Value::Object(facts(record, &vms(&bundles, record)))).collect();
+        println!("{}", Value::Array(all));
+        return Ok(());
+    }
+    println!("{:51}  {:32}  {:20}  {:20}  {:16}  COMMENT", "NAME", "KEY ID", "CREATED", "HOST", "VM");
+    for record in records {
+        let (name, key_id, created) = (record.name.to_string(), record.key_id.to_string(), record.created());
+        let vm = match vms(&bundles, record) {
+            names if names.is_empty() => "-".to_owned(),
+            names => names.join(", "),
+        };
+        println!("{name:51}  {key_id:32}  {created:20}  {:20}  {vm:16}  {}", record.host, record.comment);
+    }
+    Ok(())
+}
+
+pub(super) fn list(home: &Home, args: &List) -> Done {
+    if let Some(path) = &args.file {
+        print_records(home, &super::copy::file(path, &args.password)?.list()?, args.json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let keychain = super::system()?;
+    print_records(home, &keychain.list()?, args.json)?;
+    // What the list is worth: a key file guards a copy of the keychain alone, not one of the whole disk.
+    let status = keychain.status()?;
+    if let Some(provider) = status.provider {
+        let locked = if status.locked { "; it is locked" } else { "" };
+        eprintln!("{} is sealed; its key is a {provider}{locked}", status.path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn show(home: &Home, keychain: &SystemKeychain, args: &Show) -> Done {
+    let name = record_name(home, &args.record)?;
+    if args.password && !rustix::process::geteuid().is_root() {
+        return Err(Failure::new(
+            "SIG_ERR_KEYCHAIN_NEEDS_ROOT",
+            format!(
+                "the password of {name} is shown to root alone; nothing was shown and the VM's TPM is unchanged; run \
+                 the command as root"
+            ),
+        ));
+    }
+    let found = keychain.list()?.into_iter().find(|record| record.name == name);
+    let Some(record) = found else { return Err(sigillo_keychain::KeychainError::NotFound(name).into()) };
+    let bundles = bundles(home)?;
+    let names = vms(&bundles, &record);
+    let mut facts = facts(&record, &names);
+    let stores: Vec<(String, &'static str)> = bundles
+        .iter()
+        .filter(|vm| names.iter().any(|name| name == vm.name()))
+        .filter_map(|vm| vm.store_path())
+        .map(|path| (path.display().to_string(), store_state(&path, &record)))
+        .collect();
+    let list: Vec<Value> =
+        stores.iter().map(|(path, state)| json!({ "path": path, "state": state })).collect();
+    facts.insert("stores".to_owned(), json!(list));
+    // Read last: what cannot be told in full is told without the secret.
+    let secret = if args.password {
+        audit::log()?.record(Act::RecordShown, &name.to_string(), &format!("key {}", record.key_id))?;
+        Some(keychain.get(&name)?.secret)
+    } else {
+        None
+    };
+    if args.json {
+        // The password goes out by itself, never through the JSON library, which leaves copies behind.
+        let text = Value::Object(facts).to_string();
+        match &secret {
+            Some(secret) => {
+                let open = text.strip_suffix('}').unwrap_or(&text);
+                write_secret(format!("{open},\"password\":\"").as_bytes(), secret.expose(), b"\"}\n")?;
+            }
+            None => println!("{text}"),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{:16} {}", "name", record.name);
+    println!("{:16} {}", "vm_uuid", Uuid::from_bytes(*record.name.vm_uuid()));
+    for name in &names {
+        println!("{:16} {name}", "vm");
+    }
+    for (path, state) in &stores {
+        println!("{:16} {path} ({state})", "store");
+    }
+    println!("{:16} {}", "key_id", record.key_id);
+    println!("{:16} {}", "created", record.created());
+    println!("{:16} {}", "host", record.host);
+    println!("{:16} {}", "comment", record.comment);
+    if let Some(secret) = &secret {
+        write_secret(format!("{:16} ", "password").as_bytes(), secret.expose(), b"\n")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the record is to the store, by the store's header.
+fn store_state(path: &Path, record: &RecordInfo) -> &'static str {
+    match Store::peek(path) {
+        Ok(info) if info.is_unencrypted() => "not encrypted: it needs no record",
+        Ok(info) if info.key_ids.contains(&record.key_id) => "opened by this record",
+        Ok(_) => "made or re-keyed under another password",
+        Err(_) => "unreadable",
+    }
+}
+
+/// Writes straight to standard output, whose buffer in the library would keep the password.
+fn write_secret(before: &[u8], secret: &[u8], after: &[u8]) -> Result<(), Failure> {
+    let written = std::io::stdout().flush().and_then(|()| {
+        let mut out = std::fs::File::from(rustix::io::dup(rustix::stdio::stdout())?);
+        out.write_all(before)?;
+        out.write_all(secret)?;
+        out.write_all(after)
+    });
+    written.map_err(|error| Failure::new("SIG_ERR_IO", format!("the record could not be printed: {error}")))
+}
