@@ -12,10 +12,11 @@ pub fn event_log(data: &[u8]) {
     }
 }
 
-/// The system keychain's file.
+/// The system keychain's file, and an anchor beside it.
 pub fn keychain_file(data: &[u8]) {
     let _ = sigillo_keychain::format::parse_file(data);
     let _ = sigillo_keychain::format::parse_records(data);
+    let _ = sigillo_keychain::anchor::Seen::parse(data);
 }
 
 /// The store: its parts, and a whole file that is opened with the password of the golden one and, if it opens, written to.
@@ -33,10 +34,11 @@ pub fn store_file(data: &[u8]) {
     }
 }
 
-/// A VM's configuration.
+/// A VM's configuration, and the host's.
 pub fn vm_config(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = sigillo_vm::config::Config::parse(text);
+        let _ = sigillo_vm::HostPolicy::parse(text);
     }
 }
 
