@@ -68,6 +68,8 @@ pub enum Act {
     RollbackRefused,
     /// A state of another history than the one seen was met.
     TwinFound,
+    /// A store was written where this host did not see it, as on another host.
+    StoreMovedOn,
     /// A VM was taken back to a snapshot on purpose.
     SnapshotReverted,
     /// The system keychain was locked.
@@ -99,6 +101,7 @@ impl Act {
             Act::RollbackAccepted => "rollback-accepted",
             Act::RollbackRefused => "rollback-refused",
             Act::TwinFound => "twin-found",
+            Act::StoreMovedOn => "store-moved-on",
             Act::SnapshotReverted => "snapshot-reverted",
             Act::KeychainLocked => "keychain-locked",
             Act::KeychainUnlocked => "keychain-unlocked",

@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod anchor;
 pub mod audit;
 mod error;
 #[doc(hidden)]

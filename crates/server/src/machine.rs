@@ -285,6 +285,7 @@ impl Machine {
         if let Some(tpm) = &mut self.tpm {
             tpm.power_off();
         }
+        self.anchor();
         self.running = false;
         self.locality = 0;
         self.outgoing = None;
@@ -355,6 +356,9 @@ impl Machine {
     fn run(&mut self, locality: u8, command: &[u8]) -> Vec<u8> {
         let outcome = self.act(|tpm, host| tpm.execute(locality, command, host));
         let mut response = outcome.unwrap_or_else(|| data::FAILURE.to_vec());
+        if is_worth_undoing(command, &response) {
+            self.anchor();
+        }
         // BAD_TAG comes under TPM_ST_RSP_COMMAND, the tag of a TPM 1.2 (Part 2, 6.9). OVMF probes a TIS with a TPM 1.2
         // command and takes that tag for a TPM 1.2 indeed, after which the guest has no TPM.
         if let Some(tag) = response.first_chunk_mut::<2>()
@@ -363,6 +367,14 @@ impl Machine {
             *tag = NO_SESSIONS;
         }
         response
+    }
+
+    /// Has the last commit remembered outside the storage. One that is not is durable and answered all the same: whoever
+    /// could keep the host from remembering owns the host.
+    fn anchor(&mut self) {
+        if let Err(error) = self.persist.anchor() {
+            self.log.error(format_args!("{error}"));
+        }
     }
 
     /// Sets the locality of the commands that follow.
@@ -585,6 +597,27 @@ fn command_code(bytes: &[u8]) -> Option<u32> {
     let mut reader = Reader::new(bytes);
     reader.take(6)?;
     reader.u32()
+}
+
+/// Whether somebody gains by putting the state before this command back: what it took away or counted, a try that failed.
+fn is_worth_undoing(command: &[u8], response: &[u8]) -> bool {
+    const CC_CHANGE_EPS: u32 = 0x0000_0124;
+    const CC_CHANGE_PPS: u32 = 0x0000_0125;
+    const CC_CLEAR: u32 = 0x0000_0126;
+    const CC_NV_INCREMENT: u32 = 0x0000_0134;
+    // Format-one codes without their position: Part 2, 6.6.2.
+    const FORMAT_ONE: u32 = 0x080;
+    const AUTH_FAIL: u32 = 0x08e;
+    const BAD_AUTH: u32 = 0x0a2;
+    match command_code(response) {
+        Some(0) => {
+            matches!(command_code(command), Some(CC_CHANGE_EPS | CC_CHANGE_PPS | CC_CLEAR | CC_NV_INCREMENT))
+        }
+        Some(code) => {
+            code & FORMAT_ONE != 0 && code >> 12 == 0 && matches!(code & 0xbf, AUTH_FAIL | BAD_AUTH)
+        }
+        None => false,
+    }
 }
 
 fn succeeded(response: &[u8]) -> bool {

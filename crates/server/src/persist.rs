@@ -2,26 +2,55 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use sigillo_store::files::{self, Dir, FileError, PublishError};
-use sigillo_store::{CreateError, CreateOptions, Key, KeyId, Store};
+use sigillo_store::{CreateError, CreateOptions, Key, KeyId, OpenError, Store};
 use zeroize::Zeroizing;
 
 use crate::blob::{self, BlobKeys};
 use crate::control::{BlobKind, MAX_BLOB};
 use crate::key::KeyMaterial;
 
+/// After so many commits the keeper of anchors is told, whatever else happens.
+const COMMITS_PER_ANCHOR: u32 = 32;
+/// So long after it was told last, the next commit tells it again.
+const ANCHOR_AGE: Duration = Duration::from_secs(10);
+
 /// State could not be read or stored. The text says why and what holds now.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct PersistError(String);
+#[error("{reason}")]
+pub struct PersistError {
+    reason: String,
+    code: Option<&'static str>,
+}
 
 impl PersistError {
     /// With a reason for people.
     #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
     pub fn new(reason: impl ToString) -> Self {
-        PersistError(reason.to_string())
+        PersistError { reason: reason.to_string(), code: None }
     }
+
+    /// The stable error code of what the store says, as in `docs/errors.md`.
+    pub fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+}
+
+impl From<OpenError> for PersistError {
+    fn from(error: OpenError) -> Self {
+        PersistError { reason: error.to_string(), code: Some(error.code()) }
+    }
+}
+
+/// Remembers the newest state of a store outside of it, so that an older one put back is recognised.
+pub trait AnchorKeeper: Send + std::fmt::Debug {
+    /// Remembers the store's last commit, which is durable. Durable on return.
+    ///
+    /// # Errors
+    /// It remembers what it did before.
+    fn keep(&mut self, store: &Store) -> std::io::Result<()>;
 }
 
 /// Storage of one TPM. What [`Persist::commit`] returned for is on the disk.
@@ -34,6 +63,15 @@ pub trait Persist: Send {
     /// # Errors
     /// It is not known to be durable.
     fn commit(&mut self, permanent: &[u8]) -> Result<(), PersistError>;
+
+    /// Has whoever guards this storage against older states remember the last commit at once; otherwise that is done every
+    /// few commits. Storage that nobody guards does nothing.
+    ///
+    /// # Errors
+    /// It was not remembered, and what was committed is durable all the same.
+    fn anchor(&mut self) -> Result<(), PersistError> {
+        Ok(())
+    }
 
     /// The volatile state kept beside it, if there is one.
     ///
@@ -61,6 +99,15 @@ pub struct StorePersist {
     dir: Dir,
     volatile_name: OsString,
     keys: BlobKeys,
+    guard: Option<Guard>,
+}
+
+/// Who is told of commits, and what it was not told yet.
+#[derive(Debug)]
+struct Guard {
+    keeper: Box<dyn AnchorKeeper>,
+    untold: u32,
+    told_at: Instant,
 }
 
 /// What to do where there is no store yet.
@@ -106,11 +153,21 @@ impl StorePersist {
                     _ => None,
                 };
                 let key = store_key(key.as_ref(), key_id)?;
-                Store::open_at(clone()?, name, &key).map_err(PersistError::new)?
+                Store::open_at(clone()?, name, &key)?
             }
         };
         let keys = BlobKeys { state: key, migration: None };
-        Ok(StorePersist { store, dir: clone()?, volatile_name: volatile_name(name), keys })
+        Ok(StorePersist { store, dir: clone()?, volatile_name: volatile_name(name), keys, guard: None })
+    }
+
+    /// Tells a keeper of this state, and from now on of later ones.
+    ///
+    /// # Errors
+    /// It does not remember this one.
+    pub fn guard(&mut self, mut keeper: Box<dyn AnchorKeeper>) -> Result<(), PersistError> {
+        keeper.keep(&self.store).map_err(PersistError::new)?;
+        self.guard = Some(Guard { keeper, untold: 0, told_at: Instant::now() });
+        Ok(())
     }
 
     /// The store, for what it says about itself.
@@ -126,7 +183,7 @@ impl StorePersist {
 pub fn peek(dir: &Dir, name: &OsStr) -> Result<sigillo_store::StoreInfo, PersistError> {
     use std::os::fd::{AsFd, AsRawFd};
     let path = std::path::Path::new("/proc/self/fd").join(dir.as_fd().as_raw_fd().to_string()).join(name);
-    Store::peek(&path).map_err(PersistError::new)
+    Ok(Store::peek(&path)?)
 }
 
 /// The length in bytes of the volatile state kept beside the store `name`, as it lies there; `None` if there is none.
@@ -158,7 +215,33 @@ impl Persist for StorePersist {
     }
 
     fn commit(&mut self, permanent: &[u8]) -> Result<(), PersistError> {
-        self.store.commit(permanent).map_err(PersistError::new)
+        let before = self.store.anchor();
+        self.store.commit(permanent).map_err(PersistError::new)?;
+        if let Some(guard) = &mut self.guard
+            && self.store.anchor() != before
+        {
+            guard.untold = guard.untold.saturating_add(1);
+            if guard.untold >= COMMITS_PER_ANCHOR || guard.told_at.elapsed() >= ANCHOR_AGE {
+                // The state is stored: a keeper that cannot follow is told again with the next commit.
+                let _ = self.anchor();
+            }
+        }
+        Ok(())
+    }
+
+    fn anchor(&mut self) -> Result<(), PersistError> {
+        let Some(guard) = &mut self.guard else { return Ok(()) };
+        if guard.untold == 0 {
+            return Ok(());
+        }
+        guard.keeper.keep(&self.store).map_err(|error| {
+            PersistError::new(format!(
+                "the newest state of the TPM's store could not be remembered ({error}), so a rollback to the one before \
+                 would not be noticed; check the disk of the system keychain"
+            ))
+        })?;
+        (guard.untold, guard.told_at) = (0, Instant::now());
+        Ok(())
     }
 
     fn volatile(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, PersistError> {
@@ -291,6 +374,36 @@ mod tests {
         assert_eq!(**persist.volatile().unwrap().unwrap(), *b"volatile secret");
         persist.forget_volatile().unwrap();
         assert!(persist.volatile().unwrap().is_none());
+    }
+
+    #[derive(Debug)]
+    struct Keeper(std::sync::Arc<std::sync::Mutex<Vec<u64>>>);
+
+    impl AnchorKeeper for Keeper {
+        fn keep(&mut self, store: &Store) -> std::io::Result<()> {
+            self.0.lock().unwrap().push(store.anchor().generation);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_keeper_of_anchors_is_told_at_once_when_asked_and_else_in_batches() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = std::sync::Arc::default();
+        let mut persist = open(dir.path(), None).unwrap();
+        persist.guard(Box::new(Keeper(std::sync::Arc::clone(&told)))).unwrap();
+        persist.commit(b"a").unwrap();
+        assert_eq!(*told.lock().unwrap(), [1]);
+        persist.anchor().unwrap();
+        persist.anchor().unwrap();
+        assert_eq!(*told.lock().unwrap(), [1, 2]);
+        for number in 0..COMMITS_PER_ANCHOR {
+            persist.commit(&number.to_le_bytes()).unwrap();
+            // The same state is no commit.
+            persist.commit(&number.to_le_bytes()).unwrap();
+        }
+        let told = told.lock().unwrap();
+        assert_eq!(told.last(), Some(&(2 + u64::from(COMMITS_PER_ANCHOR))));
     }
 
     #[test]

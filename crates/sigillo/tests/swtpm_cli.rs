@@ -4,8 +4,7 @@ mod tpm;
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::Stdio;
+use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use sigillo_store::{CreateOptions, Key, KeyId, Secret, Store};
@@ -271,49 +270,6 @@ fn a_link_named_swtpm_is_started_as_test_suites_start_swtpm() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM)
         .unwrap();
     assert!(wait(&mut child).success());
-}
-
-/// A store with a TPM in it, as `tpm add` makes it.
-fn furnished(path: &std::path::Path, options: &CreateOptions) {
-    let state = sigillo_server::machine::manufactured(sigillo_server::machine::Profile::pc_client()).unwrap();
-    Store::create(path, options).unwrap().commit(&state).unwrap();
-}
-
-/// What `vm start` gives a worker.
-struct Worker {
-    child: std::process::Child,
-    said: String,
-    control: Option<UnixStream>,
-}
-
-fn worker(dir: &std::path::Path, uuid: &str, password: Option<&[u8]>) -> Worker {
-    let mut worker = worker_alone(dir, uuid, password, &[]);
-    worker.control = UnixStream::connect(dir.join("sock")).ok();
-    worker
-}
-
-/// Without a client.
-fn worker_alone(dir: &std::path::Path, uuid: &str, password: Option<&[u8]>, more: &[&str]) -> Worker {
-    let socket = dir.join("sock");
-    let _ = std::fs::remove_file(&socket);
-    let listener: OwnedFd = UnixListener::bind(&socket).unwrap().into();
-    let store_dir: OwnedFd = std::fs::File::open(dir).unwrap().into();
-    let log: OwnedFd = std::fs::File::create(dir.join("log")).unwrap().into();
-    let (ready, ready_child) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    let mut command = program();
-    command.args(["worker", "--store-name", "tpm.store", "--vm-uuid", uuid, "--terminate"]);
-    command.args(["--store-dir-fd", &give(&store_dir), "--ctrl-fd", &give(&listener)]);
-    command.args(["--log-fd", &give(&log), "--ready-fd", &give(&ready_child)]);
-    let key = password.map(pipe_with);
-    if let Some(key) = &key {
-        command.args(["--key-fd", &give(key)]);
-    }
-    let child = command.args(more).env_clear().current_dir("/").stderr(Stdio::null()).spawn().unwrap();
-    drop((ready_child, listener));
-    let mut said = vec![0; 4096];
-    let len = std::fs::File::from(ready).read(&mut said).unwrap();
-    said.truncate(len);
-    Worker { child, said: text(&said), control: None }
 }
 
 #[test]

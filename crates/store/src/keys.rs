@@ -7,7 +7,7 @@ use crate::key_slot::{KeySlot, Unlocker};
 use crate::medium::ReplaceError;
 use crate::seal::Stretch;
 use crate::secret::Secret;
-use crate::store::{Anchor, Store, build_image, now_unix_s};
+use crate::store::{Anchor, Lineage, Store, build_image, now_unix_s};
 use crate::vault::{self, Session, VaultError};
 
 /// A passphrase has to have as many octets.
@@ -142,6 +142,7 @@ impl Store {
         self.opened_with = keys.first().map(|(_, key_id)| *key_id);
         (self.header, self.header_copy, self.data_key) = (header, 1, Some(data_key));
         (self.session, self.active) = (session, SlotIndex::A);
+        self.lineage = Lineage { previous_hash: self.anchor.hash, session: self.session.salt() };
         self.anchor = Anchor { generation, hash: image.hash };
         self.committed_unix_s = now;
         Ok(())

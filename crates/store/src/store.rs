@@ -130,6 +130,15 @@ pub struct Anchor {
     pub hash: [u8; 32],
 }
 
+/// What the last commit says of its history, to tell a state that goes on from the one an [`Anchor`] names from one that left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    /// The hash of the commit before; zero for the first.
+    pub previous_hash: [u8; 32],
+    /// Drawn by the opening that wrote it: no other opening has it.
+    pub session: [u8; 32],
+}
+
 /// An open store. It holds the file's lock until dropped.
 pub struct Store {
     pub(crate) medium: Box<dyn Medium>,
@@ -141,6 +150,7 @@ pub struct Store {
     pub(crate) session: Session,
     pub(crate) active: SlotIndex,
     pub(crate) anchor: Anchor,
+    pub(crate) lineage: Lineage,
     pub(crate) committed_unix_s: u64,
     pub(crate) state: Option<Zeroizing<Vec<u8>>>,
     pub(crate) state_digest: Zeroizing<[u8; 32]>,
@@ -218,7 +228,9 @@ impl Store {
                     PublishError::Refused(error) | PublishError::Unsure(error) => CreateError::Io(error),
                 },
             )?;
+        let lineage = Lineage { previous_hash: [0; 32], session: session.salt() };
         Ok(Store {
+            lineage,
             medium: Box::new(FileMedium::new(file, Some((dir, name.to_owned())))),
             header,
             header_copy: 1,
@@ -313,6 +325,7 @@ impl Store {
             opened_with,
             active: newest.index,
             anchor: Anchor { generation: newest.generation, hash: newest.hash },
+            lineage: Lineage { previous_hash: body.previous_hash, session: newest.session_salt },
             committed_unix_s: body.committed_unix_s,
             state: Some(Zeroizing::new(body.state.to_vec())),
             state_digest: Zeroizing::new(seal::sha256(&[body.state])),
@@ -377,6 +390,16 @@ impl Store {
         self.anchor
     }
 
+    /// The last commit's history.
+    pub fn lineage(&self) -> Lineage {
+        self.lineage
+    }
+
+    /// What the commits of this opening carry as their [`Lineage::session`], until it is drawn anew after a million of them.
+    pub fn session(&self) -> [u8; 32] {
+        self.session.salt()
+    }
+
     /// The last committed state; empty in a new store and after [`Store::take_state`].
     pub fn state(&self) -> &[u8] {
         self.state.as_ref().map_or(&[], |state| state.as_slice())
@@ -410,6 +433,7 @@ impl Store {
         } else {
             self.write_slot(generation, &body)?
         };
+        self.lineage = Lineage { previous_hash: self.anchor.hash, session: self.session.salt() };
         self.anchor = Anchor { generation, hash };
         self.committed_unix_s = body.committed_unix_s;
         self.state_digest = digest;

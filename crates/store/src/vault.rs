@@ -145,6 +145,11 @@ impl Session {
         Ok(Session { key, salt, counter: 0 })
     }
 
+    /// What this session's commits carry in clear.
+    pub(crate) fn salt(&self) -> [u8; SALT_LEN] {
+        self.salt
+    }
+
     /// Seals a state. `body.state` must fit, see [`slot_len_for`].
     pub(crate) fn seal(
         &mut self,
@@ -206,6 +211,7 @@ pub(crate) struct OpenedSlot {
     pub(crate) index: SlotIndex,
     pub(crate) generation: u64,
     pub(crate) hash: [u8; 32],
+    pub(crate) session_salt: [u8; SALT_LEN],
     plain: Zeroizing<Vec<u8>>,
 }
 
@@ -251,6 +257,7 @@ pub(crate) fn open_slot(
             index,
             generation: head.generation,
             hash: slot_hash(&head, sealed, header.algorithm.tag_len()),
+            session_salt: head.session_salt,
             plain,
         }),
         Err(SealError) => SlotLook::Broken,

@@ -20,10 +20,13 @@
 //! store = "tpm.store"               # in the bundle
 //! encrypted = true
 //! profile = "pc-client"             # what kind of TPM it is made as; absent: the default
+//! when_record_missing = "refuse"    # refuse | ask | new; absent: as the host says
+//! when_rolled_back = "refuse"       # refuse | ask | accept, but never laxer than the host; absent: as the host says
 //! ```
 use crate::{
     error::{Error, Result},
     files::read_plain,
+    policy::{WhenRecordMissing, WhenRolledBack},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -138,6 +141,12 @@ pub struct Tpm {
     /// What kind of TPM it is made as, by its profile's name; absent: the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// What is done when the keychain has no record for the store; absent: as the host says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_record_missing: Option<WhenRecordMissing>,
+    /// What is done when the store is older than one seen; absent: as the host says. It makes the host's word stricter only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_rolled_back: Option<WhenRolledBack>,
 }
 
 /// The PC Client interface a guest's driver speaks.

@@ -1,4 +1,5 @@
 //! Everything that can go wrong with a virtual machine: what happened, what it means for the guest, what to do next.
+use sigillo_keychain::{anchor::AnchorError, audit::AuditError};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -99,12 +100,14 @@ pub enum Error {
     },
     /// The keychain could not be written.
     #[error(
-        "the TPM of VM {name:?} was not added: its password cannot be kept in the system keychain ({why}). \
+        "the TPM of VM {name:?} was not added: its password cannot be kept in the system keychain ({code}: {why}). \
          Nothing was changed. Make the keychain writable (see `sigillo keychain list`) and try again"
     )]
     KeychainSetup {
         /// The VM.
         name: String,
+        /// The keychain's code.
+        code: &'static str,
         /// The keychain's words.
         why: String,
     },
@@ -114,7 +117,8 @@ pub enum Error {
          of its TPM store. The store was not touched. If the VM came from another host, bring the record from there; \
          if the record was deleted, restore the keychain from a backup. With the recovery code printed when the TPM was added, or \
          a passphrase, `sigillo tpm key restore-record {name:?}` makes a new record. Without all of these the guest's keys cannot \
-         be recovered; a guest that uses BitLocker or LUKS with the TPM can still be opened with its recovery key"
+         be recovered; a guest that uses BitLocker or LUKS with the TPM can still be opened with its recovery key, and `sigillo vm \
+         start {name:?} --when-record-missing new` keeps the store as a backup and gives the VM a new TPM"
     )]
     KeychainRecordMissing {
         /// The VM.
@@ -125,8 +129,7 @@ pub enum Error {
     /// The record is for another store.
     #[error(
         "VM {name:?} was not started: the record {record:?} of this host's system keychain (key id {key_id}) does not open \
-         its TPM store, which was made or re-keyed under another password. The store was not touched. Bring the record \
-         from the host where the VM ran last"
+         its TPM store, which was made or re-keyed under another password. The store was not touched. {hint}"
     )]
     KeychainRecordOther {
         /// The VM.
@@ -135,14 +138,19 @@ pub enum Error {
         record: String,
         /// The key id of the record found.
         key_id: String,
+        /// What to do.
+        hint: String,
     },
     /// The keychain cannot be read.
     #[error(
-        "VM {name:?} was not started: the system keychain cannot be read ({why}). The TPM store was not touched"
+        "the system keychain cannot be used for VM {name:?} ({code}: {why}). That is not a missing record: the TPM store was \
+         not touched, and the VM not started"
     )]
     Keychain {
         /// The VM.
         name: String,
+        /// The keychain's code.
+        code: &'static str,
         /// The keychain's words.
         why: String,
     },
@@ -151,8 +159,121 @@ pub enum Error {
     Store {
         /// The VM.
         name: String,
+        /// The store's code.
+        code: &'static str,
         /// The store's words.
         why: String,
+    },
+    /// The store is gone.
+    #[error(
+        "VM {name:?} was not started: its TPM store {store} is not there. {hint}", store = store.display()
+    )]
+    StoreGone {
+        /// The VM.
+        name: String,
+        /// Where it should be.
+        store: PathBuf,
+        /// What to do.
+        hint: String,
+    },
+    /// An older state was put back.
+    #[error(
+        "VM {name:?} was not started: its TPM store was rolled back by {by} commits, last seen {seen}. Counters, failed tries and \
+         what the guest removed since then would be undone. Nothing was changed. Put the newest store back; if it is lost, or the \
+         VM was taken back on purpose, `sigillo vm start {name:?} --when-rolled-back accept` goes on from the older one"
+    )]
+    RolledBack {
+        /// The VM.
+        name: String,
+        /// Commits that are missing.
+        by: u64,
+        /// A date.
+        seen: String,
+    },
+    /// A state of another history.
+    #[error(
+        "VM {name:?} was not started: its TPM store is a twin: at commit {generation} or before it left the history that this \
+         host saw last {seen}, so a copy of the VM went on by itself elsewhere. Nothing was changed. Find out which of the two \
+         the guest shall go on with and put that store here; `sigillo vm start {name:?} --when-rolled-back accept` goes on \
+         with this one"
+    )]
+    Twin {
+        /// The VM.
+        name: String,
+        /// A commit that differs.
+        generation: u64,
+        /// A date.
+        seen: String,
+    },
+    /// Another store of the same VM.
+    #[error(
+        "VM {name:?} was not started: its TPM store is another one than the VM ran with last on this host: another TPM to the \
+         guest. Nothing was changed. Put the VM's own store back (`sigillo tpm restore-backup` does that with a backup); if this \
+         one is right, `sigillo vm start {name:?} --when-rolled-back accept`"
+    )]
+    OtherStore {
+        /// The VM.
+        name: String,
+    },
+    /// The anchor says nothing.
+    #[error(
+        "VM {name:?} was not started: what this host remembers of its TPM store is damaged, so it cannot be told whether the store \
+         was rolled back. Nothing was changed. If you are sure of the store, `sigillo vm start {name:?} --when-rolled-back \
+         accept` begins to remember anew"
+    )]
+    AnchorUnreadable {
+        /// The VM.
+        name: String,
+    },
+    /// A copy of the store is alive.
+    #[error(
+        "VM {name:?} was not started: {holder} on this host runs a copy of its TPM store. One TPM may not run twice: the guests \
+         would undo each other's changes. Nothing was changed. Stop the other VM; a copied VM needs a TPM of its own",
+        holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    )]
+    InUse {
+        /// The VM.
+        name: String,
+        /// Who runs it, where the system tells.
+        pid: Option<u32>,
+    },
+    /// An anchor cannot be used.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// What was to be done could not be logged.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The host's configuration cannot be used.
+    #[error(
+        "{path}: {what}. It says what is done when a TPM's record is missing or its store was rolled back, so no VM is \
+         started without it; correct the file and try again", path = path.display()
+    )]
+    HostConfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// No backup, or more than one.
+    #[error(
+        "no backup of the TPM of VM {name:?} was restored: {why}. Nothing was changed; `sigillo tpm restore-backup {name:?} --list` shows them"
+    )]
+    Backup {
+        /// The VM.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The backup's record is not here.
+    #[error(
+        "no backup of the TPM of VM {name:?} was restored: the system keychain has no record with key {key_ids}. Nothing was \
+         changed, and the VM keeps the TPM it has. Bring the record from the host the VM came from and try again"
+    )]
+    BackupRecord {
+        /// The VM.
+        name: String,
+        /// The keys that would open it.
+        key_ids: String,
     },
     /// A part of the host that the VM needs is not installed.
     #[error("{what} is not there: {path}. Install Debian's package {package}", path = path.display())]
@@ -169,6 +290,8 @@ pub enum Error {
     Worker {
         /// The VM.
         name: String,
+        /// The code of what it said, or this crate's own.
+        code: String,
         /// Its own words.
         why: String,
     },
@@ -215,7 +338,7 @@ pub enum Error {
 impl Error {
     /// The stable name of this kind of failure, as in `docs/errors.md`.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Io { .. } => "SIG_ERR_IO",
             Self::Config { .. } => "SIG_ERR_VM_CONFIG",
@@ -232,9 +355,20 @@ impl Error {
             Self::KeychainRecordMissing { .. } => "SIG_ERR_TPM_RECORD_MISSING",
             Self::KeychainRecordOther { .. } => "SIG_ERR_TPM_RECORD_OTHER",
             Self::Keychain { .. } => "SIG_ERR_KEYCHAIN",
-            Self::Store { .. } => "SIG_ERR_TPM_STORE",
+            Self::Store { code, .. } => code,
+            Self::StoreGone { .. } => "SIG_ERR_STORE_NOT_FOUND",
+            Self::RolledBack { .. } => "SIG_ERR_TPM_ROLLED_BACK",
+            Self::Twin { .. } => "SIG_ERR_TPM_TWIN",
+            Self::OtherStore { .. } => "SIG_ERR_TPM_OTHER_STORE",
+            Self::AnchorUnreadable { .. } => "SIG_ERR_TPM_ANCHOR",
+            Self::InUse { .. } => "SIG_ERR_TPM_IN_USE",
+            Self::Anchor(error) => error.code(),
+            Self::Audit(error) => error.code(),
+            Self::HostConfig { .. } => "SIG_ERR_HOST_CONFIG",
+            Self::Backup { .. } => "SIG_ERR_TPM_BACKUP",
+            Self::BackupRecord { .. } => "SIG_ERR_TPM_BACKUP_RECORD",
             Self::HostPart { .. } => "SIG_ERR_HOST_PART_MISSING",
-            Self::Worker { .. } => "SIG_ERR_TPM_START",
+            Self::Worker { code, .. } => code,
             Self::Qemu { .. } => "SIG_ERR_VM_START",
             Self::NoKvm { .. } => "SIG_ERR_VM_NO_KVM",
             Self::Qmp(_) => "SIG_ERR_VM_MONITOR",

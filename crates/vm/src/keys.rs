@@ -5,7 +5,7 @@
 use crate::{
     bundle::{Bundle, Lock},
     error::Error,
-    tpm::host_name,
+    tpm::new_record,
 };
 use sigillo_keychain::{
     Keychain, KeychainError, Record, RecordName,
@@ -120,7 +120,7 @@ pub enum KeysError {
 impl KeysError {
     /// The stable name of this kind of failure, as in `docs/errors.md`.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Vm(error) => error.code(),
             Self::NoTpm { .. } => "SIG_ERR_TPM_NONE",
@@ -450,10 +450,6 @@ fn other(vm: &Bundle, record: &Record) -> KeysError {
 
 fn record_name(vm: &Bundle) -> RecordName {
     RecordName::for_vm(vm.config().uuid.as_bytes())
-}
-
-fn new_record(vm: &Bundle) -> Result<Record> {
-    Ok(Record::generate(vm.config().uuid.as_bytes(), &host_name(), vm.name())?)
 }
 
 fn path(vm: &Bundle) -> Result<PathBuf> {

@@ -4,6 +4,8 @@
 //! - [`Home`]: where bundles lie; [`Bundle`]: one of them; [`Config`]: its `vm.toml`.
 //! - [`add_tpm`]: gives a VM that is off its TPM, Secure Boot firmware, an encrypted store and a keychain record.
 //! - [`list_keys`], [`add_key`], [`rotate`], [`restore_record`]: the ways into the store.
+//! - [`Host`]: what the host keeps for its VMs outside of them: the keychain, the audit log, the newest states seen.
+//! - [`restore_backup`]: a TPM that was set aside comes back.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
@@ -12,13 +14,19 @@
 )]
 
 mod accel;
+mod backup;
 mod bundle;
 pub mod config;
+mod crash;
 mod error;
 pub mod eventlog;
 mod files;
 mod firmware;
+mod guard;
+mod host;
 mod keys;
+mod open;
+mod policy;
 mod process;
 mod qemu;
 mod qmp;
@@ -29,14 +37,18 @@ mod tpm;
 mod worker;
 
 pub use accel::{Accel, Choice};
+pub use backup::{Backup, RestoredBackup, backups, restore_backup};
 pub use bundle::{Bundle, Create, Home};
 pub use config::{Accelerator, Config, Disk, DiskFormat, Firmware, Guest, Interface, MAX_CONFIG_BYTES, Tpm};
 pub use error::{Error, Result};
 pub use firmware::Keys;
+pub use guard::announce_revert;
+pub use host::{Event, Host, Question, Starter};
 pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
 };
+pub use policy::{HostPolicy, WhenRecordMissing, WhenRolledBack};
 pub use rundir::{RunState, Status};
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};

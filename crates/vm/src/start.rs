@@ -5,13 +5,16 @@ use crate::{
     config::{DiskFormat, Firmware},
     error::{Error, Result},
     files::{fresh_file, require_one_file, require_plain},
+    guard,
+    host::{Host, Starter},
+    open,
+    policy::{WhenRecordMissing, WhenRolledBack},
     process::Process,
     qemu::{self, Serial},
     qmp::Qmp,
     rundir::{RunDir, RunState},
-    worker::{self, Worker},
+    worker::Worker,
 };
-use sigillo_keychain::Keychain;
 use std::{
     ffi::OsString,
     fs,
@@ -44,6 +47,10 @@ pub struct Start {
     pub attach: Attach,
     /// The program that has the `worker` command; usually the one running.
     pub program: PathBuf,
+    /// In place of what the VM and the host say.
+    pub when_record_missing: Option<WhenRecordMissing>,
+    /// In place of what the host says.
+    pub when_rolled_back: Option<WhenRolledBack>,
 }
 
 /// What was started.
@@ -55,32 +62,32 @@ pub struct Started {
     pub ended: Option<ExitStatus>,
 }
 
-/// Starts a VM that is off. `report` is told of the accelerator before anything runs.
+/// Starts a VM that is off.
 ///
 /// # Errors
-/// [`Error::KeychainRecordMissing`] before anything is touched; otherwise whatever did not come up, with everything that
-/// had come up ended again.
+/// [`Error::KeychainRecordMissing`], and what speaks against the store, before anything is touched; otherwise whatever did not
+/// come up, with everything that had come up ended again.
 pub fn start(
     bundle: &Bundle,
-    keychain: &dyn Keychain,
+    host: &Host<'_>,
     options: &Start,
-    report: &mut dyn FnMut(&Choice),
+    starter: &mut dyn Starter,
 ) -> Result<Started> {
     let name = bundle.name();
     let lock = bundle.lock()?;
     bundle.require_off("starting it")?;
     require_own_files(bundle)?;
-    let key = crate::tpm::key_for_start(bundle, keychain)?;
+    let found = open::key_for_start(bundle, host, options, starter)?;
     if !qemu::on_path(qemu::QEMU) {
         let path = PathBuf::from(qemu::QEMU);
         return Err(Error::HostPart { what: "the hypervisor", path, package: "qemu-system-x86" });
     }
     let accel = accel::choose(bundle.config().accel, name)?;
-    report(&accel);
+    starter.accel(&accel);
     let run = bundle.run_dir(true)?;
     run.clear()?;
-    let worker = match key {
-        Some(key) => Some(worker::spawn(bundle, &run, &options.program, key)?),
+    let worker = match found {
+        Some(found) => Some(guard::spawn_guarded(bundle, host, &run, options, &found, starter)?),
         None => None,
     };
     let serial = if options.attach == Attach::Serial { Serial::Terminal } else { Serial::Log };

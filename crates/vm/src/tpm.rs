@@ -1,16 +1,18 @@
-//! Giving a VM its TPM, and finding the password of its store when it starts.
+//! Giving a VM its TPM.
 use crate::{
+    backup,
     bundle::{Bundle, STORE, VARS},
     config::{Firmware, Interface, Tpm},
+    crash,
     error::{Error, Result},
     files::replace_file,
     firmware::Keys,
+    host::Host,
 };
-use sigillo_keychain::{Keychain, KeychainError, Record, RecordName};
-use sigillo_store::{Algorithm, CreateOptions, Key, Secret, Store};
+use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act};
+use sigillo_store::{Algorithm, EntropyError, Secret};
 use std::{fs, os::unix::fs::FileTypeExt, path::PathBuf};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 /// How a TPM is added.
 #[derive(Clone, Debug)]
@@ -39,14 +41,6 @@ pub struct TpmAdded {
     pub store: PathBuf,
 }
 
-/// What opens a store when its VM starts.
-pub(crate) enum StoreKey {
-    /// The record's password.
-    Password(Zeroizing<Vec<u8>>),
-    /// The store is not encrypted.
-    Unencrypted,
-}
-
 /// The name of a VM's record in a keychain.
 #[must_use]
 pub fn record_name(uuid: &Uuid) -> String {
@@ -54,12 +48,12 @@ pub fn record_name(uuid: &Uuid) -> String {
 }
 
 /// Adds a TPM to a VM that is off: Secure Boot firmware with enrolled keys, a keychain record, an encrypted store. All or
-/// nothing.
+/// nothing; interrupted by a crash, the same command goes on.
 ///
 /// # Errors
 /// [`Error::LegacyBios`], [`Error::PhysicalDisk`], [`Error::TpmExists`], [`Error::Running`], [`Error::KeychainSetup`],
 /// [`Error::Store`], [`Error::SecureBootKeys`].
-pub fn add_tpm(vm: &mut Bundle, keychain: &dyn Keychain, options: &AddTpm) -> Result<TpmAdded> {
+pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<TpmAdded> {
     let _lock = vm.lock()?;
     let name = vm.name().to_owned();
     if vm.config().firmware == Firmware::Bios {
@@ -77,29 +71,45 @@ pub fn add_tpm(vm: &mut Bundle, keychain: &dyn Keychain, options: &AddTpm) -> Re
     vm.require_off("adding the TPM")?;
     let variables = options.keys.variables()?;
     let store = vm.path().join(STORE);
-    if store.exists() {
-        let why =
-            format!("{} is already there, though the VM has no TPM; move it away first", store.display());
-        return Err(Error::Store { name, why });
-    }
+    let setup = |code, why: String| Error::KeychainSetup { name: name.clone(), code, why };
+    let from_keychain = |e: KeychainError| setup(e.code(), e.to_string());
 
-    let uuid = vm.config().uuid;
-    let setup = |why: String| Error::KeychainSetup { name: name.clone(), why };
-    let record = Record::generate(uuid.as_bytes(), &host_name(), &name).map_err(|e| setup(e.to_string()))?;
-    // The record first: a store whose password is nowhere must not exist, even after a crash here.
-    keychain.insert_new(&record).map_err(|e| setup(e.to_string()))?;
-    let mut undo = Undo { keychain, record: record.name, store: None, vars: None, armed: true };
-    let mut create =
-        CreateOptions::new(*uuid.as_bytes(), Key::Password(record.secret.clone()), record.key_id);
-    create.algorithm = options.algorithm;
-    let failed = |why: String| Error::Store { name: name.clone(), why };
-    let mut made = Store::create(&store, &create).map_err(|e| failed(e.to_string()))?;
-    undo.store = Some(store.clone());
-    made.commit(options.state.expose()).map_err(|e| failed(e.to_string()))?;
-    drop(made);
+    // A record without a TPM is what an interrupted command left, or a TPM that was taken out by hand: its password is good for
+    // another store, and whoever still has the old one keeps its key.
+    let record_name = RecordName::for_vm(vm.config().uuid.as_bytes());
+    let (record, is_new) = match host.keychain.get(&record_name) {
+        Ok(record) => (record, false),
+        Err(KeychainError::NotFound(_)) => {
+            (new_record(vm).map_err(|e| setup(e.code(), e.to_string()))?, true)
+        }
+        Err(e) => return Err(from_keychain(e)),
+    };
+    host.audit.record(
+        Act::StoreCreated,
+        &store.display().to_string(),
+        &format!("the TPM of VM {name:?}, key {}", record.key_id),
+    )?;
+    let mut undo = Undo { keychain: host.keychain, record: None, store: None, vars: None, armed: true };
+    undo.store = Some(backup::next_path(&store));
+    let info = backup::make_next(vm, host, &record, &store, options.algorithm, &options.state)?;
+    crash::point();
+    if is_new {
+        host.audit.record(Act::RecordAdded, &record.name.to_string(), &format!("key {}", record.key_id))?;
+        host.keychain.insert_new(&record).map_err(from_keychain)?;
+        undo.record = Some(record.name);
+    }
+    crash::point();
+    if store.symlink_metadata().is_ok() {
+        // Of an interrupted command, or of a TPM that was taken out: it may hold a guest's keys.
+        backup::set_aside(vm, host, &store)?;
+    }
     let vars = vm.path().join(VARS);
     undo.vars = Some((vars.clone(), fs::read(&vars).map_err(|e| Error::io("read", &vars, e))?));
     replace_file(&vars, &variables, 0o600)?;
+    crash::point();
+    backup::publish_next(vm, host, &store, &info)?;
+    undo.store = Some(store.clone());
+    crash::point();
     let mut config = vm.config().clone();
     config.secure_boot = true;
     config.tpm = Some(Tpm {
@@ -107,16 +117,23 @@ pub fn add_tpm(vm: &mut Bundle, keychain: &dyn Keychain, options: &AddTpm) -> Re
         store: STORE.to_owned(),
         encrypted: true,
         profile: options.profile.clone(),
+        when_record_missing: None,
+        when_rolled_back: None,
     });
     vm.set_config(config)?;
     undo.armed = false;
     Ok(TpmAdded { record: record.name.to_string(), keys: options.keys.clone(), store })
 }
 
-/// Takes back what was done when the rest fails.
+/// A record with a new password for a VM.
+pub(crate) fn new_record(vm: &Bundle) -> std::result::Result<Record, EntropyError> {
+    Record::generate(vm.config().uuid.as_bytes(), &host_name(), vm.name())
+}
+
+/// Takes back what was done when the rest fails. After a crash the same command goes on from what is there.
 struct Undo<'a> {
     keychain: &'a dyn Keychain,
-    record: RecordName,
+    record: Option<RecordName>,
     store: Option<PathBuf>,
     vars: Option<(PathBuf, Vec<u8>)>,
     armed: bool,
@@ -124,61 +141,25 @@ struct Undo<'a> {
 
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
-        if !self.armed {
+        // A fall over a bug of ours is like a crash: what is there is left for the next try.
+        if !self.armed || std::thread::panicking() {
             return;
         }
-        // The first failure is the one to report; an undo that fails as well leaves a file that the next try names.
+        // The first failure is the one to report; what an undo that fails as well leaves is what a crash leaves.
         if let Some((path, bytes)) = &self.vars {
             let _ = replace_file(path, bytes, 0o600);
         }
         if let Some(store) = &self.store {
             let _ = fs::remove_file(store);
         }
-        let _ = self.keychain.delete(&self.record);
-    }
-}
-
-/// The key of a VM's store; `None` when the VM has no TPM.
-pub(crate) fn key_for_start(vm: &Bundle, keychain: &dyn Keychain) -> Result<Option<StoreKey>> {
-    let Some(path) = vm.store_path() else { return Ok(None) };
-    let name = vm.name().to_owned();
-    let refused = |why: String| Error::Store { name: name.clone(), why };
-    let info = Store::peek(&path).map_err(|e| refused(e.to_string()))?;
-    if !info.is_for_vm(vm.config().uuid.as_bytes()) {
-        return Err(refused(format!("{} belongs to another VM; it was not touched", path.display())));
-    }
-    let record = RecordName::for_vm(vm.config().uuid.as_bytes());
-    let found = keychain.get(&record);
-    let encrypted = vm.config().tpm.as_ref().is_some_and(|tpm| tpm.encrypted);
-    if info.is_unencrypted() {
-        return match found {
-            Err(KeychainError::NotFound { .. }) if !encrypted => Ok(Some(StoreKey::Unencrypted)),
-            // Another TPM would otherwise take the place of the one that the guest's keys are in.
-            _ => Err(refused(format!(
-                "{} is not encrypted, and the VM's store was; it is another one and was not touched; put the VM's own \
-                 store back",
-                path.display()
-            ))),
-        };
-    }
-    let found = found.map_err(|e| match e {
-        KeychainError::NotFound { .. } => {
-            Error::KeychainRecordMissing { name: name.clone(), record: record.to_string() }
+        if let Some(record) = &self.record {
+            let _ = self.keychain.delete(record);
         }
-        e => Error::Keychain { name: name.clone(), why: e.to_string() },
-    })?;
-    if !info.key_ids.contains(&found.key_id) {
-        return Err(Error::KeychainRecordOther {
-            name,
-            record: record.to_string(),
-            key_id: found.key_id.to_string(),
-        });
     }
-    Ok(Some(StoreKey::Password(Zeroizing::new(found.secret.expose().to_vec()))))
 }
 
 /// As records carry it, for people: where a record was made.
-pub(crate) fn host_name() -> String {
+fn host_name() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().into_owned()
 }

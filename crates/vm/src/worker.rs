@@ -4,10 +4,10 @@ use crate::{
     bundle::Bundle,
     error::{Error, Result},
     files::log_file,
+    open::StoreKey,
     process::Process,
     qemu::last_words,
     rundir::RunDir,
-    tpm::StoreKey,
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -15,6 +15,7 @@ use rustix::{
     io::FdFlags,
     pipe::{PipeFlags, pipe_with},
 };
+use sigillo_keychain::anchor::{Held, Verdict};
 use std::{
     fs::{self, File},
     io::Write,
@@ -51,9 +52,31 @@ impl Worker {
     }
 }
 
-/// Starts the TPM of a bundle and waits until it listens.
-pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey) -> Result<Worker> {
-    let failed = |why: String| Error::Worker { name: bundle.name().to_owned(), why };
+/// How a start went.
+#[derive(Debug)]
+pub(crate) enum Spawned {
+    /// It listens; what its store is to the newest one seen, if that is worth telling.
+    Ready(Worker, Option<Verdict>),
+    /// It did not open its store for the guest, and has ended.
+    Held(Held),
+}
+
+/// Starts the TPM of a bundle and waits until it listens. `anchor` is the file of the store's anchor; `accepted` names a state
+/// that may run whatever the anchor says.
+pub(crate) fn spawn(
+    bundle: &Bundle,
+    run: &RunDir,
+    program: &Path,
+    key: &StoreKey,
+    anchor: &File,
+    accepted: Option<&str>,
+) -> Result<Spawned> {
+    let coded = |code: &str, why: String| Error::Worker {
+        name: bundle.name().to_owned(),
+        code: code.to_owned(),
+        why,
+    };
+    let failed = |why: String| coded("SIG_ERR_TPM_START", why);
     let system = |e: rustix::io::Errno| failed(e.to_string());
     let Some(tpm) = &bundle.config().tpm else { return Err(failed("the VM has none".to_owned())) };
     let store_dir: OwnedFd =
@@ -73,13 +96,18 @@ pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey
     if let StoreKey::Password(password) = key {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
         // A pipe holds 64 KiB, a password under a hundred bytes: this does not wait for a reader.
-        File::from(write).write_all(&password).map_err(|e| failed(e.to_string()))?;
+        File::from(write).write_all(password).map_err(|e| failed(e.to_string()))?;
         command.arg("--key-fd").arg(inherited.give(read).map_err(system)?);
     }
     command.arg("--ctrl-fd").arg(inherited.give(listener).map_err(system)?);
     command.arg("--vm-uuid").arg(bundle.config().uuid.to_string());
     command.arg("--log-fd").arg(inherited.give(log.into()).map_err(system)?);
     command.arg("--ready-fd").arg(inherited.give(ready_child).map_err(system)?);
+    let anchor: OwnedFd = anchor.try_clone().map_err(|e| failed(e.to_string()))?.into();
+    command.arg("--anchor-fd").arg(inherited.give(anchor).map_err(system)?);
+    if let Some(state) = accepted {
+        command.arg("--accept").arg(state);
+    }
     command.arg("--terminate");
     command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     // A group of its own: a Ctrl-C meant for the terminal does not end a guest's TPM before the guest.
@@ -88,19 +116,30 @@ pub(crate) fn spawn(bundle: &Bundle, run: &RunDir, program: &Path, key: StoreKey
     let mut child = child.map_err(|e| failed(format!("{}: {e}", program.display())))?;
     let said = wait_ready(&ready, &mut child);
     let process = i32::try_from(child.id()).ok().and_then(Process::of);
-    match (said.as_deref(), process) {
-        (Ok("ready\n"), Some(process)) => Ok(Worker { child, process }),
-        (said, _) => {
+    let line = said.as_deref().unwrap_or_default().trim_end();
+    let of_store = |word: &str| line.strip_prefix(word).map(str::trim_start);
+    match (of_store("ready"), process) {
+        (Some(verdict), Some(process)) => {
+            return Ok(Spawned::Ready(Worker { child, process }, serde_json::from_str(verdict).ok()));
+        }
+        _ => {
             let _ = child.kill();
             child.wait().map_err(|e| failed(e.to_string()))?;
-            let why = match said {
-                Ok(words) if !words.trim().is_empty() => words.trim().to_owned(),
-                Ok(_) => last_words(&fs::read(&log_path).unwrap_or_default()),
-                Err(why) => (*why).clone(),
-            };
-            Err(failed(why))
         }
     }
+    if let Some(held) = of_store("held").and_then(|held| serde_json::from_str(held).ok()) {
+        return Ok(Spawned::Held(held));
+    }
+    Err(match said {
+        Ok(words) if !words.trim().is_empty() => match words.trim().split_once(": ") {
+            Some((code, why)) if code.starts_with("SIG_ERR") && !code.contains(' ') => {
+                coded(code, why.to_owned())
+            }
+            _ => failed(words.trim().to_owned()),
+        },
+        Ok(_) => failed(last_words(&fs::read(&log_path).unwrap_or_default())),
+        Err(why) => failed(why),
+    })
 }
 
 /// Descriptors that the next child keeps. Ours are close-on-exec until they are given and closed right after the child
@@ -153,7 +192,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     /// A program that takes the place of `sigillo`, and a bundle with a TPM for it.
-    fn spawned(script: &str) -> (tempfile::TempDir, Result<Worker>) {
+    fn spawned(script: &str) -> (tempfile::TempDir, Result<Spawned>) {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("program");
         let parse = "while [ $# -gt 0 ]; do case $1 in --*-fd) eval \"$(echo ${1#--} | tr - _)=$2\";; esac; shift; done";
@@ -180,11 +219,14 @@ mod tests {
             store: "tpm.store".to_owned(),
             encrypted: true,
             profile: None,
+            when_record_missing: None,
+            when_rolled_back: None,
         });
         vm.set_config(config).unwrap();
         let run = vm.run_dir(true).unwrap();
         let key = StoreKey::Password(Zeroizing::new(b"the-password".to_vec()));
-        let worker = spawn(&vm, &run, &program, key);
+        let anchor = tempfile::tempfile().unwrap();
+        let worker = spawn(&vm, &run, &program, &key, &anchor, Some("7:ab"));
         (dir, worker)
     }
 
@@ -193,15 +235,39 @@ mod tests {
         let (dir, worker) = spawned(
             "cat </proc/self/fd/$key_fd >$here/key\necho ready >/proc/self/fd/$ready_fd\nexec sleep 60",
         );
-        let worker = worker.unwrap();
+        let Spawned::Ready(worker, None) = worker.unwrap() else { panic!("not ready") };
         assert_eq!(fs::read(dir.path().join("key")).unwrap(), b"the-password");
         let said = fs::read_to_string(dir.path().join("args")).unwrap()
             + &fs::read_to_string(dir.path().join("env")).unwrap();
         assert!(said.contains("--store-name tpm.store") && said.contains("--terminate"), "{said}");
+        assert!(said.contains("--anchor-fd ") && said.contains("--accept 7:ab"), "{said}");
         assert!(!said.contains("the-password"), "{said}");
         let process = worker.process();
         worker.end(Duration::ZERO);
         assert!(!process.is_alive());
+    }
+
+    #[test]
+    fn a_worker_tells_what_its_store_is_to_the_newest_one_seen() {
+        let held = "held {\\\"verdict\\\":{\\\"is\\\":\\\"rolled-back\\\",\\\"by\\\":3,\\\"seen_unix_s\\\":7},\\\"state\\\":\\\"4:ab\\\"}";
+        let (_dir, worker) = spawned(&format!("echo \"{held}\" >/proc/self/fd/$ready_fd; exit 1"));
+        let Spawned::Held(held) = worker.unwrap() else { panic!("not held") };
+        assert_eq!(held.verdict, Verdict::RolledBack { by: 3, seen_unix_s: 7 });
+        assert_eq!(held.state, "4:ab");
+        let moved = "ready {\\\"is\\\":\\\"moved-on\\\",\\\"by\\\":9}";
+        let (_dir, worker) = spawned(&format!("echo \"{moved}\" >/proc/self/fd/$ready_fd; exec sleep 60"));
+        let Spawned::Ready(worker, verdict) = worker.unwrap() else { panic!("not ready") };
+        assert_eq!(verdict, Some(Verdict::MovedOn { by: 9 }));
+        worker.end(Duration::ZERO);
+    }
+
+    #[test]
+    fn a_worker_that_names_a_code_is_reported_under_it() {
+        let (_dir, worker) =
+            spawned("echo 'SIG_ERR_STORE_DAMAGED: neither copy: verifies' >/proc/self/fd/$ready_fd; exit 1");
+        let error = worker.unwrap_err();
+        assert_eq!(error.code(), "SIG_ERR_STORE_DAMAGED");
+        assert!(error.to_string().contains("neither copy: verifies"), "{error}");
     }
 
     #[test]

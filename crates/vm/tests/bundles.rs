@@ -98,7 +98,7 @@ fn a_second_tpm_is_refused_and_touches_nothing() {
     let fixture = Fixture::new();
     let mut vm = fixture.with_tpm();
     let before = files(fixture.dir.path());
-    assert_eq!(add_tpm(&mut vm, &fixture.keychain, &options()).unwrap_err().code(), "SIG_ERR_TPM_EXISTS");
+    assert_eq!(add_tpm(&mut vm, &fixture.host(), &options()).unwrap_err().code(), "SIG_ERR_TPM_EXISTS");
     assert_eq!(files(fixture.dir.path()), before);
     assert_eq!(fixture.keychain.list().unwrap().len(), 1);
 }
@@ -108,7 +108,7 @@ fn a_legacy_bios_vm_is_refused_the_tpm_with_reason_and_way_out() {
     let fixture = Fixture::new();
     let mut vm = fixture.create("old", Firmware::Bios).unwrap();
     let before = files(fixture.dir.path());
-    let error = add_tpm(&mut vm, &fixture.keychain, &options()).unwrap_err();
+    let error = add_tpm(&mut vm, &fixture.host(), &options()).unwrap_err();
     assert_eq!(error.code(), "SIG_ERR_TPM_LEGACY_BIOS");
     assert!(error.to_string().contains("vm create NAME --firmware uefi"), "{error}");
     assert_eq!(files(fixture.dir.path()), before);
@@ -128,23 +128,22 @@ fn a_vm_on_a_host_disk_is_refused_the_tpm() {
     fs::write(&path, format!("{text}\n[[disks]]\npath = {device:?}\nformat = \"raw\"\n")).unwrap();
     let mut vm = fixture.home.open("vm").unwrap();
     let before = files(fixture.dir.path());
-    let error = add_tpm(&mut vm, &fixture.keychain, &options()).unwrap_err();
+    let error = add_tpm(&mut vm, &fixture.host(), &options()).unwrap_err();
     assert_eq!(error.code(), "SIG_ERR_TPM_PHYSICAL_DISK");
     assert!(error.to_string().contains("Import the disk"), "{error}");
     assert_eq!(files(fixture.dir.path()), before);
 }
 
 #[test]
-fn a_record_that_is_there_already_is_kept_and_no_store_is_made() {
+fn a_record_that_is_there_already_is_kept_and_opens_the_new_store() {
     let fixture = Fixture::new();
     let mut vm = fixture.create("vm", Firmware::Uefi).unwrap();
     let record = Record::generate(vm.config().uuid.as_bytes(), "elsewhere", "").unwrap();
     fixture.keychain.insert_new(&record).unwrap();
-    let before = files(fixture.dir.path());
-    let error = add_tpm(&mut vm, &fixture.keychain, &options()).unwrap_err();
-    assert_eq!(error.code(), "SIG_ERR_TPM_SETUP_KEYCHAIN_FAILED");
-    assert_eq!(files(fixture.dir.path()), before);
-    assert_eq!(fixture.keychain.get(&record.name).unwrap().key_id, record.key_id);
+    add_tpm(&mut vm, &fixture.host(), &options()).unwrap();
+    assert_eq!(fixture.keychain.get(&record.name).unwrap(), record);
+    let store = Store::open(&vm.store_path().unwrap(), &Key::Password(record.secret)).unwrap();
+    assert_eq!(store.state(), b"a TPM");
 }
 
 #[test]
@@ -154,7 +153,7 @@ fn a_failure_half_way_takes_back_record_and_store() {
     let vars = vm.path().join("firmware-vars.fd");
     fs::remove_file(&vars).unwrap();
     fs::create_dir(&vars).unwrap();
-    assert_eq!(add_tpm(&mut vm, &fixture.keychain, &options()).unwrap_err().code(), "SIG_ERR_IO");
+    assert_eq!(add_tpm(&mut vm, &fixture.host(), &options()).unwrap_err().code(), "SIG_ERR_IO");
     assert!(!vm.path().join("tpm.store").exists());
     assert!(fixture.keychain.list().unwrap().is_empty());
     assert!(fixture.home.open("vm").unwrap().config().tpm.is_none());
@@ -184,11 +183,11 @@ fn a_damaged_or_foreign_store_stops_the_start_and_is_left_alone() {
     let whole = fs::read(&path).unwrap();
     for bytes in [Vec::new(), b"garbage".to_vec(), vec![0; whole.len()]] {
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(fixture.start(&vm).code(), "SIG_ERR_TPM_STORE");
+        assert_eq!(fixture.start(&vm).code(), "SIG_ERR_STORE_NOT_A_STORE");
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
     let mut other = fixture.create("other", Firmware::Uefi).unwrap();
-    add_tpm(&mut other, &fixture.keychain, &options()).unwrap();
+    add_tpm(&mut other, &fixture.host(), &options()).unwrap();
     fs::write(other.store_path().unwrap(), &whole).unwrap();
     let error = fixture.start(&other);
     assert_eq!(error.code(), "SIG_ERR_TPM_STORE");

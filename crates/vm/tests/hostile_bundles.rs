@@ -37,7 +37,7 @@ fn a_link_in_the_way_of_a_new_file_is_removed_and_not_followed() {
     for name in ["vm.toml.new", "firmware-vars.fd.new"] {
         symlink(&victim, vm.path().join(name)).unwrap();
     }
-    add_tpm(&mut vm, &fixture.keychain, &options()).unwrap();
+    add_tpm(&mut vm, &fixture.host(), &options()).unwrap();
     assert_eq!(fs::read_to_string(&victim).unwrap(), "keep");
     for name in ["vm.toml", "firmware-vars.fd"] {
         assert!(fs::symlink_metadata(vm.path().join(name)).unwrap().is_file(), "{name}");
@@ -138,7 +138,7 @@ fn a_qemu_that_nobody_noted_is_running_all_the_same() {
     let mut said = [0; 7];
     qemu.stdout.take().unwrap().read_exact(&mut said).unwrap();
     let state = vm.run_state().unwrap();
-    let code = fixture.start(&vm).code();
+    let code = fixture.start(&vm).code().to_owned();
     qemu.kill().unwrap();
     qemu.wait().unwrap();
     assert_eq!(state.unwrap().qemu.pid, i32::try_from(qemu.id()).unwrap());

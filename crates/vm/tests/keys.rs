@@ -306,7 +306,7 @@ fn a_store_in_use_or_of_another_vm_is_not_touched() {
     assert_eq!(world.rotate().unwrap_err().code(), "SIG_ERR_STORE_LOCKED");
     drop(store);
     let other = world.fixture.create("other", sigillo_vm::Firmware::Uefi).unwrap();
-    let list = |vm| list_keys(vm, &world.fixture.keychain).unwrap_err().code();
+    let list = |vm| list_keys(vm, &world.fixture.keychain).unwrap_err().code().to_owned();
     assert_eq!(list(&other), "SIG_ERR_TPM_NONE");
     let foreign = world.fixture.dir.path().join("foreign");
     let options =

@@ -7,11 +7,11 @@
 mod common;
 
 use common::options;
-use sigillo_keychain::{Keychain, RecordName, SystemKeychain, audit::AuditLog};
+use sigillo_keychain::{Keychain, RecordName, SystemKeychain, anchor::Anchors, audit::AuditLog};
 use sigillo_store::{Algorithm, Key, Store};
 use sigillo_vm::{
-    Accelerator, Bundle, Create, Firmware, Guest, Home, RecordState, Reencrypt, add_tpm, list_keys,
-    reencrypt, rotate,
+    Accelerator, Bundle, Create, Firmware, Guest, Home, Host, HostPolicy, RecordState, Reencrypt, add_tpm,
+    list_keys, reencrypt, rotate,
 };
 use std::{
     io::{BufRead, BufReader, Write},
@@ -120,7 +120,14 @@ fn the_record_opens_the_store_whenever_a_change_of_keys_is_killed() {
     let mut vm = home.create(&create).unwrap();
     let mut options = options();
     options.state = sigillo_store::Secret::new(state(0));
-    add_tpm(&mut vm, &SystemKeychain::at(&dir.path().join("keychain")), &options).unwrap();
+    let kept = dir.path().join("keychain");
+    let host = Host {
+        keychain: &SystemKeychain::at(&kept),
+        audit: &AuditLog::at(&kept),
+        anchors: &Anchors::at(&kept),
+        policy: &HostPolicy::default(),
+    };
+    add_tpm(&mut vm, &host, &options).unwrap();
     let mut random = seed;
     let (mut acknowledged, mut acts, mut interrupted, mut grown) = (0, 0_u64, 0_u64, 0_u64);
     let mut length = 0;

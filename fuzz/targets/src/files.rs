@@ -15,7 +15,7 @@ pub fn event_log(data: &[u8]) {
     }
 }
 
-/// The system keychain's file: as it is, with the checksum of its front corrected, and what would lie sealed in it.
+/// The system keychain's file: as it is, with the checksum of its front corrected, and what would lie sealed in it; and an anchor beside it.
 pub fn keychain_file(data: &[u8]) {
     use sigillo_keychain::format::{HEADER_LEN, parse_file, parse_records};
     let _ = parse_file(data);
@@ -24,6 +24,7 @@ pub fn keychain_file(data: &[u8]) {
         let _ = parse_file(&[front, &seal::sha256(&[front]), rest].concat());
     }
     let _ = parse_records(data);
+    let _ = sigillo_keychain::anchor::Seen::parse(data);
 }
 
 /// The audit log, with no head beside it; the lowest bit of the first octet says whether a line is added.
@@ -59,10 +60,11 @@ pub fn recovery_code(data: &[u8]) {
     }
 }
 
-/// A VM's configuration.
+/// A VM's configuration, and the host's.
 pub fn vm_config(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = sigillo_vm::config::Config::parse(text);
+        let _ = sigillo_vm::HostPolicy::parse(text);
     }
 }
 

@@ -1,5 +1,5 @@
 //! `sigillo vm create`.
-use super::{Done, Failure, keychain, tpm};
+use super::{Done, Failure, host::Kept, tpm};
 use clap::ValueEnum;
 use sigillo_vm::{Accelerator, Create, Firmware, Guest, Home, Interface, Keys};
 use std::{path::PathBuf, process::ExitCode};
@@ -87,13 +87,13 @@ pub(crate) fn run(home: &Home, args: Args) -> Done {
         new_disk_gib: args.disk_size,
     };
     // Found before anything is made: where there is no keychain there is no Windows 11 VM.
-    let keychain = if guest == Guest::Windows11 { Some(keychain::system()?) } else { None };
+    let kept = if guest == Guest::Windows11 { Some(Kept::find()?) } else { None };
     let mut vm = home.create(&create)?;
     println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
-    if let Some(keychain) = keychain {
+    if let Some(kept) = kept {
         println!("Windows 11 needs a TPM: adding it");
         let profile = args.tpm_profile;
-        match tpm::add(&mut vm, &keychain, Interface::Crb, Keys::Microsoft, profile, &args.tpm_store) {
+        match tpm::add(&mut vm, &kept.host(), Interface::Crb, Keys::Microsoft, profile, &args.tpm_store) {
             Ok(added) => {
                 added.say(vm.name());
                 return added.outcome(vm.name());

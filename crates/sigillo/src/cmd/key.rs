@@ -1,11 +1,10 @@
 //! `sigillo tpm key list | add | remove | rotate | reencrypt | restore-record`: the ways into the store of a VM's TPM.
 use super::{
-    Done, Failure, keychain,
+    Done, Failure, audit, keychain,
     secret::{self, Unlock},
 };
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use sigillo_keychain::audit::AuditLog;
 use sigillo_server::sandbox;
 use sigillo_store::{Algorithm, Key, KeyId, KeyKind, RecoveryCode, SlotInfo};
 use sigillo_vm::{
@@ -113,7 +112,7 @@ impl From<Cipher> for Algorithm {
 
 impl From<KeysError> for Failure {
     fn from(error: KeysError) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self::new(error.code().to_owned(), error.to_string())
     }
 }
 
@@ -136,7 +135,7 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
         Command::Add(Add::Passphrase { args, passphrase_file }) => {
             let vm = home.open(&args.name)?;
             let passphrase = Key::Passphrase(secret::new_passphrase(passphrase_file.as_deref())?);
-            let key_id = add_key(&vm, &keychain::system()?, &audit()?, &passphrase)?;
+            let key_id = add_key(&vm, &keychain::system()?, &audit::log()?, &passphrase)?;
             say(args.json, &json!({ "key_id": key_id.to_string() }), || {
                 println!("the passphrase is key {key_id} of {}", vm.name());
             })
@@ -145,21 +144,21 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
             let vm = home.open(&args.name)?;
             let keychain = keychain::system()?;
             let key_id = find(&list_keys(&vm, &keychain)?, &key_id)?;
-            remove_key(&vm, &keychain, &audit()?, key_id)?;
+            remove_key(&vm, &keychain, &audit::log()?, key_id)?;
             say(args.json, &json!({ "removed": key_id.to_string() }), || {
                 println!("key {key_id} opens {} no more", vm.name());
             })
         }
         Command::Rotate(args) => {
             let vm = home.open(&args.name)?;
-            let done = rotate(&vm, &keychain::system()?, &audit()?)?;
+            let done = rotate(&vm, &keychain::system()?, &audit::log()?)?;
             say(args.json, &rotated(&done), || say_rotated(&done))
         }
         Command::Reencrypt(anew) => run_reencrypt(home, &anew),
         Command::RestoreRecord { args, unlock, replace } => {
             let vm = home.open(&args.name)?;
             let keychain = keychain::system()?;
-            let done = restore_record(&vm, &keychain, &audit()?, &unlock.key()?, replace)?;
+            let done = restore_record(&vm, &keychain, &audit::log()?, &unlock.key()?, replace)?;
             let facts = json!({
                 "record": done.record,
                 "key_id": done.key_id.to_string(),
@@ -197,7 +196,7 @@ fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
     let code = if anew.no_recovery_code { None } else { Some(new_code()?) };
     let options =
         Reencrypt { algorithm: anew.cipher.map(Algorithm::from), recovery_code: code.clone(), passphrase };
-    let done = reencrypt(&vm, &keychain, &audit()?, options)?;
+    let done = reencrypt(&vm, &keychain, &audit::log()?, options)?;
     let mut facts = rotated(&done.rotated);
     if let Value::Object(facts) = &mut facts {
         let id = |key_id: Option<KeyId>| json!(key_id.map(|key_id| key_id.to_string()));
@@ -228,7 +227,7 @@ fn new_code() -> Result<RecoveryCode, Failure> {
 /// Adds a recovery code to a VM's TPM.
 pub(crate) fn add_recovery_code(vm: &Bundle) -> Result<(RecoveryCode, KeyId), Failure> {
     let code = new_code()?;
-    let key_id = add_key(vm, &keychain::system()?, &audit()?, &Key::RecoveryCode(code.clone()))?;
+    let key_id = add_key(vm, &keychain::system()?, &audit::log()?, &Key::RecoveryCode(code.clone()))?;
     Ok((code, key_id))
 }
 
@@ -242,10 +241,6 @@ pub(crate) fn say_recovery_code(code: &RecoveryCode, key_id: KeyId) {
         "  with it and the VM the TPM can be opened where its keychain record is lost: sigillo tpm key restore-record"
     );
     println!("  it is not shown again");
-}
-
-fn audit() -> Result<AuditLog, Failure> {
-    AuditLog::of_this_host().map_err(|error| Failure::new(error.code(), error.to_string()))
 }
 
 fn list(vm: &Bundle, as_json: bool) -> Done {

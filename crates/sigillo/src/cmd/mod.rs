@@ -2,6 +2,7 @@
 mod audit;
 mod create;
 mod delete;
+mod host;
 mod info;
 mod key;
 mod keychain;
@@ -16,6 +17,7 @@ pub(crate) mod worker;
 use clap::{Parser, Subcommand};
 use sigillo_vm::Home;
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -75,19 +77,19 @@ enum Vm {
 
 /// A failure as it is printed: the code of `docs/errors.md` and a sentence.
 pub(crate) struct Failure {
-    code: &'static str,
+    code: Cow<'static, str>,
     text: String,
 }
 
 impl Failure {
-    pub(crate) fn new(code: &'static str, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+    pub(crate) fn new(code: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
+        Self { code: code.into(), text: text.into() }
     }
 }
 
 impl From<sigillo_vm::Error> for Failure {
     fn from(error: sigillo_vm::Error) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self::new(error.code().to_owned(), error.to_string())
     }
 }
 

@@ -1,7 +1,14 @@
 //! `sigillo vm start`.
-use super::{Done, Failure, keychain};
-use sigillo_vm::{Attach, Home, Start, start};
-use std::process::ExitCode;
+use super::{Done, Failure, host::Kept, tpm};
+use clap::ValueEnum;
+use sigillo_store::Secret;
+use sigillo_vm::{
+    Attach, Choice, Event, Home, Question, Start, Starter, WhenRecordMissing, WhenRolledBack, start,
+};
+use std::{
+    io::{self, BufRead, IsTerminal},
+    process::ExitCode,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -13,6 +20,58 @@ pub(crate) struct Args {
     /// Stay, with the guest's serial console on this terminal
     #[arg(long)]
     serial: bool,
+    /// What to do when the keychain has no record for the VM's TPM: refuse, ask, or keep its store as a backup and make a new
+    /// TPM [default: as the VM or the host says, else ask at a terminal and refuse elsewhere]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    when_record_missing: Option<Missing>,
+    /// What to do when the TPM's store is older than one seen, or a twin of it [default: as the host says, else ask at a terminal
+    /// and refuse elsewhere]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    when_rolled_back: Option<RolledBack>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Missing {
+    Refuse,
+    Ask,
+    New,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RolledBack {
+    Refuse,
+    Ask,
+    Accept,
+}
+
+/// The person, or the program, that runs the command. All of it on stderr: with --serial, stdout is the guest's.
+struct Caller {
+    vm: String,
+}
+
+impl Starter for Caller {
+    fn accel(&mut self, choice: &Choice) {
+        eprintln!("{}: accelerator {} ({})", self.vm, choice.accel.as_str(), choice.reason);
+    }
+
+    fn can_answer(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    fn ask(&mut self, question: &Question) -> bool {
+        eprint!("{question} [yes/no] ");
+        let mut answer = String::new();
+        // Anything but a whole "yes" is no, and so is a terminal that went away.
+        io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+
+    fn told(&mut self, event: &Event) {
+        eprintln!("{event}");
+    }
+
+    fn new_tpm(&mut self, profile: Option<&str>) -> Result<Secret, String> {
+        tpm::manufactured(profile).map(|(_, state)| state).map_err(|failure| failure.text)
+    }
 }
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
@@ -24,11 +83,23 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     };
     let program = std::env::current_exe()
         .map_err(|e| Failure::new("SIG_ERR_IO", format!("cannot find myself: {e}")))?;
-    let options = Start { attach, program };
-    let started = start(&vm, &keychain::system()?, &options, &mut |accel| {
-        // On stderr: with --serial, stdout is the guest's.
-        eprintln!("{}: accelerator {} ({})", vm.name(), accel.accel.as_str(), accel.reason);
-    })?;
+    let options = Start {
+        attach,
+        program,
+        when_record_missing: args.when_record_missing.map(|word| match word {
+            Missing::Refuse => WhenRecordMissing::Refuse,
+            Missing::Ask => WhenRecordMissing::Ask,
+            Missing::New => WhenRecordMissing::New,
+        }),
+        when_rolled_back: args.when_rolled_back.map(|word| match word {
+            RolledBack::Refuse => WhenRolledBack::Refuse,
+            RolledBack::Ask => WhenRolledBack::Ask,
+            RolledBack::Accept => WhenRolledBack::Accept,
+        }),
+    };
+    let kept = Kept::find()?;
+    let mut caller = Caller { vm: vm.name().to_owned() };
+    let started = start(&vm, &kept.host(), &options, &mut caller)?;
     match started.ended {
         None => {
             println!("{} is running; serial console in {}", vm.name(), vm.serial_log()?.display());

@@ -1,10 +1,9 @@
-//! `sigillo vm tpm add | key`, also as `sigillo tpm ...`.
-use super::{Done, Failure, key, keychain};
+//! `sigillo vm tpm add | key | restore-backup`, also as `sigillo tpm ...`.
+use super::{Done, Failure, host::Kept, key};
 use clap::{Subcommand, ValueEnum};
-use sigillo_keychain::SystemKeychain;
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
-use sigillo_vm::{AddTpm, Bundle, Home, Interface, Keys, TpmAdded, add_tpm};
+use sigillo_vm::{AddTpm, Bundle, Home, Host, Interface, Keys, TpmAdded, add_tpm, backups, restore_backup};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
@@ -14,6 +13,19 @@ pub(crate) enum Command {
     /// What opens a TPM's store: password, recovery code, passphrase
     #[command(subcommand)]
     Key(key::Command),
+    /// Make a TPM that was set aside the VM's own again, once its keychain record is here; the one in use becomes a backup
+    RestoreBackup(RestoreBackup),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct RestoreBackup {
+    /// The VM's name or UUID [default: list the backups of all VMs]
+    name: Option<String>,
+    /// Which: the beginning of its file name or of its key id [default: the only one that has its record here]
+    backup: Option<String>,
+    /// Only list the backups, and whether their records are here
+    #[arg(long)]
+    list: bool,
 }
 
 #[derive(clap::Args)]
@@ -55,17 +67,48 @@ enum InterfaceArg {
 }
 
 pub(crate) fn run(home: &Home, command: Command) -> Done {
-    let args = match command {
-        Command::Add(args) => args,
-        Command::Key(command) => return key::run(home, command),
+    match command {
+        Command::Add(args) => run_add(home, args),
+        Command::Key(command) => key::run(home, command),
+        Command::RestoreBackup(args) => run_restore(home, &args),
+    }
+}
+
+fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
+    let kept = Kept::find()?;
+    let vm = args.name.as_deref().map(|name| home.open(name)).transpose()?;
+    if let Some(vm) = vm.as_ref().filter(|_| !args.list) {
+        let done = restore_backup(vm, &kept.host(), args.backup.as_deref())?;
+        println!("{} is the TPM store of {} again: {}", done.backup, vm.name(), done.store.display());
+        if let Some(aside) = done.set_aside {
+            println!("the one that was in use is kept as {}", aside.display());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let vms = match vm {
+        Some(vm) => vec![vm],
+        None => home.list()?.into_iter().filter_map(|(_, bundle)| bundle.ok()).collect(),
     };
+    println!("{:24}  {:32}  {:10}  BACKUP", "VM", "KEY ID", "RECORD");
+    for vm in vms {
+        for backup in backups(&vm, &kept.keychain)? {
+            let key = backup.info.as_ref().and_then(|info| info.key_ids.first());
+            let key = key.map_or_else(|| "unreadable".to_owned(), ToString::to_string);
+            let record = if backup.record.is_some() { "here" } else { "missing" };
+            println!("{:24}  {key:32}  {record:10}  {}", vm.name(), backup.name);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_add(home: &Home, args: Add) -> Done {
     let mut vm = home.open(&args.name)?;
     let interface = match args.tpm_interface {
         InterfaceArg::Crb => Interface::Crb,
         InterfaceArg::Tis => Interface::Tis,
     };
-    let keychain = keychain::system()?;
-    let added = add(&mut vm, &keychain, interface, args.secure_boot_keys, args.tpm_profile, &args.store)?;
+    let kept = Kept::find()?;
+    let added = add(&mut vm, &kept.host(), interface, args.secure_boot_keys, args.tpm_profile, &args.store)?;
     if args.json {
         println!("{}", added.json(vm.name()));
     } else {
@@ -85,26 +128,32 @@ pub(crate) struct Added {
     code: Result<Option<(RecoveryCode, KeyId)>, Failure>,
 }
 
+/// A new TPM of this profile: the profile's name, and the state as a store holds it.
+pub(crate) fn manufactured(profile: Option<&str>) -> Result<(String, Secret), Failure> {
+    let made_as = match profile {
+        Some(name) => machine::profile(name).map_err(|why| Failure::new("SIG_ERR_TPM_PROFILE", why))?,
+        None => machine::Options::default().profile,
+    };
+    let name = made_as.name().to_owned();
+    let state = machine::manufactured(made_as)
+        .map_err(|error| Failure::new("SIG_ERR_NO_ENTROPY", error.to_string()))?;
+    Ok((name, Secret::from_slice(&state)))
+}
+
 /// Makes a TPM and gives it to a VM.
 pub(crate) fn add(
     vm: &mut Bundle,
-    keychain: &SystemKeychain,
+    host: &Host<'_>,
     interface: Interface,
     keys: Keys,
     profile: Option<String>,
     store: &StoreArgs,
 ) -> Result<Added, Failure> {
-    let made_as = match profile {
-        Some(name) => machine::profile(&name).map_err(|why| Failure::new("SIG_ERR_TPM_PROFILE", why))?,
-        None => machine::Options::default().profile,
-    };
     // The bundle names what the TPM is, also where nobody asked: the default of a later version may be another.
-    let profile = Some(made_as.name().to_owned());
-    let state = machine::manufactured(made_as)
-        .map_err(|error| Failure::new("SIG_ERR_NO_ENTROPY", error.to_string()))?;
-    let state = Secret::from_slice(&state);
+    let (made_as, state) = manufactured(profile.as_deref())?;
     let algorithm = store.cipher.into();
-    let tpm = add_tpm(vm, keychain, &AddTpm { interface, keys, profile, algorithm, state })?;
+    let options = AddTpm { interface, keys, profile: Some(made_as), algorithm, state };
+    let tpm = add_tpm(vm, host, &options)?;
     let code = if store.no_recovery_code { Ok(None) } else { key::add_recovery_code(vm).map(Some) };
     Ok(Added { tpm, code })
 }

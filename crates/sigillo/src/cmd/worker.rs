@@ -3,12 +3,16 @@
 //! ```text
 //! sigillo worker --store-dir-fd N --store-name NAME [--key-fd N] --ctrl-fd N --vm-uuid UUID
 //!                [--log-fd N] [--log-level N] [--ready-fd N] [--seccomp kill|log|none] [--terminate]
-//!                [--client-within SECONDS]
+//!                [--client-within SECONDS] [--anchor-fd N [--accept STATE]]
 //! ```
 //! - `--key-fd`: the store's password, read to its end. Without it the store must be unencrypted.
 //! - `--ctrl-fd`: a listening stream socket for the control channel; the data channel comes by SET_DATAFD.
 //! - `--vm-uuid`: the store must have been made for this VM, and hold its TPM: none is made here.
-//! - `--ready-fd`: gets `ready\n` once clients are served, or one line that says why not.
+//! - `--ready-fd`: gets `ready\n` once clients are served (and before the line's end what the store is to the newest state
+//!   seen, if it was written where this host did not see it), or one line that says why not, under an error code if there
+//!   is one. `held` and a JSON object: the store is not the newest seen.
+//! - `--anchor-fd`: the file that remembers the newest state of the store. A store that is older or has another history is not
+//!   run, but for the one state that `--accept` names.
 //! - `--terminate`: the process ends when the control client leaves.
 //! - `--client-within`: it ends when none comes so long, which is when its starter was killed before it started QEMU.
 //!
@@ -25,14 +29,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use sigillo_keychain::anchor::{AnchorFile, Anchored, Held, Seen, Verdict, state_name};
 use sigillo_server::key::KeyMaterial;
 use sigillo_server::log::{Level, Log};
 use sigillo_server::net::Listener;
-use sigillo_server::persist::{Missing, StorePersist};
+use sigillo_server::persist::{AnchorKeeper, Missing, StorePersist};
 use sigillo_server::sandbox::{Sandbox, Seccomp};
 use sigillo_server::serve::{EndSignals, Endpoint, Endpoints, Server, Setup, Start};
 use sigillo_server::{Behaviour, fds, info, machine};
-use sigillo_store::files::Dir;
+use sigillo_store::{Store, files::Dir};
 use std::os::fd::AsFd;
 use uuid::Uuid;
 
@@ -73,6 +78,12 @@ struct Args {
     /// End when no control client comes within so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     client_within: u64,
+    /// Where the newest state of the store is remembered
+    #[arg(long, value_name = "FD")]
+    anchor_fd: Option<i32>,
+    /// Run this state of the store whatever is remembered
+    #[arg(long, value_name = "GENERATION:HASH", requires = "anchor_fd")]
+    accept: Option<String>,
 }
 
 /// What a forbidden system call does.
@@ -126,6 +137,43 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
     }
 }
 
+/// Remembers the newest state in the anchor's file.
+#[derive(Debug)]
+struct Keeper(AnchorFile);
+
+impl AnchorKeeper for Keeper {
+    fn keep(&mut self, store: &Store) -> std::io::Result<()> {
+        self.0.write(&Seen::of(store))
+    }
+}
+
+/// Takes the anchor's lock, and looks what the store is to the newest state seen. `Err`: it must not run.
+fn guard(
+    persist: &mut StorePersist,
+    mut anchor: AnchorFile,
+    accepted: Option<&str>,
+) -> Result<Verdict, String> {
+    let text =
+        |error: std::io::Error| format!("SIG_ERR_ANCHOR_IO: the anchor of the store cannot be used: {error}");
+    let store = persist.store();
+    let state = state_name(store);
+    let verdict = match anchor.lock().map_err(text)? {
+        Err(pid) => Verdict::InUse { pid },
+        Ok(()) => match anchor.read().map_err(text)? {
+            Anchored::Nothing => Verdict::First,
+            Anchored::State(seen) => Verdict::of(store, Some(&seen)),
+            Anchored::Damaged => Verdict::Unreadable,
+        },
+    };
+    let consent = accepted == Some(&state) && !matches!(verdict, Verdict::InUse { .. });
+    if !verdict.is_in_order() && !consent {
+        let held = serde_json::to_string(&Held { verdict, state }).map_err(|e| e.to_string())?;
+        return Err(format!("held {held}"));
+    }
+    persist.guard(Box::new(Keeper(anchor))).map_err(|e| e.to_string())?;
+    Ok(verdict)
+}
+
 fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
     let level = Level::from_number(args.log_level);
@@ -142,7 +190,11 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
     };
     let dir = Dir::from(fds::inherited(args.store_dir_fd).map_err(text)?);
     let name: &OsStr = &args.store_name;
-    let persist = StorePersist::open(&dir, name, key.clone(), Missing::Refuse).map_err(|e| e.to_string())?;
+    let mut persist =
+        StorePersist::open(&dir, name, key.clone(), Missing::Refuse).map_err(|e| match e.code() {
+            Some(code) => format!("{code}: {e}"),
+            None => e.to_string(),
+        })?;
     let store = persist.store().info();
     if !store.is_for_vm(args.vm_uuid.as_bytes()) {
         return Err(format!(
@@ -157,6 +209,13 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
             .to_owned());
     }
     super::swtpm::report(&persist, &log);
+    let verdict = match args.anchor_fd {
+        Some(fd) => {
+            let anchor = AnchorFile::new(File::from(fds::inherited(fd).map_err(text)?));
+            Some(guard(&mut persist, anchor, args.accept.as_deref())?)
+        }
+        None => None,
+    };
     let control = Listener::new(fds::inherited(args.ctrl_fd).map_err(text)?).map_err(text)?;
     let signals = EndSignals::catch().map_err(text)?;
 
@@ -180,6 +239,11 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
     };
     let endpoints = Endpoints { control: Some(Endpoint::Listener(control)), ..Endpoints::default() };
     let server = Server::new(Box::new(persist), endpoints, setup).map_err(|e| e.to_string())?;
-    tell("ready");
+    match verdict {
+        Some(moved @ Verdict::MovedOn { .. }) => {
+            tell(&format!("ready {}", serde_json::to_string(&moved).map_err(|e| e.to_string())?));
+        }
+        _ => tell("ready"),
+    }
     server.run().map(drop).map_err(|e| e.to_string())
 }

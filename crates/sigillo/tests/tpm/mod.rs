@@ -4,10 +4,12 @@
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use sigillo_store::{CreateOptions, Store};
 
 /// Nothing takes longer on the busiest machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,6 +118,49 @@ pub fn wait(child: &mut Child) -> std::process::ExitStatus {
         assert!(start.elapsed() < PATIENCE, "the process does not end");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A store with a TPM in it, as `tpm add` makes it.
+pub fn furnished(path: &Path, options: &CreateOptions) {
+    let state = sigillo_server::machine::manufactured(sigillo_server::machine::Profile::pc_client()).unwrap();
+    Store::create(path, options).unwrap().commit(&state).unwrap();
+}
+
+/// What `vm start` gives a worker.
+pub struct Worker {
+    pub child: Child,
+    pub said: String,
+    pub control: Option<UnixStream>,
+}
+
+pub fn worker(dir: &Path, uuid: &str, password: Option<&[u8]>) -> Worker {
+    let mut worker = worker_alone(dir, uuid, password, &[]);
+    worker.control = UnixStream::connect(dir.join("sock")).ok();
+    worker
+}
+
+/// Without a client.
+pub fn worker_alone(dir: &Path, uuid: &str, password: Option<&[u8]>, more: &[&str]) -> Worker {
+    let socket = dir.join("sock");
+    let _ = std::fs::remove_file(&socket);
+    let listener: OwnedFd = UnixListener::bind(&socket).unwrap().into();
+    let store_dir: OwnedFd = std::fs::File::open(dir).unwrap().into();
+    let log: OwnedFd = std::fs::File::create(dir.join("log")).unwrap().into();
+    let (ready, ready_child) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let mut command = program();
+    command.args(["worker", "--store-name", "tpm.store", "--vm-uuid", uuid, "--terminate"]);
+    command.args(["--store-dir-fd", &give(&store_dir), "--ctrl-fd", &give(&listener)]);
+    command.args(["--log-fd", &give(&log), "--ready-fd", &give(&ready_child)]);
+    let key = password.map(pipe_with);
+    if let Some(key) = &key {
+        command.args(["--key-fd", &give(key)]);
+    }
+    let child = command.args(more).env_clear().current_dir("/").stderr(Stdio::null()).spawn().unwrap();
+    drop((ready_child, listener));
+    let mut said = vec![0; 4096];
+    let len = std::fs::File::from(ready).read(&mut said).unwrap();
+    said.truncate(len);
+    Worker { child, said: String::from_utf8_lossy(&said).into_owned(), control: None }
 }
 
 /// A control client.

@@ -1,10 +1,10 @@
 //! What the tests of bundles share.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
-use sigillo_keychain::MemoryKeychain;
+use sigillo_keychain::{MemoryKeychain, anchor::Anchors, audit::AuditLog};
 use sigillo_store::{Algorithm, Secret};
 use sigillo_vm::{
-    Accelerator, AddTpm, Attach, Bundle, Create, Error, Firmware, Guest, Home, Interface, Keys, Start,
-    add_tpm, start,
+    Accelerator, AddTpm, Attach, Bundle, Choice, Create, Error, Event, Firmware, Guest, Home, Host,
+    HostPolicy, Interface, Keys, Question, Start, Starter, WhenRecordMissing, WhenRolledBack, add_tpm, start,
 };
 use std::{
     collections::BTreeMap,
@@ -16,13 +16,38 @@ pub struct Fixture {
     pub dir: tempfile::TempDir,
     pub home: Home,
     pub keychain: MemoryKeychain,
+    /// Not in `dir`, so that what is in it can be compared.
+    kept: tempfile::TempDir,
+    pub audit: AuditLog,
+    pub anchors: Anchors,
+    pub policy: HostPolicy,
 }
 
 impl Fixture {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::find(Some(&dir.path().join("vms")));
-        Self { dir, home, keychain: MemoryKeychain::new() }
+        let kept = tempfile::tempdir().unwrap();
+        let place = kept.path().join("keychain");
+        Self {
+            dir,
+            home,
+            keychain: MemoryKeychain::new(),
+            audit: AuditLog::at(&place),
+            anchors: Anchors::at(&place),
+            policy: HostPolicy::default(),
+            kept,
+        }
+    }
+
+    pub fn host(&self) -> Host<'_> {
+        Host { keychain: &self.keychain, audit: &self.audit, anchors: &self.anchors, policy: &self.policy }
+    }
+
+    /// The acts in the audit log, which has to hold.
+    pub fn acts(&self) -> Vec<String> {
+        self.audit.verify().unwrap();
+        self.audit.entries().unwrap().into_iter().map(|entry| entry.act).collect()
     }
 
     pub fn create(&self, name: &str, firmware: Firmware) -> Result<Bundle, Error> {
@@ -40,13 +65,67 @@ impl Fixture {
 
     pub fn with_tpm(&self) -> Bundle {
         let mut vm = self.create("vm", Firmware::Uefi).unwrap();
-        add_tpm(&mut vm, &self.keychain, &options()).unwrap();
+        add_tpm(&mut vm, &self.host(), &options()).unwrap();
         vm
     }
 
+    /// Starts with a TPM process that ends at once, so that what comes before it can be seen.
     pub fn start(&self, vm: &Bundle) -> Error {
-        let options = Start { attach: Attach::Background, program: PathBuf::from("/bin/false") };
-        start(vm, &self.keychain, &options, &mut |_| {}).unwrap_err()
+        self.start_as(vm, None, None, &mut Person::absent())
+    }
+
+    pub fn start_as(
+        &self,
+        vm: &Bundle,
+        missing: Option<WhenRecordMissing>,
+        rolled_back: Option<WhenRolledBack>,
+        person: &mut Person,
+    ) -> Error {
+        let options = Start {
+            attach: Attach::Background,
+            program: PathBuf::from("/bin/false"),
+            when_record_missing: missing,
+            when_rolled_back: rolled_back,
+        };
+        start(vm, &self.host(), &options, person).unwrap_err()
+    }
+}
+
+/// Who starts a VM.
+pub struct Person {
+    pub answer: Option<bool>,
+    pub asked: Vec<Question>,
+    pub told: Vec<Event>,
+}
+
+impl Person {
+    pub fn absent() -> Self {
+        Person { answer: None, asked: Vec::new(), told: Vec::new() }
+    }
+
+    pub fn who_says(answer: bool) -> Self {
+        Person { answer: Some(answer), ..Person::absent() }
+    }
+}
+
+impl Starter for Person {
+    fn accel(&mut self, _: &Choice) {}
+
+    fn can_answer(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    fn ask(&mut self, question: &Question) -> bool {
+        self.asked.push(question.clone());
+        self.answer.unwrap()
+    }
+
+    fn told(&mut self, event: &Event) {
+        self.told.push(event.clone());
+    }
+
+    fn new_tpm(&mut self, _: Option<&str>) -> Result<Secret, String> {
+        Ok(Secret::from_slice(b"another TPM"))
     }
 }
 

@@ -1,0 +1,37 @@
+//! What this host keeps for its VMs, for the commands that need it.
+use super::{Failure, audit, keychain};
+use sigillo_keychain::{
+    SystemKeychain,
+    anchor::{AnchorError, Anchors},
+    audit::AuditLog,
+};
+use sigillo_vm::{Host, HostPolicy};
+
+/// The keychain, the audit log, the anchors and the policy of this host.
+pub(crate) struct Kept {
+    pub(crate) keychain: SystemKeychain,
+    audit: AuditLog,
+    anchors: Anchors,
+    policy: HostPolicy,
+}
+
+impl From<AnchorError> for Failure {
+    fn from(error: AnchorError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl Kept {
+    pub(crate) fn find() -> Result<Self, Failure> {
+        Ok(Self {
+            keychain: keychain::system()?,
+            audit: audit::log()?,
+            anchors: Anchors::of_this_host()?,
+            policy: HostPolicy::of_this_host()?,
+        })
+    }
+
+    pub(crate) fn host(&self) -> Host<'_> {
+        Host { keychain: &self.keychain, audit: &self.audit, anchors: &self.anchors, policy: &self.policy }
+    }
+}

@@ -1,0 +1,256 @@
+//! Points at which a test ends a command as a crash would: nothing is undone, and the next command has to go on from what is
+//! there.
+
+/// Between two steps of which each is durable.
+#[cfg(not(test))]
+#[inline]
+pub(crate) fn point() {}
+
+#[cfg(test)]
+pub(crate) use tests::point;
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        AddTpm, Bundle, Create, Error, Event, Firmware, Guest, Home, Host, HostPolicy, Interface, Keys,
+        Question, Start, Starter, WhenRecordMissing, accel, add_tpm, backups, config::Accelerator, open,
+        restore_backup, start::Attach,
+    };
+    use sigillo_keychain::{Keychain, MemoryKeychain, Record, RecordName, anchor::Anchors, audit::AuditLog};
+    use sigillo_store::{Algorithm, Key, Secret, Store};
+    use std::{
+        cell::Cell,
+        fs,
+        panic::{AssertUnwindSafe, catch_unwind},
+        path::{Path, PathBuf},
+    };
+
+    thread_local! {
+        static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+    }
+
+    pub(crate) fn point() {
+        match LEFT.get() {
+            Some(0) => {
+                LEFT.set(None);
+                panic!("a crash");
+            }
+            Some(left) => LEFT.set(Some(left - 1)),
+            None => {}
+        }
+    }
+
+    /// `None` if it crashed at this point.
+    fn crashed_at<T>(number: u32, run: impl FnOnce() -> T) -> Option<T> {
+        LEFT.set(Some(number));
+        let done = catch_unwind(AssertUnwindSafe(run)).ok();
+        LEFT.set(None);
+        done
+    }
+
+    struct Fixture {
+        dir: tempfile::TempDir,
+        home: Home,
+        keychain: MemoryKeychain,
+        audit: AuditLog,
+        anchors: Anchors,
+        policy: HostPolicy,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let kept = dir.path().join("keychain");
+            let home = Home::find(Some(&dir.path().join("vms")));
+            let create = Create {
+                name: "vm".to_owned(),
+                guest: Guest::Linux,
+                firmware: Firmware::Uefi,
+                memory_mib: 64,
+                cpus: 1,
+                accel: Accelerator::Tcg,
+                disks: Vec::new(),
+                new_disk_gib: None,
+            };
+            home.create(&create).unwrap();
+            Fixture {
+                dir,
+                home,
+                keychain: MemoryKeychain::new(),
+                audit: AuditLog::at(&kept),
+                anchors: Anchors::at(&kept),
+                policy: HostPolicy::default(),
+            }
+        }
+
+        fn with_tpm() -> Self {
+            let fixture = Self::new();
+            fixture.add().unwrap();
+            fixture
+        }
+
+        fn host(&self) -> Host<'_> {
+            Host {
+                keychain: &self.keychain,
+                audit: &self.audit,
+                anchors: &self.anchors,
+                policy: &self.policy,
+            }
+        }
+
+        fn vm(&self) -> Bundle {
+            self.home.open("vm").unwrap()
+        }
+
+        fn name(&self) -> RecordName {
+            RecordName::for_vm(self.vm().config().uuid.as_bytes())
+        }
+
+        fn record(&self) -> Record {
+            self.keychain.get(&self.name()).unwrap()
+        }
+
+        fn add(&self) -> Result<crate::TpmAdded, Error> {
+            let options = AddTpm {
+                interface: Interface::Crb,
+                keys: Keys::Snakeoil,
+                profile: None,
+                algorithm: Algorithm::Aes128Gcm,
+                state: Secret::from_slice(b"a TPM"),
+            };
+            add_tpm(&mut self.vm(), &self.host(), &options)
+        }
+
+        fn key(&self) -> Result<Option<open::Found>, Error> {
+            let options = Start {
+                attach: Attach::Background,
+                program: PathBuf::new(),
+                when_record_missing: Some(WhenRecordMissing::New),
+                when_rolled_back: None,
+            };
+            open::key_for_start(&self.vm(), &self.host(), &options, &mut Nobody)
+        }
+
+        /// The state of the VM's store, opened as its start would open it.
+        fn state(&self) -> Vec<u8> {
+            let path = self.vm().store_path().unwrap();
+            let store = Store::open(&path, &Key::Password(self.record().secret)).unwrap();
+            let file_uuid = store.info().file_uuid;
+            assert_eq!(self.anchors.current(self.vm().config().uuid.as_bytes()).unwrap(), Some(file_uuid));
+            store.state().to_vec()
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.vm().path()).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        }
+    }
+
+    struct Nobody;
+
+    impl Starter for Nobody {
+        fn accel(&mut self, _: &accel::Choice) {}
+        fn can_answer(&self) -> bool {
+            false
+        }
+        fn ask(&mut self, _: &Question) -> bool {
+            unreachable!()
+        }
+        fn told(&mut self, _: &Event) {}
+        fn new_tpm(&mut self, _: Option<&str>) -> Result<Secret, String> {
+            Ok(Secret::from_slice(b"another TPM"))
+        }
+    }
+
+    fn copies_of(dir: &Path, bytes: &[u8]) -> usize {
+        fs::read_dir(dir)
+            .unwrap()
+            .filter(|e| fs::read(e.as_ref().unwrap().path()).is_ok_and(|b| b == bytes))
+            .count()
+    }
+
+    #[test]
+    fn adding_a_tpm_goes_on_after_a_crash_at_any_point() {
+        let mut points = 0;
+        loop {
+            let fixture = Fixture::new();
+            let done = crashed_at(points, || fixture.add());
+            if let Some(done) = done {
+                done.unwrap();
+                break;
+            }
+            if fixture.vm().config().tpm.is_none() {
+                fixture.add().unwrap();
+            }
+            assert_eq!(fixture.state(), b"a TPM", "after a crash at point {points}");
+            assert_eq!(fixture.keychain.list().unwrap().len(), 1);
+            assert!(fixture.names().iter().all(|name| !name.ends_with(".next")), "{:?}", fixture.names());
+            points += 1;
+        }
+        assert!(points >= 5, "{points}");
+    }
+
+    #[test]
+    fn a_new_tpm_in_place_of_one_without_record_goes_on_after_a_crash_at_any_point() {
+        let mut points = 0;
+        loop {
+            let fixture = Fixture::with_tpm();
+            let path = fixture.vm().store_path().unwrap();
+            let old = fs::read(&path).unwrap();
+            fixture.keychain.delete(&fixture.name()).unwrap();
+            let done = crashed_at(points, || fixture.key());
+            assert_eq!(copies_of(fixture.vm().path(), &old), 1, "at point {points}");
+            if let Some(done) = done {
+                assert!(done.unwrap().is_some());
+                break;
+            }
+            assert!(fixture.key().unwrap().is_some());
+            assert_eq!(fixture.state(), b"another TPM", "after a crash at point {points}");
+            assert_eq!(copies_of(fixture.vm().path(), &old), 1, "after a crash at point {points}");
+            // The VM's own record, and the same under the store's name.
+            assert_eq!(fixture.keychain.list().unwrap().len(), 2, "after a crash at point {points}");
+            assert!(fixture.names().iter().all(|name| !name.ends_with(".next")), "{:?}", fixture.names());
+            points += 1;
+        }
+        assert!(points >= 5, "{points}");
+    }
+
+    #[test]
+    fn restoring_a_backup_goes_on_after_a_crash_at_any_point_and_both_states_stay() {
+        let mut points = 0;
+        loop {
+            let fixture = Fixture::with_tpm();
+            let record = fixture.record();
+            fixture.keychain.delete(&record.name).unwrap();
+            fixture.key().unwrap();
+            let new = fs::read(fixture.vm().store_path().unwrap()).unwrap();
+            // The old record turns up.
+            fixture.keychain.replace(fixture.record().key_id, &record).unwrap();
+            let error = fixture.key().map(drop).unwrap_err();
+            assert_eq!(error.code(), "SIG_ERR_TPM_RECORD_OTHER");
+            assert!(error.to_string().contains("restore-backup"), "{error}");
+            let done = crashed_at(points, || restore_backup(&fixture.vm(), &fixture.host(), None));
+            let finished = done.is_some();
+            if let Some(done) = done {
+                done.unwrap();
+            } else if fixture.key().is_err() {
+                let backup = backups(&fixture.vm(), &fixture.keychain).unwrap();
+                let old = backup.iter().find(|b| b.record == Some(record.key_id)).unwrap();
+                restore_backup(&fixture.vm(), &fixture.host(), Some(&old.name)).unwrap();
+            }
+            assert_eq!(fixture.state(), b"a TPM", "at point {points}");
+            assert_eq!(copies_of(fixture.vm().path(), &new), 1, "at point {points}");
+            // And back again: the other one's record was kept.
+            restore_backup(&fixture.vm(), &fixture.host(), None).unwrap();
+            assert_eq!(fixture.state(), b"another TPM", "at point {points}");
+            restore_backup(&fixture.vm(), &fixture.host(), None).unwrap();
+            assert_eq!(fixture.state(), b"a TPM", "at point {points}");
+            assert!(fixture.dir.path().exists());
+            if finished {
+                break;
+            }
+            points += 1;
+        }
+        assert!(points >= 3, "{points}");
+    }
+}
