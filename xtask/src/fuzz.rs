@@ -41,8 +41,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A target by its name, and what it begins with.
+type Named = (&'static str, Target, Vec<Vec<u8>>);
+
 /// The targets whose name contains `only`, with the kept inputs before their own seeds.
-fn targets(only: Option<&str>) -> Result<Vec<(&'static str, Target, Vec<Vec<u8>>)>> {
+fn targets(only: Option<&str>) -> Result<Vec<Named>> {
     let named = sigillo_fuzz_targets::all()
         .into_iter()
         .filter(|(name, _)| only.is_none_or(|only| name.contains(only)));

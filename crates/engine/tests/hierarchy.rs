@@ -391,11 +391,13 @@ fn disabling_the_endorsement_hierarchy_leaves_the_owner_alone() {
     assert!(is_defined(&mut tpm, OWNERS));
 }
 
+type Change = fn(&mut TestTpm);
+
 /// Contexts and tickets of a hierarchy end with the proof behind it. Part 3, 24.4 to 24.6.
 #[test]
 fn contexts_end_with_the_seed_of_their_hierarchy() {
     let all = [Hierarchy::Owner, Hierarchy::Endorsement, Hierarchy::Platform, Hierarchy::Null];
-    let changes: [(fn(&mut TestTpm), &[Hierarchy]); 3] = [
+    let changes: [(Change, &[Hierarchy]); 3] = [
         (
             |tpm| tpm.call(&ChangePps { auth_handle: PlatformHandle::Platform }).map(drop).unwrap(),
             &[Hierarchy::Platform],

@@ -86,7 +86,7 @@ pub(crate) fn audit_seeds() -> Vec<Vec<u8>> {
     let digits: String = hash.iter().map(|octet| format!("{octet:02x}")).collect();
     let line = format!("{digits} {entry}\n");
     let whole = [0, 1].map(|first| [&[first], line.as_bytes()].concat());
-    whole.into_iter().chain([[&[1], line[..90].as_bytes()].concat()]).collect()
+    whole.into_iter().chain([[&[1], &line.as_bytes()[..90]].concat()]).collect()
 }
 
 pub(crate) fn recovery_seeds() -> Vec<Vec<u8>> {

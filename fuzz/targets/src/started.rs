@@ -126,11 +126,11 @@ fn persist(
     let made = client.call_with(&create, &mut [Auth::password(b"")])?.object_handle;
     let evict = EvictControl {
         auth: ProvisionHandle::Owner,
-        object_handle: valid(ObjectHandle::new(made.into()))?,
+        object_handle: valid(ObjectHandle::new(made))?,
         persistent_handle: valid(PersistentHandle::new(handle))?,
     };
     client.call_with(&evict, &mut [Auth::password(b"")])?;
-    client.call(&FlushContext { flush_handle: valid(ContextHandle::new(made.into()))? })?;
+    client.call(&FlushContext { flush_handle: valid(ContextHandle::new(made))? })?;
     Ok(())
 }
 

@@ -465,7 +465,9 @@ mod tests {
                 user_auth: Tpm2bAuth::default(),
                 data: Tpm2bSensitiveData::new(&object["data"]).unwrap(),
             };
-            let derived = derive(&parent, template, derive_with, &given).unwrap();
+            let derived =
+                derive(&crate::profile::Profile::everything(), &parent, template, derive_with, &given)
+                    .unwrap();
             assert_eq!(derived.public.to_bytes(), object["public"], "{derived:?}");
             assert_eq!(derived.sensitive.unwrap().to_bytes(), object["sensitive"]);
         }

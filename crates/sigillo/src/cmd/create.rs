@@ -92,7 +92,7 @@ pub(crate) fn run(home: &Home, args: Args) -> Done {
     println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
     if let Some(kept) = kept {
         println!("Windows 11 needs a TPM: adding it");
-        let profile = args.tpm_profile;
+        let profile = args.tpm_profile.as_deref();
         match tpm::add(&mut vm, &kept.host(), Interface::Crb, Keys::Microsoft, profile, &args.tpm_store) {
             Ok(added) => {
                 added.say(vm.name());

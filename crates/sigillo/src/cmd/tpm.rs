@@ -108,7 +108,14 @@ fn run_add(home: &Home, args: Add) -> Done {
         InterfaceArg::Tis => Interface::Tis,
     };
     let kept = Kept::find()?;
-    let added = add(&mut vm, &kept.host(), interface, args.secure_boot_keys, args.tpm_profile, &args.store)?;
+    let added = add(
+        &mut vm,
+        &kept.host(),
+        interface,
+        args.secure_boot_keys,
+        args.tpm_profile.as_deref(),
+        &args.store,
+    )?;
     if args.json {
         println!("{}", added.json(vm.name()));
     } else {
@@ -146,11 +153,11 @@ pub(crate) fn add(
     host: &Host<'_>,
     interface: Interface,
     keys: Keys,
-    profile: Option<String>,
+    profile: Option<&str>,
     store: &StoreArgs,
 ) -> Result<Added, Failure> {
     // The bundle names what the TPM is, also where nobody asked: the default of a later version may be another.
-    let (made_as, state) = manufactured(profile.as_deref())?;
+    let (made_as, state) = manufactured(profile)?;
     let algorithm = store.cipher.into();
     let options = AddTpm { interface, keys, profile: Some(made_as), algorithm, state };
     let tpm = add_tpm(vm, host, &options)?;
