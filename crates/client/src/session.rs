@@ -149,13 +149,19 @@ pub fn ecc_salt(
     transport: &mut impl Transport,
     key: &TpmtPublic,
 ) -> Option<(Zeroizing<Vec<u8>>, Tpm2bEncryptedSecret)> {
+    let mut drawn = Zeroizing::new([0; 80]);
+    transport.entropy(drawn.as_mut()).ok()?;
+    ecc_salt_of(drawn.as_ref(), key)
+}
+
+/// As [`ecc_salt`], with the octets of the ephemeral key, more than the curve's order has, from the caller.
+#[must_use]
+pub fn ecc_salt_of(drawn: &[u8], key: &TpmtPublic) -> Option<(Zeroizing<Vec<u8>>, Tpm2bEncryptedSecret)> {
     let (PublicParms::Ecc(parms), PublicId::Ecc(theirs)) = (&key.parameters, &key.unique) else {
         return None;
     };
     let (curve, name_alg) = (parms.curve_id, key.name_alg?);
-    let mut drawn = Zeroizing::new([0; 80]);
-    transport.entropy(drawn.as_mut()).ok()?;
-    let ephemeral = EcPrivate::from_reduced(curve, drawn.as_ref()).ok()?;
+    let ephemeral = EcPrivate::from_reduced(curve, drawn).ok()?;
     let ours = ephemeral.public().ok()?;
     let theirs = EcPoint::new(curve, &theirs.x, &theirs.y).ok()?;
     let z = ephemeral.ecdh(&theirs).ok()?;
