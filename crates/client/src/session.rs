@@ -149,13 +149,19 @@ pub fn ecc_salt(
     transport: &mut impl Transport,
     key: &TpmtPublic,
 ) -> Option<(Zeroizing<Vec<u8>>, Tpm2bEncryptedSecret)> {
+    let mut drawn = Zeroizing::new([0; 80]);
+    transport.entropy(drawn.as_mut()).ok()?;
+    ecc_salt_of(drawn.as_ref(), key)
+}
+
+/// As [`ecc_salt`], with the octets of the ephemeral key, more than the curve's order has, from the caller.
+#[must_use]
+pub fn ecc_salt_of(drawn: &[u8], key: &TpmtPublic) -> Option<(Zeroizing<Vec<u8>>, Tpm2bEncryptedSecret)> {
     let (PublicParms::Ecc(parms), PublicId::Ecc(theirs)) = (&key.parameters, &key.unique) else {
         return None;
     };
     let (curve, name_alg) = (parms.curve_id, key.name_alg?);
-    let mut drawn = Zeroizing::new([0; 80]);
-    transport.entropy(drawn.as_mut()).ok()?;
-    let ephemeral = EcPrivate::from_reduced(curve, drawn.as_ref()).ok()?;
+    let ephemeral = EcPrivate::from_reduced(curve, drawn).ok()?;
     let ours = ephemeral.public().ok()?;
     let theirs = EcPoint::new(curve, &theirs.x, &theirs.y).ok()?;
     let z = ephemeral.ecdh(&theirs).ok()?;
@@ -211,27 +217,40 @@ impl Session {
 
     /// Encrypts or decrypts the first parameter in place: everything behind its size. Part 1, 19.
     fn crypt(&self, auth: &[u8], newer: &[u8], older: &[u8], parameters: &mut [u8], encrypt: bool) {
-        let Some(size) = parameters.first_chunk::<2>().map(|size| usize::from(u16::from_be_bytes(*size)))
-        else {
-            return;
-        };
-        let Some(data) = parameters.get_mut(2..2 + size) else { return };
+        let Some(symmetric) = self.symmetric else { return };
         let key = Zeroizing::new([self.key.as_slice(), trimmed(auth)].concat());
-        match self.symmetric {
-            Some(SymDef::Xor(hash)) => sym::xor_obfuscate(hash, &key, newer, older, data),
-            Some(symmetric) => {
-                let Some(cipher) = symmetric.block_cipher().map(SymDefObject::cipher) else { return };
-                // A key and a block have at most 384 bits.
-                let bits = u32::try_from((cipher.key_size() + cipher.block_size()) * 8).unwrap_or(0);
-                let material = kdfa(self.auth_hash, &key, b"CFB", newer, older, bits);
-                let Some((key, iv)) = material.split_at_checked(cipher.key_size()) else { return };
-                let crypt = if encrypt { sym::cfb_encrypt } else { sym::cfb_decrypt };
-                let done = crypt(cipher, key, iv, data);
-                debug_assert!(done.is_ok(), "the sizes are those of the cipher");
-            }
-            None => {}
-        }
+        crypt_parameter((self.auth_hash, symmetric), &key, newer, older, parameters, encrypt);
     }
+}
+
+/// Encrypts or decrypts the first of `parameters` in place, if it is a TPM2B: everything behind its size. `algorithms` are those of the
+/// session, `key` is sessionKey || authValue, and `newer` is the nonce of whoever encrypts. Part 1, 18.
+pub fn crypt_parameter(
+    algorithms: (HashAlg, SymDef),
+    key: &[u8],
+    newer: &[u8],
+    older: &[u8],
+    parameters: &mut [u8],
+    encrypt: bool,
+) {
+    let Some(size) = parameters.first_chunk::<2>().map(|size| usize::from(u16::from_be_bytes(*size))) else {
+        return;
+    };
+    let Some(data) = parameters.get_mut(2..2 + size) else { return };
+    let (auth_hash, symmetric) = algorithms;
+    // The hash is the session's, whatever hash the XOR names. Part 1, 18.2.
+    if matches!(symmetric, SymDef::Xor(_)) {
+        sym::xor_obfuscate(auth_hash, key, newer, older, data);
+        return;
+    }
+    let Some(cipher) = symmetric.block_cipher().map(SymDefObject::cipher) else { return };
+    // A key and a block have at most 384 bits.
+    let bits = u32::try_from((cipher.key_size() + cipher.block_size()) * 8).unwrap_or(0);
+    let material = kdfa(auth_hash, key, b"CFB", newer, older, bits);
+    let Some((key, iv)) = material.split_at_checked(cipher.key_size()) else { return };
+    let crypt = if encrypt { sym::cfb_encrypt } else { sym::cfb_decrypt };
+    let done = crypt(cipher, key, iv, data);
+    debug_assert!(done.is_ok(), "the sizes are those of the cipher");
 }
 
 /// Makes the authorization area, encrypting the first parameter if a session asks for it; `None` if there are no sessions.

@@ -51,14 +51,21 @@ pub(crate) struct Partial<'a> {
     tpma_object: Option<u32>,
 }
 
+/// What is in the SEQUENCE that a partial certificate is.
+///
+/// # Errors
+/// `NotDer` if it is not one SEQUENCE and nothing else.
+pub(crate) fn fields(bytes: &[u8]) -> Result<&[u8], NotDer> {
+    der::only(bytes)?.expect(tag::SEQUENCE)
+}
+
 impl<'a> Partial<'a> {
-    /// Takes a partial certificate apart.
+    /// Takes the elements of a partial certificate apart.
     ///
     /// # Errors
-    /// `NotDer` if it is not a SEQUENCE of the four or five elements, or its extensions cannot be read, have no key usage, or two of one kind.
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, NotDer> {
-        let fields =
-            der::elements(der::only(bytes)?.expect(tag::SEQUENCE)?).collect::<Result<Vec<_>, _>>()?;
+    /// `NotDer` if they are not the four or five, or the extensions cannot be read, have no key usage, or two of one kind.
+    pub(crate) fn read(fields: &'a [u8]) -> Result<Self, NotDer> {
+        let fields = der::elements(fields).collect::<Result<Vec<_>, _>>()?;
         let (algorithm, [issuer, validity, subject, extensions]) = match *fields.as_slice() {
             [issuer, validity, subject, extensions] => (None, [issuer, validity, subject, extensions]),
             [algorithm, issuer, validity, subject, extensions] => {
@@ -199,7 +206,7 @@ const fn null() -> [u8; 2] {
 /// SubjectPublicKeyInfo.
 ///
 /// # Errors
-/// `TYPE` for an object without a public key; `CURVE` for a curve without an identifier.
+/// `ASYMMETRIC` for an object without a public key; `CURVE` for a curve without an identifier.
 pub(crate) fn public_key(object: &Object) -> Result<Vec<u8>, Fmt1> {
     let (algorithm, key) = match (&object.public.parameters, &object.public.unique) {
         (PublicParms::Rsa(parms), PublicId::Rsa(modulus)) => {
@@ -213,7 +220,7 @@ pub(crate) fn public_key(object: &Object) -> Result<Vec<u8>, Fmt1> {
             let algorithm = element(tag::SEQUENCE, &[&oid(EC_PUBLIC_KEY), &curve]);
             (algorithm, bit_string(&[&[4], &point.x, &point.y]))
         }
-        _ => return Err(rc::TYPE),
+        _ => return Err(rc::ASYMMETRIC),
     };
     Ok(element(tag::SEQUENCE, &[&algorithm, &key]))
 }

@@ -108,6 +108,10 @@ fn a_session_that_never_audited_has_no_digest() {
         in_scheme: None,
     };
     assert_eq!(refused(&mut tpm, &command), rc::TYPE.at(GetSessionAuditDigest::SESSION_HANDLE));
+    let storage = support::primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let by_parent = GetSessionAuditDigest { sign_handle: Some(storage), ..command };
+    let no_signer = rc::KEY.at(GetSessionAuditDigest::SIGN_HANDLE);
+    assert_eq!(refused(&mut tpm, &by_parent), no_signer, "the signer comes first");
 }
 
 #[test]

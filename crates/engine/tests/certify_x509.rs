@@ -326,10 +326,12 @@ fn what_is_no_partial_certificate_is_refused() {
     let value = rc::VALUE.at(PARTIAL);
     let good = Fields::new("key", &[&key_usage(SIGNING)]);
     let whole = good.partial();
+    let no_sequence = rc::SIZE.at(PARTIAL);
     for short in 0..whole.len() {
-        assert_eq!(refusal(&whole[..short]), value, "{short}");
+        assert_eq!(refusal(&whole[..short]), no_sequence, "{short}");
     }
-    assert_eq!(refusal(&[&whole[..], &[0]].concat()), value);
+    assert_eq!(refusal(&[&whole[..], &[0]].concat()), no_sequence);
+    assert_eq!(refusal(&der(0x31, &[&whole])), no_sequence);
     let changed = |change: &dyn Fn(&mut Fields)| {
         let mut fields = Fields::new("key", &[&key_usage(SIGNING)]);
         change(&mut fields);
@@ -390,7 +392,13 @@ fn handles_scheme_and_the_reserved_parameter_are_checked() {
     flush(&mut tpm, storage);
     let hmac = primary(&mut tpm, Hierarchy::Owner, template::hmac_key(HashAlg::Sha256));
     let of_hmac = certify(hmac, signer, ECDSA, &partial);
-    assert_eq!(refused(&mut tpm, &of_hmac), rc::TYPE.at(CertifyX509::OBJECT_HANDLE));
+    assert_eq!(refused(&mut tpm, &of_hmac), rc::ASYMMETRIC.at(CertifyX509::OBJECT_HANDLE));
+    let nothing_of_hmac = certify(hmac, signer, ECDSA, b"");
+    assert_eq!(
+        refused(&mut tpm, &nothing_of_hmac),
+        rc::ASYMMETRIC.at(CertifyX509::OBJECT_HANDLE),
+        "the key comes first"
+    );
     let by_hmac = certify(signer, hmac, None, &partial);
     assert_eq!(refused(&mut tpm, &by_hmac), rc::SCHEME.at(CertifyX509::IN_SCHEME));
     let start = HashSequenceStart { auth: Tpm2bAuth::default(), hash_alg: Some(HashAlg::Sha256) };

@@ -251,7 +251,13 @@ fn what_is_no_parent_is_refused_before_the_template_is_read() {
     let sequence = handle(tpm.call(&start).unwrap().sequence_handle);
     assert_eq!(refused(&mut tpm, &command(below(sequence), b"", b"", b"")), rc::TYPE.at(at));
     while tpm.call(&start).is_ok() {}
-    assert_eq!(refused(&mut tpm, &command(below(key), b"", b"", b"")), rc::OBJECT_MEMORY);
+    assert_eq!(
+        refused(&mut tpm, &command(below(key), b"", b"", b"")),
+        rc::TYPE.at(at),
+        "before a slot is looked for"
+    );
+    let owner = ParentHandle::Hierarchy(Hierarchy::Owner);
+    assert_eq!(refused(&mut tpm, &command(owner, b"", b"", b"")), rc::OBJECT_MEMORY);
 }
 
 #[test]

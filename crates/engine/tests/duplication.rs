@@ -256,6 +256,10 @@ fn a_rewrapped_duplicate_arrives_at_the_next_parent() {
     arrives(&mut tpm, next, &public, &sent, &[3; 16]);
     let other = Rewrap { name: [0; 34].into(), ..rewrap.clone() };
     assert_eq!(refused(&mut tpm, &other), rc::INTEGRITY.at(Rewrap::IN_DUPLICATE));
+    for seed in [&[0; 7][..], &[[0, 32].as_slice(), &[1; 32], &[0, 32], &[2; 32]].concat()] {
+        let foreign = Rewrap { in_sym_seed: seed.try_into().expect("it fits"), ..rewrap.clone() };
+        assert_eq!(refused(&mut tpm, &foreign), rc::VALUE.at(Rewrap::IN_SYM_SEED), "{seed:?}");
+    }
     let seedless = Rewrap { in_sym_seed: Tpm2bEncryptedSecret::default(), ..rewrap };
     assert_eq!(refused(&mut tpm, &seedless), rc::HANDLE.at(Rewrap::OLD_PARENT));
 }

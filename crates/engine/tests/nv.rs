@@ -114,6 +114,12 @@ fn a_definition_that_is_wrong_names_what_is() {
     let public_info = NvDefineSpace::PUBLIC_INFO;
     let long_auth = with(&|define| define.auth = Tpm2bAuth::from([1; 33]));
     assert_eq!(refused(&mut tpm, &long_auth), rc::SIZE.at(NvDefineSpace::AUTH));
+    let too_large = with(&|define| {
+        define.auth = Tpm2bAuth::from([1; 33]);
+        define.public_info.nv_public.data_size = 8501;
+        define.public_info.nv_public.attributes = ALL | TpmaNv::WRITTEN;
+    });
+    assert_eq!(refused(&mut tpm, &too_large), rc::SIZE.at(public_info), "the structure comes first");
     let policy = with(&|define| define.public_info.nv_public.auth_policy = Tpm2bDigest::from([1; 20]));
     assert_eq!(refused(&mut tpm, &policy), rc::SIZE.at(public_info));
     for wrong in [ALL | TpmaNv::WRITTEN, TpmaNv::AUTHREAD, TpmaNv::AUTHWRITE, ALL | TpmaNv::POLICY_DELETE] {

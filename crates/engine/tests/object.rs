@@ -224,6 +224,15 @@ fn a_scheme_must_fit_what_the_key_may_do() {
         }
     };
     assert_eq!(refusal(kdf, template::ecc_decryption(EccCurve::NistP256), b""), rc::KDF.at(PUBLIC));
+    let both = |p: &mut TpmtPublic| {
+        kdf(p);
+        p.object_attributes.remove(TpmaObject::RESTRICTED);
+    };
+    assert_eq!(
+        refusal(both, template::ecc_storage(), b""),
+        rc::SYMMETRIC.at(PUBLIC),
+        "the cipher comes first"
+    );
 }
 
 #[test]

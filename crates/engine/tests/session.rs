@@ -10,6 +10,7 @@ use sigillo_types::{
     alg::{AesKeyBits, SymMode},
     attributes::TpmaSession,
     buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bMaxBuffer, Tpm2bNonce},
+    command::Command,
     commands::{
         ContextSave, FlushContext, GetRandom, Hash, HashSequenceStart, HierarchyChangeAuth, ObjectChangeAuth,
         PolicyAuthValue, PolicyGetDigest, PolicyRestart, ReadPublic, RsaEncrypt, SequenceComplete,
@@ -418,6 +419,31 @@ fn the_response_of_an_object_uses_its_auth_value_as_it_was() {
         hierarchy: Hierarchy::Null,
     };
     tpm.call_with(&complete, &mut [Auth::session(&mut session, b"sequence")]).unwrap();
+}
+
+/// Built here octet by octet, so that the client cannot be wrong in the same way.
+#[test]
+fn xor_obfuscation_takes_the_hash_of_the_session() {
+    let mut tpm = started();
+    let command =
+        StartAuthSession { symmetric: Some(SymDef::Xor(HashAlg::Sha256)), ..start(SessionType::Hmac) };
+    let answer = tpm.call(&StartAuthSession { auth_hash: HashAlg::Sha384, ..command }).unwrap();
+    let nonce_caller = [7; 16];
+    // KDFa(SHA-384, empty key, "XOR", nonceCaller, nonceTPM, 24 bits): three octets of one HMAC.
+    let parts: [&[u8]; 5] =
+        [&1_u32.to_be_bytes(), b"XOR\0", &nonce_caller, &answer.nonce_tpm, &24_u32.to_be_bytes()];
+    let mask = sigillo_crypto::hmac::hmac(HashAlg::Sha384, b"", &parts);
+    let hidden: Vec<u8> = b"abc".iter().zip(mask.iter()).map(|(octet, mask)| octet ^ mask).collect();
+    let attributes = (STAY | TpmaSession::DECRYPT).bits();
+    let session = [&answer.session_handle.to_be_bytes()[..], &[0, 16], &nonce_caller, &[attributes, 0, 0]];
+    let session = session.concat();
+    let size = u32::try_from(session.len()).unwrap().to_be_bytes();
+    let rest = [&HashAlg::Sha256.to_bytes()[..], &Hierarchy::Null.to_bytes()].concat();
+    let body = [&size[..], &session, &[0, 3], &hidden, &rest].concat();
+    let whole = u32::try_from(10 + body.len()).unwrap().to_be_bytes();
+    let reply = tpm.raw(&[&[0x80, 2], &whole[..], &Hash::SPEC.code.to_be_bytes(), &body].concat()).unwrap();
+    let digest = sigillo_crypto::hash::hash(HashAlg::Sha256, &[b"abc"]);
+    assert_eq!(reply.get(16..48), Some(&*digest), "{reply:02x?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Differences that are known: the command, when, both answers, the clause and the reason, in `explained.tsv`.
 
 use super::{
-    request::Request,
+    request::{Authorization, Damage, Request},
     world::{Kind, World, long, sized_at, word},
 };
 use crate::sh::Result;
@@ -11,33 +11,92 @@ use sigillo_types::{
     rc::Position,
     structures::{PublicParms, Tpm2bPublicPlus},
 };
+use std::sync::OnceLock;
 
 const LIST: &str = include_str!("explained.tsv");
 
-/// Whether a line explains what was found. `codes` are ours and theirs.
-pub(crate) fn covers(request: &Request, world: &World, codes: [u32; 2], what: &str) -> Result<bool> {
-    for line in LIST.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let [command, ours, theirs, condition, _clause, _reason] = columns.as_slice() else {
-            return Err(format!("explained.tsv: not a line of six columns: {line}"));
-        };
-        let command = command.split(' ').any(|name| match name.strip_suffix('*') {
-            Some(start) => request.row.name.starts_with(start),
-            None => name == request.row.name,
-        });
-        let answers = if *ours == "field" {
-            what.starts_with(theirs)
-        } else {
-            is(ours, codes[0]) && is(theirs, codes[1])
-        };
-        if command && answers && condition.split(' ').all(|part| holds(part, request, world)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+static LINES: OnceLock<Vec<Line>> = OnceLock::new();
+
+/// A known difference.
+pub(crate) struct Line {
+    /// In the file, counted from 1.
+    pub(crate) number: usize,
+    commands: Vec<&'static str>,
+    /// Our answers, one of them.
+    ours: Vec<&'static str>,
+    theirs: Vec<&'static str>,
+    conditions: Vec<&'static str>,
+    /// The whole line.
+    pub(crate) text: &'static str,
 }
 
-/// `SUCCESS`, `TYPE`, `VALUE/p2` for the second parameter, `h1` and `s1` likewise; without a place any place; `0x9a2` for a number; `*` for any.
+/// Every line of the file.
+///
+/// # Errors
+/// When a line has not six columns.
+pub(crate) fn lines() -> Result<&'static [Line]> {
+    if let Some(lines) = LINES.get() {
+        return Ok(lines);
+    }
+    let mut lines = Vec::new();
+    for (text, number) in LIST.lines().zip(1..) {
+        if text.starts_with('#') || text.is_empty() {
+            continue;
+        }
+        let columns: Vec<&str> = text.split('\t').collect();
+        let [commands, ours, theirs, condition, _clause, _reason] = columns.as_slice() else {
+            return Err(format!("explained.tsv:{number}: not a line of six columns: {text}"));
+        };
+        lines.push(Line {
+            number,
+            commands: commands.split(' ').collect(),
+            ours: ours.split('|').collect(),
+            theirs: theirs.split('|').collect(),
+            conditions: condition.split(' ').collect(),
+            text,
+        });
+    }
+    Ok(LINES.get_or_init(|| lines))
+}
+
+/// The first line that explains what was found. `codes` are ours and theirs.
+pub(crate) fn covers(
+    request: &Request,
+    world: &World,
+    codes: [u32; 2],
+    what: &str,
+) -> Result<Option<&'static Line>> {
+    Ok(lines()?.iter().find(|line| {
+        let command = line.commands.iter().any(|name| match name.strip_suffix('*') {
+            Some(start) => request.row.name.starts_with(start),
+            None => *name == request.row.name,
+        });
+        let answers = if line.ours == ["field"] {
+            line.theirs.iter().any(|field| what.starts_with(field))
+        } else {
+            let one_is = |patterns: &[&str], code| patterns.iter().any(|pattern| is(pattern, code));
+            one_is(&line.ours, codes[0]) && one_is(&line.theirs, codes[1])
+        };
+        command && answers && line.conditions.iter().all(|part| holds(part, request, world, codes[0]))
+    }))
+}
+
+/// A code as a line names it.
+pub(crate) fn name(code: u32) -> String {
+    let code = Rc::from_raw(code);
+    let said = format!("{code:?}");
+    let word = said.split(' ').nth(1).and_then(|word| word.strip_prefix("TPM_RC_"));
+    let name = word.unwrap_or(&said);
+    match code.position() {
+        Some(Position::Handle(n)) => format!("{name}/h{n}"),
+        Some(Position::Parameter(n)) => format!("{name}/p{n}"),
+        Some(Position::Session(n)) => format!("{name}/s{n}"),
+        None => name.to_owned(),
+    }
+}
+
+/// `SUCCESS`, `TYPE`, `VALUE/p2` for the second parameter, `h1` and `s1` likewise, `/s?` for any session; without a place any place or none;
+/// `0x095` for a number; `*` for any.
 fn is(pattern: &str, code: u32) -> bool {
     if pattern == "*" {
         return true;
@@ -45,22 +104,17 @@ fn is(pattern: &str, code: u32) -> bool {
     if let Some(digits) = pattern.strip_prefix("0x") {
         return u32::from_str_radix(digits, 16) == Ok(code);
     }
-    let code = Rc::from_raw(code);
-    let (name, place) = pattern.split_once('/').map_or((pattern, None), |(name, place)| (name, Some(place)));
-    let said = format!("{code:?}");
-    let named = said.split(' ').nth(1).and_then(|word| word.strip_prefix("TPM_RC_")) == Some(name);
-    let at = match code.position() {
-        Some(Position::Handle(n)) => format!("h{n}"),
-        Some(Position::Parameter(n)) => format!("p{n}"),
-        Some(Position::Session(n)) => format!("s{n}"),
-        None => String::new(),
-    };
-    named && place.is_none_or(|place| place == at)
+    let said = name(code);
+    match pattern.contains('/') {
+        true => glob(&said, pattern),
+        false => said.split('/').next() == Some(pattern),
+    }
 }
 
-/// A condition: `-` always; `spoiled`; `locality=4`; `handle1=40000007`, `handle2=sequence`, `handle1=public`; `name=0008*` where the parameter begins so; or one of [`is_so`].
-fn holds(part: &str, request: &Request, world: &World) -> bool {
-    let Some((name, value)) = part.split_once('=') else { return is_so(part, request, world) };
+/// A condition: `-` always; `locality=4`; `handle1=40000007`, `handle2=sequence`, `handle1=public`; `name=0008*` where the parameter begins
+/// so; or one of [`is_so`].
+fn holds(part: &str, request: &Request, world: &World, ours: u32) -> bool {
+    let Some((name, value)) = part.split_once('=') else { return is_so(part, request, world, ours) };
     if name == "locality" {
         return value.parse() == Ok(world.locality);
     }
@@ -83,8 +137,37 @@ fn holds(part: &str, request: &Request, world: &World) -> bool {
     found.is_some_and(|found| glob(&found, value))
 }
 
+/// Transient slots of both.
+const SLOTS: usize = 3;
+
+fn is_trial(world: &World, session: u32) -> bool {
+    let entity = world.entities.get(&session);
+    entity.is_some_and(|entity| matches!(entity.kind, Kind::Session { trial: true, .. }))
+}
+
+/// Whether the entry of the authorization area that our code is about is so.
+fn blamed(request: &Request, ours: u32, is_so: impl Fn(usize, &Authorization) -> bool) -> bool {
+    let Some(Position::Session(number)) = Rc::from_raw(ours).position() else { return false };
+    let index = usize::from(number).wrapping_sub(1);
+    request.authorizations.get(index).is_some_and(|entry| is_so(index, entry))
+}
+
+/// Whether all transient slots are in use while libtpms runs the command: each persistent object takes one, and so does what is
+/// made below a parent.
+fn is_full(request: &Request, world: &World) -> bool {
+    let persistent = request.handles.iter().filter(|handle| **handle >> 24 == 0x81).count();
+    let made = usize::from(matches!(request.row.name, "TPM2_Create" | "TPM2_CreateLoaded" | "TPM2_Load"));
+    world.transient() + persistent + made > SLOTS
+}
+
+/// Whether the data end in the middle of a block of AES.
+fn has_short_block(request: &Request) -> bool {
+    let size = request.parameter("inData").and_then(|data| word(data, 0)).unwrap_or(0);
+    size % 16 != 0
+}
+
 /// Conditions with names.
-fn is_so(name: &str, request: &Request, world: &World) -> bool {
+fn is_so(name: &str, request: &Request, world: &World, ours: u32) -> bool {
     let public =
         request.parameter("inPublic").or_else(|| request.parameter("objectPublic")).unwrap_or_default();
     let template = sized_at(public, 0).unwrap_or_default();
@@ -92,22 +175,25 @@ fn is_so(name: &str, request: &Request, world: &World) -> bool {
     match name {
         "-" => true,
         "spoiled" => request.damage.is_some(),
-        "trial" => request.handles.iter().any(|handle| {
-            world
-                .entities
-                .get(handle)
-                .is_some_and(|entity| matches!(entity.kind, Kind::Session { trial: true, .. }))
-        }),
+        "tag" => matches!(request.damage, Some(Damage::Tag(_))),
+        // The policy session is a trial session.
+        "trial" => request.handles.iter().any(|handle| is_trial(world, *handle)),
         // A password for no handle.
         "spare-password" => {
             let needed = request.spec.authorizations();
-            request.authorizations.iter().skip(needed).any(|entry| entry.session == rh::PW)
+            blamed(request, ours, |index, entry| index >= needed && entry.session == rh::PW)
         }
         // A session that does not audit says how it audits.
-        "audit-bits" => request
-            .authorizations
-            .iter()
-            .any(|entry| entry.attributes & 0x80 == 0 && entry.attributes & 0x06 != 0),
+        "audit-bits" => {
+            blamed(request, ours, |_, entry| entry.attributes & 0x80 == 0 && entry.attributes & 0x06 != 0)
+        }
+        // It is a trial session, or one that neither authorizes, audits nor encrypts.
+        "no-purpose" => {
+            let needed = request.spec.authorizations();
+            blamed(request, ours, |index, entry| {
+                is_trial(world, entry.session) || index >= needed && entry.attributes & 0xE0 == 0
+            })
+        }
         // Data for a key that the TPM shall make.
         "data-and-origin" => {
             let sensitive =
@@ -126,7 +212,15 @@ fn is_so(name: &str, request: &Request, world: &World) -> bool {
                 _ => false,
             })
         }
-        "power-lost" => world.power_lost,
+        "da-used-and-power-lost" => world.da_used_and_power_lost,
+        "algorithm-set" => world.algorithm_set,
+        "used-since-shutdown" => world.used_since_shutdown,
+        "pcr-allocated" => world.pcr_allocated,
+        "full" => is_full(request, world),
+        "short-block" => has_short_block(request),
+        "property-above-16-bits" => {
+            request.parameter("property").is_some_and(|property| !property.starts_with(&[0, 0]))
+        }
         "x509sign" => attributes & 1 << 19 != 0,
         // firmwareLimited or svnLimited.
         "limited" => attributes & 3 << 8 != 0,

@@ -9,6 +9,7 @@ mod peers;
 mod request;
 mod response;
 mod run;
+mod sessions;
 mod values;
 mod world;
 
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// How long to go on.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// So many runs, however long they take.
+    #[arg(long, conflicts_with = "seconds")]
+    runs: Option<u64>,
     /// Only the run of `--seed`, and only so many steps.
     #[arg(long)]
     steps: Option<u64>,
@@ -40,6 +44,21 @@ pub(crate) struct Args {
     /// Leave out what a finding does not need, which takes a minute.
     #[arg(long)]
     shrink: bool,
+    /// Print which known differences each line of explained.tsv covered, and how often.
+    #[arg(long)]
+    lines: bool,
+    /// Fail if a line of explained.tsv covered nothing: for a run of an hour.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// How far a campaign goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    /// This many runs.
+    Runs(u64),
+    /// This long, and to the end of the run.
+    Time(Duration),
 }
 
 /// Steps of one run, if `--steps` does not say.
@@ -51,7 +70,8 @@ pub(crate) struct Outcome {
     runs: usize,
     pub(crate) sent: usize,
     pub(crate) succeeded: usize,
-    explained: usize,
+    /// What each line of explained.tsv covered, by the line's number: command and codes, and how often.
+    explained: BTreeMap<usize, BTreeMap<String, usize>>,
     aborted: usize,
     /// The first finding of each kind, and how often it came.
     pub(crate) findings: BTreeMap<String, (Difference, u64, usize)>,
@@ -64,7 +84,7 @@ impl Outcome {
             self.runs,
             self.sent,
             self.succeeded,
-            self.explained,
+            self.explained.values().flat_map(BTreeMap::values).sum::<usize>(),
             self.findings.values().map(|(.., times)| times).sum::<usize>(),
             self.aborted
         )
@@ -82,7 +102,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             episode(args.seed, &all, args.trace, &mut outcome)?;
             outcome
         }
-        None => campaign(args.seed, Duration::from_secs(args.seconds), args.trace)?,
+        None => {
+            let until = args.runs.map_or(Until::Time(Duration::from_secs(args.seconds)), Until::Runs);
+            campaign(args.seed, until, args.trace)?
+        }
     };
     for (difference, seed, times) in outcome.findings.values() {
         println!("\n{times} x {}", difference.report);
@@ -94,24 +117,46 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             );
         }
     }
+    let mut stale = 0;
+    for line in explained::lines()? {
+        let covered = outcome.explained.get(&line.number);
+        if covered.is_none() && (args.strict || outcome.sent >= MANY) {
+            stale += 1;
+            println!("nothing needed explained.tsv:{}: {}", line.number, line.text);
+        }
+        if args.lines {
+            for (what, times) in covered.into_iter().flatten() {
+                println!("{:4} {times:6} x {what}", line.number);
+            }
+        }
+    }
     println!("{}", outcome.summary());
-    Ok(if outcome.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let clean = outcome.findings.is_empty() && (stale == 0 || !args.strict);
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
+
+/// Commands after which it is worth saying which known differences did not come.
+const MANY: usize = 100_000;
 
 /// Installs what is compared with.
 pub(crate) fn prepare() -> Result<()> {
     apt::ensure(&["swtpm", "libtpms0"])
 }
 
-/// Runs until the time is over.
-pub(crate) fn campaign(first: u64, time: Duration, trace: bool) -> Result<Outcome> {
-    let end = Instant::now() + time;
+/// Runs from a first seed on.
+pub(crate) fn campaign(first: u64, until: Until, trace: bool) -> Result<Outcome> {
+    let began = Instant::now();
     let mut outcome = Outcome::default();
     let steps: Vec<u64> = (0..STEPS).collect();
-    let mut seed = first;
-    while Instant::now() < end {
-        episode(seed, &steps, trace, &mut outcome)?;
-        seed += 1;
+    for number in 0.. {
+        let over = match until {
+            Until::Runs(runs) => number >= runs,
+            Until::Time(time) => began.elapsed() >= time,
+        };
+        if over {
+            break;
+        }
+        episode(first.wrapping_add(number), &steps, trace, &mut outcome)?;
     }
     Ok(outcome)
 }
@@ -140,7 +185,9 @@ fn episode(seed: u64, steps: &[u64], trace: bool, outcome: &mut Outcome) -> Resu
     }
     outcome.sent += run.sent;
     outcome.succeeded += run.succeeded;
-    outcome.explained += run.explained;
+    for (line, what) in run.explained {
+        *outcome.explained.entry(line).or_default().entry(what).or_default() += 1;
+    }
     Ok(())
 }
 

@@ -90,7 +90,8 @@ pub(crate) struct Theirs {
     directory: PathBuf,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long swtpm may need for anything: it says only that it has ended, never that the machine is slow.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Theirs {
     /// Starts one without any state.
@@ -108,7 +109,7 @@ impl Theirs {
         let control = connect(&control)?;
         control.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
         let data = UnixTransport::from_stream(connect(&data)?);
-        data.set_timeout(Duration::from_secs(60)).map_err(|e| e.to_string())?;
+        data.set_timeout(PATIENCE).map_err(|e| e.to_string())?;
         Ok(Self { child, data, control, directory })
     }
 

@@ -1,14 +1,13 @@
 //! A command for both TPMs, made of what they hold.
 
 use super::{
+    sessions::{self, Hmac, PolicyAuth},
     values::{self, sized},
     world::{Both, Entity, Kind, Record, World},
 };
 use crate::spec::CommandRow;
-use sigillo_crypto::{hash::hash, hmac::hmac};
 use sigillo_sample::Random;
 use sigillo_types::{
-    HashAlg,
     attributes::TpmaObject,
     command::CommandSpec,
     handles::{hc, rh},
@@ -28,14 +27,8 @@ pub(crate) struct Authorization {
 pub(crate) enum Proof {
     /// A password, nothing, or a wrong HMAC.
     Octets(Vec<u8>),
-    /// The HMAC of a session that is neither salted nor bound.
-    Hmac {
-        alg: HashAlg,
-        auth: Vec<u8>,
-        /// Of the command's handles, one after the other.
-        names: Both,
-        nonce_tpm: Both,
-    },
+    /// The HMAC of a session.
+    Hmac(Box<Hmac>),
 }
 
 /// What is spoiled in a whole command.
@@ -62,6 +55,8 @@ pub(crate) struct Request {
     pub(crate) damage: Option<Damage>,
     /// The authValue of what a donor made, for what this one makes of it.
     pub(crate) donated: Option<Record>,
+    /// The salt of the session that it starts; `None` if nobody knows it.
+    pub(crate) salt: Option<Both>,
 }
 
 /// A command's field and the field of the earlier command that it is taken from.
@@ -152,6 +147,9 @@ fn prefers(command: &str, index: usize, entity: &Entity) -> bool {
         ("TPM2_ActivateCredential" | "TPM2_ObjectChangeAuth" | "TPM2_Duplicate" | "TPM2_Rewrap", 1) => {
             entity.is_object(storage)
         }
+        ("TPM2_StartAuthSession", 0) => entity.is_object(|algorithm, attributes, _| {
+            matches!(algorithm, 0x0001 | 0x0023) && attributes.contains(TpmaObject::DECRYPT)
+        }),
         ("TPM2_MakeCredential", 0) => entity.is_object(storage),
         ("TPM2_Unseal", 0) => entity.is_object(|_, _, sealed| sealed),
         ("TPM2_RSA_Encrypt" | "TPM2_RSA_Decrypt", 0) => algorithm(0x0001),
@@ -335,6 +333,7 @@ impl Request {
             })
             .collect();
         shape(row, world, &mut parameters, r);
+        let salt = salted(row, &handles, world, &mut parameters, r);
         let authorizations = authorize(spec, world, &handles, r);
         let damage = if r.chance(6) { Some(damage(r)) } else { None };
         Self {
@@ -345,6 +344,7 @@ impl Request {
             parameters,
             damage,
             donated: donor.map(|(_, record)| record),
+            salt,
         }
     }
 
@@ -354,20 +354,28 @@ impl Request {
         for handle in &self.handles {
             body.extend(handle.to_be_bytes());
         }
+        let mut parameters: Vec<u8> =
+            self.parameters.iter().flat_map(|both| both.get(side).cloned().unwrap_or_default()).collect();
+        sessions::encrypt(&self.authorizations, side, &mut parameters);
         if !self.authorizations.is_empty() {
             let mut area = Vec::new();
-            for entry in &self.authorizations {
+            for (index, entry) in self.authorizations.iter().enumerate() {
+                let proof = match &entry.hmac {
+                    Proof::Octets(octets) => octets.clone(),
+                    Proof::Hmac(proof) => {
+                        let more = sessions::more_nonces(&self.authorizations, index, side);
+                        proof.of_command(self.spec.code, entry, &parameters, &more, side)
+                    }
+                };
                 area.extend(entry.session.to_be_bytes());
                 area.extend(sized(&entry.nonce));
                 area.push(entry.attributes);
-                area.extend(sized(&self.proof(entry, side)));
+                area.extend(sized(&proof));
             }
             body.extend(u32::try_from(area.len()).unwrap_or(u32::MAX).to_be_bytes());
             body.extend(area);
         }
-        for parameter in &self.parameters {
-            body.extend(parameter.get(side).map_or(&[][..], Vec::as_slice));
-        }
+        body.extend(parameters);
         let tag: u16 = if self.authorizations.is_empty() { 0x8001 } else { 0x8002 };
         let size = u32::try_from(10 + body.len()).unwrap_or(u32::MAX);
         let whole =
@@ -376,19 +384,6 @@ impl Request {
             Some(damage) => spoiled(whole, damage),
             None => whole,
         }
-    }
-
-    fn proof(&self, entry: &Authorization, side: usize) -> Vec<u8> {
-        let (alg, auth, names, nonce_tpm) = match &entry.hmac {
-            Proof::Octets(octets) => return octets.clone(),
-            Proof::Hmac { alg, auth, names, nonce_tpm } => (*alg, auth, names, nonce_tpm),
-        };
-        let of = |both: &Both| both.get(side).cloned().unwrap_or_default();
-        let parameters: Vec<u8> = self.parameters.iter().flat_map(of).collect();
-        let cp_hash = hash(alg, &[&self.spec.code.to_be_bytes(), &of(names), &parameters]);
-        let end = auth.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
-        let key = auth.get(..end).unwrap_or_default();
-        hmac(alg, key, &[&cp_hash, &entry.nonce, &of(nonce_tpm), &[entry.attributes]]).to_vec()
     }
 
     /// Our value of a parameter.
@@ -449,24 +444,52 @@ fn shape(row: &CommandRow, world: &World, parameters: &mut [Both], r: &mut Rando
     }
 }
 
+/// Mostly a salt that the key decrypts, where a session is started with a key; and where none is named, mostly no salt.
+fn salted(
+    row: &CommandRow,
+    handles: &[u32],
+    world: &World,
+    parameters: &mut [Both],
+    r: &mut Random,
+) -> Option<Both> {
+    if row.name != "TPM2_StartAuthSession" {
+        return None;
+    }
+    let index = row.parameters.iter().position(|field| field.name == "encryptedSalt")?;
+    let sent = parameters.get_mut(index)?;
+    if handles.first() == Some(&rh::NULL) {
+        if r.chance(97) {
+            *sent = [vec![0, 0], vec![0, 0]];
+        }
+        return (sent[0] == [0, 0]).then(Both::default);
+    }
+    let [ours, theirs] =
+        handles.first().and_then(|key| world.entities.get(key)).and_then(|key| sessions::salt(key, r))?;
+    if r.chance(5) {
+        return None;
+    }
+    *sent = [sized(&ours.1), sized(&theirs.1)];
+    Some([ours.0, theirs.0])
+}
+
 /// Passwords that are known, or sometimes a policy session or a wrong password.
 fn authorize(spec: &CommandSpec, world: &World, handles: &[u32], r: &mut Random) -> Vec<Authorization> {
     let mut area = Vec::new();
+    let sessions: Vec<u32> = world
+        .entities
+        .iter()
+        .filter(|(_, entity)| matches!(entity.kind, Kind::Session { .. }))
+        .map(|(handle, _)| *handle)
+        .collect();
     for (declared, handle) in spec.handles.iter().zip(handles) {
         if declared.auth.is_none() {
             continue;
         }
         let auth = world.entities.get(handle).map_or_else(Vec::new, |entity| entity.auth.clone());
-        let sessions: Vec<u32> = world
-            .entities
-            .iter()
-            .filter(|(_, entity)| matches!(entity.kind, Kind::Session { .. }))
-            .map(|(handle, _)| *handle)
-            .collect();
         let attributes = r.pick_any(&[1, 1, 1, 1, 1, 0, 1, 1, 0x21, 0x41, 0x81, 0x02]);
         match r.pick_any(&sessions) {
             Some(session) if r.chance(40) && is_free(session, &area) => {
-                area.push(with_session(session, &auth, world, handles, r));
+                area.push(with_session(session, Some((*handle, &auth)), spec, world, handles, r));
             }
             Some(session) if r.chance(8) => area.push(Authorization {
                 session,
@@ -481,6 +504,13 @@ fn authorize(spec: &CommandSpec, world: &World, handles: &[u32], r: &mut Random)
                 hmac: Proof::Octets(if r.chance(4) { b"wrong".to_vec() } else { auth }),
             }),
         }
+    }
+    // One that authorizes nothing: it audits or encrypts. A policy session would start anew in libtpms, though it authorizes nothing.
+    let hmac_sessions: Vec<u32> = sessions.into_iter().filter(|session| session >> 24 == 2).collect();
+    if let Some(session) = r.pick_any(&hmac_sessions).filter(|session| is_free(*session, &area))
+        && r.chance(8)
+    {
+        area.push(with_session(session, None, spec, world, handles, r));
     }
     match r.below(60) {
         0 => {
@@ -502,30 +532,35 @@ fn is_free(session: u32, area: &[Authorization]) -> bool {
     area.iter().all(|entry| entry.session != session)
 }
 
-/// An entry for a session as it should be: a policy that needs no proof, or the HMAC, if what goes into it is known.
-fn with_session(session: u32, auth: &[u8], world: &World, handles: &[u32], r: &mut Random) -> Authorization {
+/// An entry for a session as it should be: a policy that needs no proof, or the HMAC or password, if what goes into it is known.
+fn with_session(
+    session: u32,
+    target: Option<(u32, &[u8])>,
+    spec: &CommandSpec,
+    world: &World,
+    handles: &[u32],
+    r: &mut Random,
+) -> Authorization {
     let nonce = r.octets(16);
-    let attributes = r.pick(&[0, 1, 1, 1, 0x81]);
-    let names: Option<Vec<Both>> = handles.iter().map(|handle| world.names(*handle)).collect();
-    let entity = world.entities.get(&session);
-    let proof = match (entity.map(|entity| &entity.kind), names) {
-        (Some(Kind::Session { hmac: true, hash, plain: true, .. }), Some(names)) => {
-            let mut joined = Both::default();
-            for both in names {
-                for (whole, name) in joined.iter_mut().zip(both) {
-                    whole.extend(name);
-                }
-            }
-            HashAlg::ALL.into_iter().find(|alg| alg.id() == *hash).map(|alg| Proof::Hmac {
-                alg,
-                auth: auth.to_vec(),
-                names: joined,
-                nonce_tpm: entity.map(|entity| entity.public.clone()).unwrap_or_default(),
-            })
+    let mut attributes = r.pick(&[0, 1, 1, 1, 0x81]);
+    let proof = Hmac::new(session, target, handles, world);
+    let can_encrypt = proof.as_ref().is_some_and(|proof| proof.known.symmetric.is_some());
+    if can_encrypt || r.chance(2) {
+        if r.chance(if spec.can_decrypt() { 60 } else { 2 }) {
+            attributes |= 0x20;
         }
-        _ => None,
+        if r.chance(if spec.can_encrypt() { 60 } else { 2 }) {
+            attributes |= 0x40;
+        }
+    }
+    let hmac = match (proof, target) {
+        (Some(proof), Some((_, auth))) if proof.known.policy_auth == PolicyAuth::AsPassword => {
+            Proof::Octets(auth.to_vec())
+        }
+        (Some(proof), _) => Proof::Hmac(Box::new(proof)),
+        (None, _) => Proof::Octets(Vec::new()),
     };
-    Authorization { session, nonce, attributes, hmac: proof.unwrap_or(Proof::Octets(Vec::new())) }
+    Authorization { session, nonce, attributes, hmac }
 }
 
 fn damage(r: &mut Random) -> Damage {

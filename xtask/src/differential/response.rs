@@ -2,6 +2,7 @@
 
 use super::{
     request::Request,
+    sessions::{self, Acknowledgement, Known, PolicyAuth},
     values::name_of,
     world::{Both, Entity, Kind, Record, World, digest_size, long, sized_at, word},
 };
@@ -20,6 +21,8 @@ pub(crate) struct Reply {
     pub(crate) fields: Vec<Vec<u8>>,
     /// nonceTPM of each entry of the authorization area.
     nonces: Vec<Vec<u8>>,
+    /// How each entry's HMAC was made.
+    made: Vec<&'static str>,
 }
 
 /// The response code; `None` if the reply has no header.
@@ -27,8 +30,21 @@ pub(crate) fn code(reply: &[u8]) -> Option<u32> {
     long(reply, 6)
 }
 
-/// Splits the parameters by the types of the table; `None` if they do not fit.
-pub(crate) fn parse(row: &CommandRow, reply: &[u8]) -> Option<Reply> {
+/// Checks the sessions of a reply, decrypts it, and splits the parameters by the types of the table. `side` is whose it is.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse(request: &Request, reply: &[u8], side: usize) -> Result<Reply, String> {
+    let unfit = || "a reply does not fit its table".to_owned();
+    let row = request.row;
+    let (handle, mut parameters, said) = split(row, reply).ok_or_else(unfit)?;
+    let made = sessions::accept(request, &said, &mut parameters, side)?;
+    let fields = fields(row, &parameters).ok_or_else(unfit)?;
+    Ok(Reply { handle, fields, nonces: said.into_iter().map(|entry| entry.nonce).collect(), made })
+}
+
+/// The handle, the parameter area and the authorization area.
+fn split(row: &CommandRow, reply: &[u8]) -> Option<(Option<u32>, Vec<u8>, Vec<Acknowledgement>)> {
     let mut rest = reply.get(10..)?;
     let handle = if row.response_handles.is_empty() {
         None
@@ -37,18 +53,15 @@ pub(crate) fn parse(row: &CommandRow, reply: &[u8]) -> Option<Reply> {
         rest = rest.get(4..)?;
         Some(handle)
     };
-    let mut nonces = Vec::new();
-    if word(reply, 0)? == 0x8002 {
-        let size = usize::try_from(long(rest, 0)?).ok()?;
-        let mut area = rest.get(4 + size..)?;
-        rest = rest.get(4..4 + size)?;
-        while !area.is_empty() {
-            let nonce = sized_at(area, 0)?;
-            let hmac = sized_at(area, 3 + nonce.len())?;
-            area = area.get(5 + nonce.len() + hmac.len()..)?;
-            nonces.push(nonce.to_vec());
-        }
+    if word(reply, 0)? != 0x8002 {
+        return Some((handle, rest.to_vec(), Vec::new()));
     }
+    let size = usize::try_from(long(rest, 0)?).ok()?;
+    let area = sessions::acknowledgements(rest.get(4 + size..)?)?;
+    Some((handle, rest.get(4..4 + size)?.to_vec(), area))
+}
+
+fn fields(row: &CommandRow, mut rest: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut fields = Vec::new();
     for (index, field) in row.response_parameters.iter().enumerate() {
         let size =
@@ -56,7 +69,7 @@ pub(crate) fn parse(row: &CommandRow, reply: &[u8]) -> Option<Reply> {
         fields.push(rest.get(..size)?.to_vec());
         rest = rest.get(size..)?;
     }
-    rest.is_empty().then_some(Reply { handle, fields, nonces })
+    rest.is_empty().then_some(fields)
 }
 
 fn length(kind: &str, bytes: &[u8]) -> Option<usize> {
@@ -78,16 +91,26 @@ fn length(kind: &str, bytes: &[u8]) -> Option<usize> {
     })
 }
 
+/// The response's handle is another one.
+pub(crate) const OTHER_HANDLE: &str = "handle";
+
 /// What differs between two successful replies that must not.
 pub(crate) fn difference(request: &Request, world: &World, replies: &[Reply; 2]) -> Option<String> {
     let [ours, theirs] = replies;
     if ours.handle != theirs.handle {
-        return Some(format!("handle {:x?} here, {:x?} there", ours.handle, theirs.handle));
+        return Some(OTHER_HANDLE.into());
+    }
+    if ours.made != theirs.made {
+        return Some(format!("HMAC made with {:?} here, {:?} there", ours.made, theirs.made));
     }
     let equal = request.is_same() && world.same(&request.handles);
     let fields = request.row.response_parameters.iter().zip(ours.fields.iter().zip(&theirs.fields));
     for (field, (mine, other)) in fields {
-        if !agree(request, field.name, field.kind, equal, mine, other) {
+        if field.name == "capabilityData" {
+            if let Some(what) = capability(mine, other) {
+                return Some(format!("capabilityData: {what}"));
+            }
+        } else if !agree(request, field.name, field.kind, equal, mine, other) {
             return Some(format!("{} ({})", field.name, field.kind));
         }
     }
@@ -117,7 +140,8 @@ fn agree(request: &Request, name: &str, kind: &str, equal: bool, mine: &[u8], ot
         ("TPM2_ReadClock", _) => return mine.get(16..24) == other.get(16..24),
         (_, "creationHash" | "timeout") => return lengths,
         ("TPM2_NV_Read", _) => return is_same_but_blank(mine, other),
-        ("TPM2_GetCapability", "capabilityData") => return capability(mine, other),
+        // How much room there is.
+        ("TPM2_PCR_Allocate", "sizeNeeded" | "sizeAvailable") => return true,
         _ => {}
     }
     match kind {
@@ -190,13 +214,14 @@ fn is_same_but_blank(mine: &[u8], other: &[u8]) -> bool {
         && mine.iter().zip(other).all(|(mine, other)| mine == other || (*mine == 0 && *other == 0xFF))
 }
 
-/// Properties that say who made the TPM or what time it is.
+/// Properties that say who made the TPM, how large its contexts are, how many commands it has, and how much room.
 const OWN_PROPERTIES: &[u32] = &[
-    0x101, 0x102, 0x103, 0x104, 0x105, 0x106, 0x107, 0x108, 0x109, 0x10A, 0x10B, 0x10C, 0x11F, 0x121, 0x122,
-    0x207, 0x209, 0x20B,
+    0x101, 0x102, 0x103, 0x104, 0x105, 0x106, 0x107, 0x108, 0x109, 0x10A, 0x10B, 0x10C, 0x121, 0x122, 0x129,
+    0x12A, 0x209, 0x20B,
 ];
 
-fn capability(mine: &[u8], other: &[u8]) -> bool {
+/// How two lists of capabilities differ.
+fn capability(mine: &[u8], other: &[u8]) -> Option<String> {
     let entries = |bytes: &[u8]| -> BTreeMap<u32, u32> {
         let pairs = bytes.get(8..).unwrap_or_default().as_chunks::<8>().0;
         pairs.iter().filter_map(|pair| Some((long(pair, 0)?, long(pair, 4)?))).collect()
@@ -204,13 +229,16 @@ fn capability(mine: &[u8], other: &[u8]) -> bool {
     match (long(mine, 0), long(other, 0)) {
         (Some(6), Some(6)) => {
             let (mine, other) = (entries(mine), entries(other));
-            mine.iter()
-                .filter(|(property, _)| !OWN_PROPERTIES.contains(property))
-                .all(|(property, value)| other.get(property).is_none_or(|theirs| theirs == value))
+            let wrong = mine.iter().find(|(property, value)| {
+                !OWN_PROPERTIES.contains(property)
+                    && other.get(property).is_some_and(|theirs| theirs != *value)
+            });
+            wrong.map(|(property, _)| format!("property {property:#x}"))
         }
-        // What is implemented is the profile's matter.
-        (Some(0 | 2 | 8), Some(0 | 2 | 8)) => true,
-        _ => mine == other,
+        // sigillo has commands that libtpms 0.9.2 has not.
+        (Some(2), Some(2)) => None,
+        (capability, _) => (mine != other)
+            .then(|| format!("of {}", capability.map_or(String::new(), |number| number.to_string()))),
     }
 }
 
@@ -258,6 +286,8 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
     }
     .unwrap_or_default();
 
+    let used_since_shutdown = std::mem::replace(&mut world.used_since_shutdown, true);
+    let entity = world.entities.get(&first).cloned();
     let [mine, other] = replies;
     for (index, entry) in request.authorizations.iter().enumerate() {
         let nonce = |reply: &Reply| reply.nonces.get(index).cloned().unwrap_or_default();
@@ -295,26 +325,24 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
         ("TPM2_StartAuthSession", Some(made)) => {
             let octet = |name: &str| fields.get(name).and_then(|both| both[0].last().copied()).unwrap_or(0);
             let hash = fields.get("authHash").and_then(|both| word(&both[0], 0)).unwrap_or(0);
+            let public = contents("nonceTPM").unwrap_or_default();
             let kind = Kind::Session {
                 hmac: octet("sessionType") == 0,
                 trial: octet("sessionType") == 3,
                 hash,
-                plain: request.handles.iter().all(|handle| *handle == rh::NULL),
+                known: known_session(
+                    request,
+                    world,
+                    hash,
+                    &public,
+                    &given("nonceCaller").unwrap_or_default(),
+                ),
             };
-            let public = contents("nonceTPM").unwrap_or_default();
             world.entities.insert(made, Entity { public, ..Entity::new(kind) });
         }
         ("TPM2_ContextLoad", Some(made)) => {
-            // What was saved is still known if it was an object whose handle is in the record.
-            if let Some(entity) = request
-                .donated
-                .as_ref()
-                .and_then(|record| record.handles.first())
-                .and_then(|saved| world.entities.get(saved))
-                .cloned()
-            {
-                // The handle in the record may name another object by now.
-                world.entities.insert(made, Entity { same: false, ..entity });
+            if let Some(entity) = request.donated.as_ref().and_then(|record| record.entity.clone()) {
+                world.entities.insert(made, entity);
             }
         }
         ("TPM2_FlushContext", _) => {
@@ -374,10 +402,56 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
                 entity.auth.clear();
             }
         }
-        ("TPM2_Startup", _) => world.started = true,
+        ("TPM2_PolicyAuthValue" | "TPM2_PolicyPassword" | "TPM2_PolicyRestart", _) => {
+            if let Some(Kind::Session { known: Some(known), .. }) =
+                world.entities.get_mut(&first).map(|entity| &mut entity.kind)
+            {
+                known.policy_auth = match row.name {
+                    "TPM2_PolicyAuthValue" => PolicyAuth::InTheHmac,
+                    "TPM2_PolicyPassword" => PolicyAuth::AsPassword,
+                    _ => PolicyAuth::Not,
+                };
+            }
+        }
+        ("TPM2_PCR_Allocate", _) => world.pcr_allocated = true,
+        ("TPM2_SetAlgorithmSet", _) => world.algorithm_set = true,
+        ("TPM2_Shutdown", _) => {
+            world.state_saved = fields.get("shutdownType").is_some_and(|both| both[0] == [0, 1]);
+            world.used_since_shutdown = false;
+        }
+        ("TPM2_Startup", _) => {
+            world.started = true;
+            world.algorithm_set = false;
+            world.started_apart = std::mem::take(&mut world.state_saved) && used_since_shutdown;
+        }
         _ => {}
     }
-    world.record(Record { command: row.name, handles, fields, auth, public });
+    world.record(Record { command: row.name, handles, fields, auth, public, entity });
+}
+
+/// The secrets of a session that was started, if they are known.
+fn known_session(
+    request: &Request,
+    world: &World,
+    hash: u16,
+    nonce_tpm: &Both,
+    nonce_caller: &[u8],
+) -> Option<Known> {
+    let salt = request.salt.as_ref()?;
+    let alg = sessions::hash_of(hash)?;
+    let bind = request.handles.get(1).copied().filter(|bind| *bind != rh::NULL);
+    let symmetric = request.parameter("symmetric").and_then(sessions::symmetric);
+    let Some(bind) = bind else {
+        let key = if request.handles.first() == Some(&rh::NULL) {
+            Both::default()
+        } else {
+            sessions::session_key(alg, &[], salt, nonce_tpm, nonce_caller)
+        };
+        return Some(Known { key, symmetric, ..Known::default() });
+    };
+    let auth = world.entities.get(&bind)?.auth.clone();
+    let key = sessions::session_key(alg, &auth, salt, nonce_tpm, nonce_caller);
+    Some(Known { key, symmetric, bound: Some((world.names(bind)?, auth)), ..Known::default() })
 }
 
 /// For the report: a Name is more telling than a handle.

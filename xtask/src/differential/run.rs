@@ -38,14 +38,17 @@ fn weight(command: &str) -> usize {
         | "TPM2_ReadPublic" => 6,
         "TPM2_SelfTest" | "TPM2_IncrementalSelfTest" | "TPM2_Shutdown" | "TPM2_Startup" | "TPM2_Clear" => 1,
         "TPM2_ChangePPS" | "TPM2_ChangeEPS" | "TPM2_HierarchyControl" | "TPM2_ClearControl" => 1,
-        "TPM2_SetPrimaryPolicy" | "TPM2_HierarchyChangeAuth" | "TPM2_NV_GlobalWriteLock" => 1,
+        "TPM2_SetPrimaryPolicy"
+        | "TPM2_HierarchyChangeAuth"
+        | "TPM2_NV_GlobalWriteLock"
+        | "TPM2_PCR_Allocate" => 1,
         "TPM2_DictionaryAttackLockReset" | "TPM2_DictionaryAttackParameters" => 2,
         _ => 3,
     }
 }
 
-/// Answers that depend on the moment, or end the comparison: not sent.
-const LEFT_OUT: &[&str] = &["TPM2_PCR_Allocate", "TPM2_ClockSet", "TPM2_PolicyCounterTimer"];
+/// Answers that depend on the moment: not sent.
+const LEFT_OUT: &[&str] = &["TPM2_ClockSet", "TPM2_PolicyCounterTimer"];
 
 fn choices(theirs: &mut Theirs) -> Result<&'static [Choice]> {
     if let Some(known) = CHOICES.get() {
@@ -111,7 +114,8 @@ pub(crate) struct Run {
     /// Commands sent, and how many of them succeeded.
     pub(crate) sent: usize,
     pub(crate) succeeded: usize,
-    pub(crate) explained: usize,
+    /// Lines of explained.tsv, and what each covered.
+    pub(crate) explained: Vec<(usize, String)>,
     pub(crate) trace: bool,
 }
 
@@ -129,13 +133,25 @@ impl Run {
         let choices = choices(&mut theirs)?;
         let mut world = World::new();
         world.started = true;
-        Ok(Self { seed, world, ours, theirs, choices, sent: 0, succeeded: 0, explained: 0, trace: false })
+        Ok(Self {
+            seed,
+            world,
+            ours,
+            theirs,
+            choices,
+            sent: 0,
+            succeeded: 0,
+            explained: Vec::new(),
+            trace: false,
+        })
     }
 
     /// Takes a step; `None` if the TPMs agree.
     pub(crate) fn step(&mut self, step: u64) -> Result<Option<Event>> {
         let mut r = random_of(self.seed, step);
-        match r.below(200) {
+        // Right after a shutdown it is most worth while.
+        let shut_down = self.world.state_saved && !self.world.used_since_shutdown;
+        match r.below(if shut_down { 2 } else { 200 }) {
             0 => {
                 self.world.power_lost();
                 self.ours.init()?;
@@ -175,6 +191,10 @@ impl Run {
     fn exchange(&mut self, step: u64, request: &Request) -> Result<Option<Event>> {
         use sigillo_client::Transport as _;
         let bytes = [request.bytes(0), request.bytes(1)];
+        let protected = request.handles.iter().any(|handle| self.world.is_da_protected(*handle));
+        self.world.da_used |= protected;
+        // Even if it fails, libtpms writes down that it came.
+        self.world.used_since_shutdown |= protected;
         let mine = self.ours.transmit(&bytes[0])?;
         let Ok(other) = self.theirs.transmit(&bytes[1]) else { return Ok(Some(Event::Aborted)) };
         self.sent += 1;
@@ -183,36 +203,39 @@ impl Run {
         }
         let codes = [&mine, &other].map(|reply| response::code(reply).unwrap_or(u32::MAX));
         let what = if codes[0] != codes[1] {
-            Some(format!("{:?} here, {:?} there", Rc::from_raw(codes[0]), Rc::from_raw(codes[1])))
+            let [ours, theirs] = codes.map(explained::name);
+            Some(format!("{ours} here, {theirs} there"))
         } else if codes[0] == 0 {
             self.succeeded += 1;
-            match (response::parse(request.row, &mine), response::parse(request.row, &other)) {
-                (Some(mine), Some(other)) => {
+            match (response::parse(request, &mine, 0), response::parse(request, &other, 1)) {
+                (Ok(mine), Ok(other)) => {
                     let replies: [Reply; 2] = [mine, other];
                     let different = response::difference(request, &self.world, &replies);
                     response::apply(request, &mut self.world, &replies);
                     different
                 }
-                _ => Some("a reply does not fit its table".into()),
+                (Err(wrong), Ok(_)) => Some(format!("{wrong} here")),
+                (Ok(_), Err(wrong)) => Some(format!("{wrong} there")),
+                (Err(wrong), Err(_)) => Some(format!("{wrong} here and there")),
             }
         } else {
             None
         };
-        let Some(what) = what else { return Ok(None) };
+        let Some(what) = what else { return Ok(self.world.started_apart.then_some(Event::Apart)) };
+        let signature = format!("{}: {what}", request.row.name);
         // A wrong authorization is counted, whatever else.
         let counted = codes.map(|code| Rc::from_raw(code).fmt1() == Some(rc::AUTH_FAIL));
-        let apart =
-            ((codes[0] == 0) != (codes[1] == 0) && request.changes_state()) || counted[0] != counted[1];
-        let known = explained::covers(request, &self.world, codes, &what)?;
-        if known {
-            self.explained += 1;
+        let apart = ((codes[0] == 0) != (codes[1] == 0) && request.changes_state())
+            || counted[0] != counted[1]
+            || what == response::OTHER_HANDLE;
+        if let Some(line) = explained::covers(request, &self.world, codes, &what)? {
+            self.explained.push((line.number, signature));
             return Ok(apart.then_some(Event::Apart));
         }
         if codes[1] == rc::FAILURE.raw() {
             return Ok(Some(Event::Aborted));
         }
         let report = self.report(step, request, &bytes, [&mine, &other], &what);
-        let signature = format!("{}: {what}", request.row.name);
         Ok(Some(Event::Difference(Box::new(Difference { step, signature, report, apart }))))
     }
 
@@ -238,7 +261,7 @@ impl Run {
                 hex(&entry.nonce),
                 match &entry.hmac {
                     Proof::Octets(octets) => hex(octets),
-                    Proof::Hmac { auth, .. } => format!("of a session with authValue {}", hex(auth)),
+                    Proof::Hmac(proof) => format!("of a session with authValue {}", hex(&proof.auth)),
                 }
             );
         }

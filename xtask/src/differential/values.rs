@@ -428,6 +428,8 @@ fn plain(kind: &str, field: &str, r: &mut Random) -> Vec<u8> {
         "UINT32" => match field {
             "property" => property(r).to_be_bytes().to_vec(),
             "propertyCount" => r.pick(&[0_u32, 1, 2, 16, 64, 254, 0xFFFF_FFFF]).to_be_bytes().to_vec(),
+            // libtpms takes any set, and the runs end there.
+            "algorithmSet" => u32::from(r.chance(10)).to_be_bytes().to_vec(),
             "newMaxTries" => r.pick(&[0_u32, 1, 2, 3, 31, 1000]).to_be_bytes().to_vec(),
             // Minutes at least: what depends on the second that a command runs in would differ.
             "newRecoveryTime" | "lockoutRecovery" => {
@@ -459,7 +461,7 @@ fn plain(kind: &str, field: &str, r: &mut Random) -> Vec<u8> {
         "TPMI_ALG_CIPHER_MODE+" => {
             words(&[r.pick(&[NULL, NULL, 0x0043, 0x0042, 0x0040, 0x0041, 0x0044, 0x0001])])
         }
-        "TPMI_ECC_CURVE" => words(&[r.pick(&[3, 4, 0, 0x1F, 3])]),
+        "TPMI_ECC_CURVE" => words(&[r.pick(&[3, 4, 0, 0x1F, 1, 5, 0x10, 0x20])]),
         "TPMI_RH_HIERARCHY" | "TPMI_RH_ENABLES" => hierarchy(r).to_be_bytes().to_vec(),
         "TPMI_DH_PERSISTENT" => {
             (r.pick(&[0x8100_0000_u32, 0x8100_0001, 0x8180_0000, 0x8100_0000, 0x8000_0000]))
@@ -484,8 +486,8 @@ fn plain(kind: &str, field: &str, r: &mut Random) -> Vec<u8> {
         "TPMT_SYM_DEF+" => match r.below(8) {
             0 => words(&[0x0006, 128, 0x0043]),
             1 => words(&[0x000A, hash_alg(r)]),
-            2 => words(&[0x0006, 128, 0x0042]),
-            3 => words(&[0x0006, 128, NULL]),
+            2 => words(&[0x0006, 256, 0x0043]),
+            3 => words(&[0x0006, 128, r.pick(&[0x0042, NULL])]),
             _ => words(&[NULL]),
         },
         "TPMT_PUBLIC_PARMS" => {

@@ -1,5 +1,6 @@
 //! What both TPMs hold, as the commands that succeeded have made it.
 
+use super::sessions::Known;
 use sigillo_types::{
     HashAlg,
     attributes::{TpmaNv, TpmaObject},
@@ -26,8 +27,8 @@ pub(crate) enum Kind {
     Sequence,
     /// An NV index.
     Nv { attributes: TpmaNv, size: u16 },
-    /// An authorization session; `plain` if it is neither salted nor bound, so that its HMAC key is the authValue.
-    Session { hmac: bool, trial: bool, hash: u16, plain: bool },
+    /// An authorization session; `known` if its key is.
+    Session { hmac: bool, trial: bool, hash: u16, known: Option<Known> },
 }
 
 /// What a handle names, and what is needed to use it.
@@ -52,6 +53,8 @@ pub(crate) struct Record {
     pub(crate) auth: Vec<u8>,
     /// The public area of the first handle's object.
     pub(crate) public: Both,
+    /// What the first handle named.
+    pub(crate) entity: Option<Entity>,
 }
 
 #[derive(Default)]
@@ -60,8 +63,20 @@ pub(crate) struct World {
     pub(crate) records: Vec<Record>,
     pub(crate) locality: u8,
     pub(crate) started: bool,
-    /// Power was lost once.
-    pub(crate) power_lost: bool,
+    /// Something under dictionary-attack protection was used since the last startup.
+    pub(crate) da_used: bool,
+    /// The same, and then power was lost.
+    pub(crate) da_used_and_power_lost: bool,
+    /// TPM2_Shutdown saved the state.
+    pub(crate) state_saved: bool,
+    /// The same, and then a command succeeded: it may have nullified that here, and not there. The next startup may be another one.
+    pub(crate) used_since_shutdown: bool,
+    /// They started in different ways.
+    pub(crate) started_apart: bool,
+    /// Banks may be without PCR.
+    pub(crate) pcr_allocated: bool,
+    /// An algorithm set was chosen since the last startup.
+    pub(crate) algorithm_set: bool,
 }
 
 /// The most results kept.
@@ -86,7 +101,7 @@ impl World {
     /// What _TPM_Init takes away.
     pub(crate) fn power_lost(&mut self) {
         self.started = false;
-        self.power_lost = true;
+        self.da_used_and_power_lost |= std::mem::take(&mut self.da_used);
         self.entities.retain(|handle, _| {
             !matches!(
                 HandleType::of(*handle),
@@ -104,6 +119,16 @@ impl World {
 
     pub(crate) fn sessions(&self) -> usize {
         self.entities.range(hc::HMAC_SESSION..0x0400_0000).count()
+    }
+
+    /// Whether wrong tries of the authValue count.
+    pub(crate) fn is_da_protected(&self, handle: u32) -> bool {
+        match self.entities.get(&handle).map(|entity| &entity.kind) {
+            Some(Kind::Object { attributes, .. }) => !attributes.contains(TpmaObject::NO_DA),
+            Some(Kind::Nv { attributes, .. }) => !attributes.contains(TpmaNv::NO_DA),
+            Some(Kind::Permanent) => handle == rh::LOCKOUT,
+            Some(Kind::Sequence | Kind::Session { .. }) | None => false,
+        }
     }
 
     /// Whether what these handles name is the same in both TPMs.

@@ -1,6 +1,7 @@
 //! The steps of `cargo xtask test`, in the order they run: cheap ones that fail often come first. Each has a file of its
 //! own; adding one is a file, a `mod` line and a line in [`ALL`].
 mod cargo_tests;
+mod differential;
 mod end_to_end;
 mod fuzz;
 mod keychain;
@@ -39,6 +40,11 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },
     Step { name: "fuzz", about: "every fuzz target for a minute", run: fuzz::run },
     Step { name: "sim", about: "random lives of a TPM for a minute", run: sim::run },
+    Step {
+        name: "differential",
+        about: "the same random commands to sigillo and swtpm",
+        run: differential::run,
+    },
     Step { name: "tpm2-tools", about: "a scripted tpm2-tools session", run: tpm2_tools::run },
     Step { name: "conformance", about: "the quick suites of others against sigillo", run: conformance::step },
     Step {

@@ -96,17 +96,17 @@ pub(crate) fn get_session_audit_digest(
     tpm: &mut Tpm,
     cmd: GetSessionAuditDigest,
 ) -> Result<GetSessionAuditDigestResponse, Rc> {
-    let handle = cmd.session_handle.raw();
-    let session = tpm.session(handle).map_err(|_| rc::FAILURE)?;
-    let not_auditing = rc::TYPE.at(GetSessionAuditDigest::SESSION_HANDLE);
-    let session_digest = session.audit_digest.clone().ok_or(not_auditing)?;
-    let exclusive_session = tpm.state.volatile.exclusive_audit == Some(handle);
     let signer = tpm.signer(
         cmd.sign_handle,
         GetSessionAuditDigest::SIGN_HANDLE,
         cmd.in_scheme,
         GetSessionAuditDigest::IN_SCHEME,
     )?;
+    let handle = cmd.session_handle.raw();
+    let session = tpm.session(handle).map_err(|_| rc::FAILURE)?;
+    let not_auditing = rc::TYPE.at(GetSessionAuditDigest::SESSION_HANDLE);
+    let session_digest = session.audit_digest.clone().ok_or(not_auditing)?;
+    let exclusive_session = tpm.state.volatile.exclusive_audit == Some(handle);
     let info = TpmsSessionAuditInfo { exclusive_session, session_digest };
     let (audit_info, signature) =
         tpm.sign_attest(&signer, cmd.qualifying_data, Attested::SessionAudit(info))?;
@@ -157,11 +157,12 @@ pub(crate) fn get_time(tpm: &mut Tpm, cmd: GetTime) -> Result<GetTimeResponse, R
 /// TPM2_CertifyX509. The serial number is random: no certificate has had it. Part 3, 18.8.
 ///
 /// # Response codes
-/// - `TYPE` (handle 1 or 2): a sequence; (handle 1): a key without a public part. `CURVE` (handle 1): X.509 has no name for its curve.
+/// - `TYPE` (handle 1 or 2): a sequence.
+/// - `ASYMMETRIC` (handle 1): a key without a public part. `CURVE` (handle 1): X.509 has no name for its curve.
 /// - `SIZE` (reserved): it is not empty.
 /// - `KEY` (handle 2): the key does not sign.
 /// - `SCHEME` (inScheme): as TPM2_Certify; or there is no identifier for the scheme, and none is given.
-/// - `VALUE` (partialCertificate): it is not DER of the four or five elements, or has not one key usage.
+/// - `SIZE` (partialCertificate): it is not one SEQUENCE; `VALUE`: not of the four or five elements in DER, or without one key usage.
 /// - `ATTRIBUTES` (partialCertificate): the key usage or the attributes it names are not those of the object.
 pub(crate) fn certify_x509(tpm: &mut Tpm, cmd: CertifyX509) -> Result<CertifyX509Response, Rc> {
     let object = tpm.object(cmd.object_handle.raw()).map_err(|code| code.at(CertifyX509::OBJECT_HANDLE))?;
@@ -175,10 +176,11 @@ pub(crate) fn certify_x509(tpm: &mut Tpm, cmd: CertifyX509) -> Result<CertifyX50
         return Err(rc::KEY.at(CertifyX509::SIGN_HANDLE));
     }
     let scheme = select_scheme(&signer, cmd.in_scheme).map_err(|code| code.at(CertifyX509::IN_SCHEME))?;
-    let at = CertifyX509::PARTIAL_CERTIFICATE;
-    let partial = Partial::read(&cmd.partial_certificate).map_err(|NotDer| rc::VALUE.at(at))?;
-    partial.check(&object).map_err(|code| code.at(at))?;
     let key = x509::public_key(&object).map_err(|code| code.at(CertifyX509::OBJECT_HANDLE))?;
+    let at = CertifyX509::PARTIAL_CERTIFICATE;
+    let fields = x509::fields(&cmd.partial_certificate).map_err(|NotDer| rc::SIZE.at(at))?;
+    let partial = Partial::read(fields).map_err(|NotDer| rc::VALUE.at(at))?;
+    partial.check(&object).map_err(|code| code.at(at))?;
     let algorithm = partial.missing_algorithm(&signer, scheme);
     let algorithm = algorithm.map_err(|code| code.at(CertifyX509::IN_SCHEME))?;
     let mut serial = [0; 16];

@@ -129,7 +129,7 @@ pub(crate) fn duplicate(tpm: &mut Tpm, cmd: Duplicate) -> Result<DuplicateRespon
 /// # Response codes
 /// - `TYPE` (handle 1 or 2): not an asymmetric storage key.
 /// - `HANDLE` (handle 1): there is a seed but no old parent, or the other way round.
-/// - `SIZE`, `VALUE`, `ECC_POINT` (inSymSeed): it was not made for the old parent.
+/// - `VALUE` (inSymSeed): it was not made for the old parent, whatever shows it.
 /// - `INTEGRITY` (inDuplicate): it was not made for this Name and seed.
 pub(crate) fn rewrap(tpm: &mut Tpm, cmd: Rewrap) -> Result<RewrapResponse, Rc> {
     if cmd.in_sym_seed.is_empty() != cmd.old_parent.is_none() {
@@ -140,7 +140,7 @@ pub(crate) fn rewrap(tpm: &mut Tpm, cmd: Rewrap) -> Result<RewrapResponse, Rc> {
     let old_seed = match &old {
         Some(old) => tpm
             .decrypt_secret(old, &cmd.in_sym_seed, DUPLICATE)
-            .map_err(|error| error.at(Rewrap::IN_SYM_SEED))?,
+            .map_err(|error| error.as_value().at(Rewrap::IN_SYM_SEED))?,
         None => Secret::default(),
     };
     let outer = old.as_ref().map(|parent| Outer { parent, seed: &old_seed });

@@ -274,10 +274,10 @@ pub(crate) fn object_change_auth(
 /// - `SIZE`, `INSUFFICIENT` (inSensitive): of a derived object, the data are no label and context.
 /// - as TPM2_Create and TPM2_CreatePrimary for the template and the sensitive data.
 pub(crate) fn create_loaded(tpm: &mut Tpm, cmd: CreateLoaded) -> Result<CreateLoadedResponse, Rc> {
-    tpm.require_free_slot()?;
     let refused = |refused: Refused| refused.at(CreateLoaded::IN_SENSITIVE, CreateLoaded::IN_PUBLIC);
     let given = &cmd.in_sensitive.sensitive;
     let read = |tpm: &Tpm, derivation| {
+        tpm.require_free_slot()?;
         let (template, derive) = create::read_template(tpm.reader(&cmd.in_public), derivation)
             .map_err(|code| code.at(CreateLoaded::IN_PUBLIC))?;
         // Other than the two commands it stands for, it looks at userAuth before it looks at what the template says.

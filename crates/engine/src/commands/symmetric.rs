@@ -10,7 +10,7 @@ use crate::{
 use alloc::sync::Arc;
 use sigillo_crypto::{cmac::Cmac, hash::hash as digest, hmac::Hmac, sym::Cipher};
 use sigillo_types::{
-    Fmt1, HashAlg, Position, Rc,
+    Fmt1, Position, Rc,
     alg::{CipherMode, MacScheme, SymMode},
     attributes::TpmaObject,
     buffers::{Tpm2bIv, Tpm2bMaxBuffer},
@@ -149,9 +149,10 @@ pub(crate) fn mac(tpm: &mut Tpm, cmd: Mac) -> Result<MacResponse, Rc> {
 ///
 /// # Errors
 /// - `TYPE` (handle): a sequence, or neither a keyed hash nor a symmetric cipher object.
-/// - `ATTRIBUTES` (handle): the key is restricted.
-/// - `KEY` (handle): the key does not sign.
+/// - `ATTRIBUTES` (handle): the key is restricted, whatever the scheme.
 /// - `VALUE` (scheme): neither the key nor the command names one, they name different ones, or one that is not for the key's type.
+/// - `SCHEME` (scheme): the key's own mode is no MAC, and the command names none.
+/// - `KEY` (handle): the key does not sign.
 pub(crate) fn start_mac(
     tpm: &Tpm,
     (handle, handle_at): (ObjectHandle, Position),
@@ -159,52 +160,57 @@ pub(crate) fn start_mac(
 ) -> Result<SequenceKind, Rc> {
     let no_type = rc::TYPE.at(handle_at);
     let key: Arc<Object> = Arc::clone(tpm.object(handle.raw()).map_err(|code| code.at(handle_at))?);
-    match key.public.parameters {
-        PublicParms::KeyedHash(_) | PublicParms::SymCipher(_) => {}
-        PublicParms::Rsa(_) | PublicParms::Ecc(_) => return Err(no_type),
+    if matches!(key.public.parameters, PublicParms::Rsa(_) | PublicParms::Ecc(_)) {
+        return Err(no_type);
     }
     if key.attributes().contains(TpmaObject::RESTRICTED) {
         return Err(rc::ATTRIBUTES.at(handle_at));
     }
+    let scheme = mac_scheme(&key, asked).map_err(|code| code.at(asked_at))?;
     if !key.attributes().contains(TpmaObject::SIGN) {
         return Err(rc::KEY.at(handle_at));
     }
-    if let Some((sym, secret)) = cipher_key(&key) {
-        let fits = match (sym.mode(), asked) {
-            (Some(SymMode::Cmac), asked) => matches!(asked, None | Some(MacScheme::Cmac)),
-            (None, asked) => asked == Some(MacScheme::Cmac),
-            // A key for encryption.
-            (Some(_), _) => false,
-        };
-        if !fits {
-            return Err(rc::VALUE.at(asked_at));
+    match scheme {
+        MacScheme::Hmac(hash_alg) => {
+            let bits = key_bits(&key).map_err(|code| code.at(handle_at))?;
+            Ok(SequenceKind::Hmac(Hmac::new(hash_alg, bits)))
         }
-        return Cmac::new(sym.cipher(), secret).map(SequenceKind::Cmac).map_err(|_| no_type);
+        MacScheme::Cmac => {
+            let (sym, secret) = cipher_key(&key).ok_or(no_type)?;
+            Cmac::new(sym.cipher(), secret).map(SequenceKind::Cmac).map_err(|_| no_type)
+        }
     }
-    let hash_alg = hmac_hash(&key, asked).map_err(|code| code.at(asked_at))?;
-    Ok(SequenceKind::Hmac(Hmac::new(hash_alg, key_bits(&key).map_err(|code| code.at(handle_at))?)))
 }
 
-/// The hash of an HMAC: the key's own, else the one asked for.
+/// The scheme of a MAC: the key's own, else the one asked for. Part 3, 15.6 and 17.3.
 ///
 /// # Errors
-/// `VALUE` if there is none, or another one is asked for.
-fn hmac_hash(key: &Object, asked: Option<MacScheme>) -> Result<HashAlg, Fmt1> {
-    let own = match key.public.parameters {
-        PublicParms::KeyedHash(parms) => match parms.scheme {
-            None => None,
-            Some(KeyedHashScheme::Hmac { hash_alg } | KeyedHashScheme::Xor { hash_alg, .. }) => {
-                Some(hash_alg)
-            }
+/// `VALUE` if there is none, it is not for the key's type, or another than the key's own is asked for; `SCHEME` if the key's own is no MAC.
+fn mac_scheme(key: &Object, asked: Option<MacScheme>) -> Result<MacScheme, Fmt1> {
+    let (own, by_hash) = match key.public.parameters {
+        PublicParms::KeyedHash(parms) => {
+            let own = parms.scheme.map(|scheme| match scheme {
+                KeyedHashScheme::Hmac { hash_alg } | KeyedHashScheme::Xor { hash_alg, .. } => {
+                    MacScheme::Hmac(hash_alg)
+                }
+            });
+            (own, true)
+        }
+        PublicParms::SymCipher(parms) => match parms.sym.mode() {
+            None => (None, false),
+            Some(SymMode::Cmac) => (Some(MacScheme::Cmac), false),
+            // A key for encryption.
+            Some(_) => return Err(if asked.is_none() { rc::SCHEME } else { rc::VALUE }),
         },
-        PublicParms::SymCipher(_) | PublicParms::Rsa(_) | PublicParms::Ecc(_) => None,
+        PublicParms::Rsa(_) | PublicParms::Ecc(_) => return Err(rc::SCHEME),
     };
-    match (own, asked) {
-        (Some(own), None) => Ok(own),
-        (Some(own), Some(MacScheme::Hmac(asked))) if own == asked => Ok(own),
-        (None, Some(MacScheme::Hmac(asked))) => Ok(asked),
-        _ => Err(rc::VALUE),
-    }
+    let scheme = match (own, asked) {
+        (Some(own), None) => own,
+        (Some(own), Some(asked)) if own != asked => return Err(rc::VALUE),
+        (_, Some(asked)) => asked,
+        (None, None) => return Err(rc::VALUE),
+    };
+    if by_hash == matches!(scheme, MacScheme::Hmac(_)) { Ok(scheme) } else { Err(rc::VALUE) }
 }
 
 /// The octets of an HMAC key.

@@ -79,8 +79,9 @@ impl Cipher<'_> {
     ) -> Result<(), Fmt1> {
         let value = session_value(tpm, loaded, session);
         let symmetric = loaded.symmetric.ok_or(rc::SYMMETRIC)?;
-        if let SymDef::Xor(hash) = symmetric {
-            sym::xor_obfuscate(hash, &value, self.newer, self.older, data);
+        // The hash is the session's, whatever hash the XOR names. Part 1, 18.2.
+        if matches!(symmetric, SymDef::Xor(_)) {
+            sym::xor_obfuscate(loaded.auth_hash, &value, self.newer, self.older, data);
             return Ok(());
         }
         let cipher = symmetric.block_cipher().ok_or(rc::SYMMETRIC)?.cipher();

@@ -132,6 +132,11 @@ fn ecc_seed(
 pub(crate) struct SecretError(Rc);
 
 impl SecretError {
+    /// The same, with `VALUE` for every mistake of the caller.
+    pub(crate) fn as_value(self) -> Self {
+        self.0.fmt1().map_or(self, |_| rc::VALUE.into())
+    }
+
     /// The response code, about the handle or parameter at `position` if it is the caller's mistake.
     pub(crate) fn at(self, position: sigillo_types::Position) -> Rc {
         self.0.fmt1().map_or(self.0, |code| code.at(position))

@@ -211,14 +211,15 @@ pub(crate) fn scheme(public: &TpmtPublic, parent: Option<&Object>) -> Result<(),
         }
         PublicParms::Rsa(parms) => {
             asymmetric_scheme(rsa_use(parms), sign, decrypt, restricted)?;
-            asymmetric_cipher(parms.symmetric, storage)?
+            parents_cipher(parms.symmetric, storage)?
         }
         PublicParms::Ecc(parms) => {
             asymmetric_scheme(ecc_use(parms), sign, decrypt, restricted)?;
+            let cipher = parents_cipher(parms.symmetric, storage)?;
             if parms.kdf.is_some() {
                 return Err(rc::KDF);
             }
-            asymmetric_cipher(parms.symmetric, storage)?
+            cipher
         }
     };
     if !storage {
@@ -236,8 +237,9 @@ pub(crate) fn scheme(public: &TpmtPublic, parent: Option<&Object>) -> Result<(),
     Ok(())
 }
 
-fn asymmetric_cipher(cipher: Option<SymDefObject>, storage: bool) -> Result<Option<SymDefObject>, Fmt1> {
-    if cipher.is_some() == storage { Ok(cipher) } else { Err(rc::SYMMETRIC) }
+/// The cipher that an asymmetric key protects its children with; another key has none.
+fn parents_cipher(cipher: Option<SymDefObject>, storage: bool) -> Result<Option<SymDefObject>, Fmt1> {
+    if cipher.is_some() && !storage { Err(rc::SYMMETRIC) } else { Ok(cipher) }
 }
 
 /// What a key's scheme is for.

@@ -67,6 +67,10 @@ fn define(
     let platform = auth_handle == ProvisionHandle::Platform;
     let size = usize::from(public.data_size);
     let digest = public.name_alg.digest_size();
+    // No index is larger: it belongs to the reading of the structure. Part 2, 13.6 and 13.10.
+    if size > tpm.profile.nv_index_max {
+        return Err(rc::SIZE.at(NvDefineSpace::PUBLIC_INFO));
+    }
     if !public.auth_policy.is_empty() && public.auth_policy.len() != digest {
         return Err(rc::SIZE.at(NvDefineSpace::PUBLIC_INFO));
     }
@@ -78,7 +82,7 @@ fn define(
         return Err(rc::HIERARCHY.at(NvDefineSpace::AUTH_HANDLE));
     }
     let wrong = |code: Fmt1| code.at(NvDefineSpace::PUBLIC_INFO);
-    check_public(&public, tpm.profile.nv_index_max).map_err(wrong)?;
+    check_public(&public).map_err(wrong)?;
     if public.attributes.contains(TpmaNv::PLATFORMCREATE) != platform {
         return Err(rc::ATTRIBUTES.at(NvDefineSpace::AUTH_HANDLE));
     }
@@ -98,12 +102,12 @@ fn define(
 }
 
 /// The attributes and the size of a new index.
-fn check_public(public: &NvPublic, largest: usize) -> Result<(), Fmt1> {
+fn check_public(public: &NvPublic) -> Result<(), Fmt1> {
     let attributes = public.attributes;
     let size = usize::from(public.data_size);
     let nt = attributes.nt().ok_or(rc::ATTRIBUTES)?;
     let right_size = match nt {
-        NvType::Ordinary => size <= largest,
+        NvType::Ordinary => true,
         NvType::Extend => size == public.name_alg.digest_size(),
         NvType::Counter | NvType::Bits | NvType::PinFail | NvType::PinPass => size == 8,
     };

@@ -70,12 +70,12 @@ pub(crate) fn policy_locality(tpm: &mut Tpm, cmd: PolicyLocality) -> Result<Done
 /// - `POLICY_CC` (code): not implemented.
 /// - `VALUE` (code): the policy is for another command already.
 pub(crate) fn policy_command_code(tpm: &mut Tpm, cmd: PolicyCommandCode) -> Result<Done, Rc> {
-    if dispatch::find(cmd.code).is_none() {
-        return Err(rc::POLICY_CC.at(PolicyCommandCode::CODE));
-    }
     let earlier = checked(tpm, cmd.policy_session)?.and_then(|policy| policy.command_code);
     if earlier.is_some_and(|earlier| earlier != cmd.code) {
         return Err(rc::VALUE.at(PolicyCommandCode::CODE));
+    }
+    if dispatch::find(cmd.code).is_none() {
+        return Err(rc::POLICY_CC.at(PolicyCommandCode::CODE));
     }
     assert(tpm, cmd.policy_session, cc::POLICY_COMMAND_CODE, &cmd.code.to_be_bytes(), |policy| {
         policy.command_code = Some(cmd.code);
