@@ -5,6 +5,7 @@ mod support;
 
 use common::{TestTpm, power_cycle, refused, reset_line, shutdown, started, startup};
 use sigillo_client::{Auth, SessionOptions, template};
+use sigillo_engine::Tpm;
 use sigillo_types::{
     EccCurve, HashAlg, Marshal,
     attributes::TpmaObject,
@@ -279,6 +280,41 @@ fn loaded_sessions_are_bounded() {
         tpm.start_session(SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)).expect("it starts");
     }
     assert_eq!(refusal(&mut tpm, &saved), rc::SESSION_MEMORY);
+}
+
+/// The TPM as it would be after tens of thousands of saved sessions: the count of contexts, whose form in the saved state is three octets
+/// from 256 on, is put forward.
+fn forward(tpm: &mut TestTpm, count: u16) {
+    let field = |count: u16| [&[4, 0x19][..], &count.to_be_bytes(), &[5]].concat();
+    let local = tpm.transport();
+    let mut volatile = local.tpm.volatile_state().to_vec();
+    let at: Vec<usize> =
+        (0..volatile.len() - 5).filter(|at| volatile[*at..*at + 5] == field(count)).collect();
+    assert_eq!(at.len(), 1, "ResetData::context_counter");
+    volatile[at[0]..at[0] + 5].copy_from_slice(&field(u16::MAX));
+    local.tpm = Tpm::resume(&local.disk, &volatile, &mut local.host).expect("resumed");
+}
+
+/// Part 1, 27.5: TPM_PT_CONTEXT_GAP_MAX is 0xFFFF.
+#[test]
+fn a_session_saved_long_ago_must_be_loaded_before_any_other() {
+    let mut tpm = started();
+    let hmac = || SessionOptions::new(SessionType::Hmac, HashAlg::Sha256);
+    let first = tpm.start_session(hmac()).expect("it starts").handle;
+    let oldest = save(&mut tpm, first);
+    let second = tpm.start_session(hmac()).expect("it starts").handle;
+    let mut saved = save(&mut tpm, second);
+    for _ in 2..300 {
+        restore(&mut tpm, &saved);
+        saved = save(&mut tpm, second);
+    }
+    forward(&mut tpm, 300);
+    let gap = tpm.start_session(hmac()).map(drop).expect_err("an old session waits").rc();
+    assert_eq!(gap, Some(rc::CONTEXT_GAP));
+    assert_eq!(refusal(&mut tpm, &saved), rc::CONTEXT_GAP);
+    restore(&mut tpm, &oldest);
+    restore(&mut tpm, &saved);
+    tpm.start_session(hmac()).expect("it starts");
 }
 
 #[test]

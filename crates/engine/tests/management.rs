@@ -7,17 +7,17 @@ use common::{TestTpm, power_cycle, refused, shutdown, started, startup};
 use sigillo_client::{Auth, SessionOptions, template};
 use sigillo_types::{
     HashAlg, Position, Rc,
-    attributes::{TpmaNv, TpmaStartupClear},
-    buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxNvBuffer, Tpm2bOperand},
+    attributes::{NvType, TpmaNv, TpmaStartupClear},
+    buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxNvBuffer, Tpm2bNonce, Tpm2bOperand},
     cc,
     commands::{
         Clear, ClearControl, GetCapability, GetRandom, HierarchyChangeAuth, NvDefineSpace, NvRead, NvWrite,
-        PolicyCapability, PolicyGetDigest, PpCommands, ReadOnlyControl, SetAlgorithmSet,
+        PolicyCapability, PolicyGetDigest, PolicySecret, PpCommands, ReadOnlyControl, SetAlgorithmSet,
     },
     constants::{Capability, Operation, SessionType, StartupType},
     handles::{
-        ClearHandle, Hierarchy, HierarchyAuthHandle, NvAuthHandle, NvIndexHandle, NvLegacyIndexHandle,
-        PlatformHandle, PolicySessionHandle, ProvisionHandle,
+        ClearHandle, EntityHandle, Hierarchy, HierarchyAuthHandle, NvAuthHandle, NvIndexHandle,
+        NvLegacyIndexHandle, PlatformHandle, PolicySessionHandle, ProvisionHandle,
     },
     pt, rc, rh,
     structures::{CapabilityData, List, Tpm2bNvPublic, TpmsNvPublic},
@@ -273,6 +273,29 @@ fn every_command_is_permitted_in_read_only_mode_or_not_as_the_table_says() {
         let expected = NOT_PERMITTED.contains(&spec.code) || OF_AN_INDEX.contains(&spec.code);
         assert_eq!(refused, expected, "{}: {:02x?}", spec.name, &reply[6..]);
     }
+}
+
+/// Its use would be counted.
+#[test]
+fn no_policy_uses_a_pin_in_read_only_mode() {
+    let mut tpm = started();
+    let ordinary = define(&mut tpm, 1, TpmaNv::empty());
+    let pin = define(&mut tpm, 2, TpmaNv::empty().with_nt(NvType::PinFail));
+    let policy_session = policy(&mut tpm, SessionType::Trial);
+    read_only(&mut tpm, true);
+    let mut secret_of = |index: NvIndexHandle| {
+        let secret = PolicySecret {
+            auth_handle: EntityHandle::new(index.raw()).unwrap(),
+            policy_session,
+            nonce_tpm: Tpm2bNonce::default(),
+            cp_hash_a: Tpm2bDigest::default(),
+            policy_ref: Tpm2bNonce::default(),
+            expiration: 0,
+        };
+        refused(&mut tpm, &secret)
+    };
+    assert_eq!(secret_of(pin), rc::READ_ONLY);
+    assert_ne!(secret_of(ordinary), rc::READ_ONLY, "only that nobody may read it with its authValue");
 }
 
 #[test]
