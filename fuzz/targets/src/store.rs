@@ -114,6 +114,9 @@ fn mend(file: &mut [u8]) {
     }
     let copies = [0, HEADER_LEN].map(|at| file.get(at..).and_then(|copy| format::parse_header(copy).ok()));
     let Some(header) = copies.into_iter().flatten().max_by_key(|header| header.sequence) else { return };
+    if header.algorithm != Algorithm::Unencrypted {
+        return;
+    }
     for slot in [SlotIndex::A, SlotIndex::B] {
         let start = usize::try_from(slot.offset(&header)).unwrap_or(usize::MAX);
         let Some(bytes) = file.get_mut(start..) else { return };
