@@ -1,7 +1,7 @@
 //! A machine that can be snapshot and migrated: QEMU as a management tool would start it, and its TPM in a process of
 //! swtpm's options. `sigillo vm` has neither yet, so this is what libvirt does, by hand.
 use crate::{
-    guest::Direct,
+    guest::{self, Direct},
     sh::{self, Result, cmd},
 };
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ impl Machine {
         command.args(["-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "384M"]);
         command.args(["-global", "ICH9-LPC.disable_s3=0", "-no-reboot"]);
         command.arg("-kernel").arg(&setup.guest.kernel).arg("-initrd").arg(&setup.guest.initrd);
-        command.args(["-append", "console=ttyS0 panic=-1 quiet no_console_suspend"]);
+        command.args(["-append", &format!("{} no_console_suspend", guest::DIRECT_CMDLINE)]);
         command.args(["-serial", &format!("file:{}", path("serial.log"))]);
         command.args(["-chardev", &format!("socket,id=relay,path={},server=on,wait=off", path("relay"))]);
         command.args(["-serial", "chardev:relay"]);

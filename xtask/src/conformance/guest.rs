@@ -20,7 +20,7 @@ use std::{
 
 const INIT: &str = include_str!("scripts/guest.sh");
 /// The machine is emulated: no accelerator has to be there, and none can be half there.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_secs(1800);
 const PYTHON: &str = "/usr/lib/python3.11";
 const KERNEL_SOURCES: &str = "linux-source-6.1";
 
@@ -93,7 +93,7 @@ fn boot(place: &Place, peer: &Peer, guest: &Direct) -> Result<String> {
     let mut qemu =
         cmd("qemu-system-x86_64", ["-accel", "tcg,thread=multi", "-machine", "q35,smm=off", "-cpu", "max"]);
     qemu.args(["-m", "768", "-nodefaults", "-display", "none", "-no-reboot"]);
-    qemu.args(["-append", "console=ttyS0 panic=-1 quiet"])
+    qemu.args(["-append", guest::DIRECT_CMDLINE])
         .arg("-kernel")
         .arg(&guest.kernel)
         .arg("-initrd")
