@@ -33,6 +33,8 @@
 mod bytes;
 mod error;
 #[cfg(test)]
+mod fault_kinds;
+#[cfg(test)]
 mod faults;
 #[cfg(any(test, feature = "faulty"))]
 #[doc(hidden)]
