@@ -45,11 +45,11 @@ fn steps() -> Vec<Step> {
 }
 
 /// What a file opens with, and to what.
-fn held(image: Vec<u8>) -> Held {
+fn held(image: &[u8]) -> Held {
     let mut keys = Vec::new();
     let mut state = None;
     for number in 0..3 {
-        match FaultyDisk::new(image.clone()).open(&key(number).0) {
+        match FaultyDisk::new(image.to_vec()).open(&key(number).0) {
             Ok(store) => {
                 keys.push(number);
                 state = Some(store.state().to_vec());
@@ -127,19 +127,19 @@ fn every_fault_at_every_operation_gives_an_error_or_a_durable_answer() {
             let what = format!("{fault:?} at {at}");
             // The process ends and the host goes on: what the cache has is what the next one reads.
             let cached = disk.lock().cached.clone();
-            assert!(allowed.contains(&held(cached)), "{what}: in the cache");
+            assert!(allowed.contains(&held(&cached)), "{what}: in the cache");
             // The host ends: of what was not synced, any sectors are there, in any order.
             for round in 0..4 {
                 let after = disk.lock().after_power_cut(&mut || {
                     chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     round > 0 && chance >> 63 == 1
                 });
-                assert!(allowed.contains(&held(after)), "{what}: after a power cut");
+                assert!(allowed.contains(&held(&after)), "{what}: after a power cut");
             }
             // The disk says it is well again. A store that may have lost something does not believe it.
             match store.commit(b"more") {
                 Ok(()) if kept => {
-                    assert_eq!(held(disk.lock().durable.clone()), (b"more".to_vec(), allowed[0].1.clone()));
+                    assert_eq!(held(&disk.lock().durable), (b"more".to_vec(), allowed[0].1.clone()));
                 }
                 Err(CommitError::Poisoned) if stopped => {
                     let error = CommitError::Poisoned.to_string();

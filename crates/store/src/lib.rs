@@ -49,6 +49,7 @@ mod keys;
 mod medium;
 mod open;
 mod recovery;
+pub mod salvage;
 #[doc(hidden)]
 pub mod seal;
 mod secret;
