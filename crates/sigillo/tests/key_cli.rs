@@ -200,3 +200,35 @@ fn a_vm_without_a_tpm_has_no_keys() {
     cli.refused(&["tpm", "key", "list", "none"], "", "SIG_ERR_TPM_NONE");
     cli.refused(&["tpm", "key", "rotate", "none"], "", "SIG_ERR_TPM_NONE");
 }
+
+#[test]
+fn a_damaged_store_is_salvaged_into_a_new_file_with_the_record_or_the_code() {
+    let (cli, code) = Cli::new();
+    let (store, new) = (cli.store(), cli.dir.path().join("new"));
+    let mut bytes = fs::read(&store).unwrap();
+    for copy in [0, 4096] {
+        bytes[copy + 60] ^= 1;
+    }
+    fs::write(&store, &bytes).unwrap();
+    cli.refused(&["tpm", "key", "rotate", "demo"], "", "SIG_ERR_STORE_DAMAGED");
+    let salvage = ["tpm", "salvage", store.to_str().unwrap(), "--to", new.to_str().unwrap()];
+    let said = cli.ok(&salvage);
+    assert!(
+        said.contains("header copy 0 was damaged") && said.contains("1 other keys were left out"),
+        "{said}"
+    );
+    assert_eq!(fs::read(&store).unwrap(), bytes);
+    cli.refused(&salvage, "", "SIG_ERR_STORE_EXISTS");
+    let damaged = cli.dir.path().join("damaged");
+    fs::rename(&store, &damaged).unwrap();
+    fs::rename(&new, &store).unwrap();
+    // It is the VM's again: its record opens it.
+    assert_eq!(cli.kinds(), ["password"]);
+    cli.ok(&["tpm", "key", "rotate", "demo"]);
+    // With the code alone. The record no longer knows the damaged file.
+    let salvage = ["tpm", "salvage", damaged.to_str().unwrap(), "--to", new.to_str().unwrap()];
+    cli.refused(&salvage, "", "SIG_ERR_STORE_NEEDS_KEY");
+    let with_code = [&salvage[..], &["--recovery-code", "--from-file", "-", "--json"]].concat();
+    let done: Value = serde_json::from_str(&cli.ok_with(&with_code, &code)).unwrap();
+    assert!(done["lost"].as_array().unwrap().iter().any(|lost| lost.as_str().unwrap().contains("which VM")));
+}

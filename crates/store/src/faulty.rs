@@ -9,6 +9,31 @@ use crate::{Key, OpenError, Store};
 /// What reaches the disk whole or not at all, in bytes.
 pub const SECTOR: usize = 512;
 
+/// One operation that goes wrong. Those after it succeed, as far as the disk says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A write is refused with this error number after so many octets of it; all but the last one at the most.
+    Write {
+        /// As the system numbers it.
+        errno: i32,
+        /// Octets that are in the cache.
+        done: usize,
+    },
+    /// A sync fails, and what was not on the disk yet is gone from the cache too, as some file systems do it: the next sync
+    /// has nothing to write and succeeds.
+    Sync {
+        /// As the system numbers it.
+        errno: i32,
+    },
+    /// The file is not replaced.
+    Replace {
+        /// As the system numbers it.
+        errno: i32,
+        /// The old file is known to be there (`None`), or it is not known, and it is the new one that is.
+        lands: Option<bool>,
+    },
+}
+
 /// What a [`FaultyDisk`] holds, and how it will fail.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
@@ -24,6 +49,10 @@ pub struct Faults {
     pub syncs: usize,
     /// There is no room for a longer file.
     pub refuse_replace: bool,
+    /// What goes wrong at the operation with this number, if it is of that kind; taken when it did.
+    pub fault: Option<(usize, Fault)>,
+    /// The octet at this offset is read with these bits changed.
+    pub flip_on_read: Option<(usize, u8)>,
 }
 
 /// A disk with a write cache: what is not synced may be lost, sector by sector. A clone is the same disk.
@@ -37,6 +66,15 @@ impl Faults {
             Some(limit) if self.operations > limit => Err(io::Error::other("injected")),
             _ => Ok(()),
         }
+    }
+
+    /// The fault that the operation about to run meets, if it is of the right kind.
+    fn take_fault<T>(&mut self, right: impl Fn(Fault) -> Option<T>) -> Option<T> {
+        let (at, fault) = self.fault?;
+        let found = (at == self.operations + 1).then(|| right(fault)).flatten()?;
+        self.fault = None;
+        self.operations += 1;
+        Some(found)
     }
 
     /// What a power cut leaves: of the sectors not synced, those that `keep` says are there.
@@ -95,7 +133,13 @@ impl Medium for FaultyDisk {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let start = usize::try_from(offset).map_err(|_| out_of_bounds())?;
         let end = start.checked_add(buffer.len()).ok_or_else(out_of_bounds)?;
-        buffer.copy_from_slice(self.lock().cached.get(start..end).ok_or_else(out_of_bounds)?);
+        let disk = self.lock();
+        buffer.copy_from_slice(disk.cached.get(start..end).ok_or_else(out_of_bounds)?);
+        if let Some((at, bits)) = disk.flip_on_read
+            && let Some(byte) = at.checked_sub(start).and_then(|at| buffer.get_mut(at))
+        {
+            *byte ^= bits;
+        }
         Ok(())
     }
 
@@ -103,6 +147,17 @@ impl Medium for FaultyDisk {
         let mut disk = self.lock();
         let start = usize::try_from(offset).map_err(|_| out_of_bounds())?;
         let end = start.checked_add(bytes.len()).ok_or_else(out_of_bounds)?;
+        let fault = disk.take_fault(|fault| match fault {
+            Fault::Write { errno, done } => Some((errno, done)),
+            Fault::Sync { .. } | Fault::Replace { .. } => None,
+        });
+        if let Some((errno, done)) = fault {
+            let done = done.min(bytes.len().saturating_sub(1));
+            if let (Some(to), Some(from)) = (disk.cached.get_mut(start..start + done), bytes.get(..done)) {
+                to.copy_from_slice(from);
+            }
+            return Err(io::Error::from_raw_os_error(errno));
+        }
         // A failing write still leaves what it got done in the cache.
         disk.cached.get_mut(start..end).ok_or_else(out_of_bounds)?.copy_from_slice(bytes);
         disk.step()
@@ -110,6 +165,14 @@ impl Medium for FaultyDisk {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut disk = self.lock();
+        let fault = disk.take_fault(|fault| match fault {
+            Fault::Sync { errno } => Some(errno),
+            Fault::Write { .. } | Fault::Replace { .. } => None,
+        });
+        if let Some(errno) = fault {
+            disk.cached = disk.durable.clone();
+            return Err(io::Error::from_raw_os_error(errno));
+        }
         disk.step()?;
         disk.syncs += 1;
         disk.durable = disk.cached.clone();
@@ -120,6 +183,22 @@ impl Medium for FaultyDisk {
         let mut disk = self.lock();
         if disk.refuse_replace {
             return Err(ReplaceError::Kept(io::ErrorKind::StorageFull.into()));
+        }
+        let fault = disk.take_fault(|fault| match fault {
+            Fault::Replace { errno, lands } => Some((errno, lands)),
+            Fault::Write { .. } | Fault::Sync { .. } => None,
+        });
+        if let Some((errno, lands)) = fault {
+            if lands == Some(true) {
+                disk.durable = contents.to_vec();
+                disk.cached = contents.to_vec();
+            }
+            let error = io::Error::from_raw_os_error(errno);
+            return Err(if lands.is_none() {
+                ReplaceError::Kept(error)
+            } else {
+                ReplaceError::Unsure(error)
+            });
         }
         disk.step().map_err(ReplaceError::Unsure)?;
         disk.durable = contents.to_vec();

@@ -162,6 +162,36 @@ pub fn parse_header(bytes: &[u8]) -> Result<Header, HeaderError> {
     parse_fields(&mut reader).map_err(HeaderError::Field)
 }
 
+/// As much of a header copy as can be read, without its magic, checksum, format and reserved fields, for salvage: fields that make no
+/// sense take the least value they can have, key slots are left out. Nothing of it is to be believed. `None` of a block of zeros.
+pub(crate) fn parse_front(bytes: &[u8; HEADER_LEN]) -> Option<Header> {
+    if bytes.iter().all(|byte| *byte == 0) {
+        return None;
+    }
+    let at = |offset: usize| Reader::new(bytes.get(offset..).unwrap_or_default());
+    let slot_len = at(96).u32()?;
+    let usable = usize::try_from(slot_len)
+        .is_ok_and(|len| (MIN_SLOT_LEN..=MAX_SLOT_LEN).contains(&len) && len % BUCKET == 0);
+    let algorithm = at(18).u16().and_then(Algorithm::from_number).unwrap_or(Algorithm::Aes128Gcm);
+    let mut key_slots = [const { KeySlot::Empty }; KEY_SLOTS];
+    for (index, slot) in key_slots.iter_mut().enumerate() {
+        let bytes = at(KEY_SLOTS_OFFSET + index * KEY_SLOT_LEN).array()?;
+        // The algorithm may be what is damaged: a slot's own length says how long its key is.
+        let key_len = if bytes.get(96) == Some(&48) { 32 } else { 16 };
+        *slot = parse_key_slot(&bytes, key_len).unwrap_or(KeySlot::Empty);
+    }
+    Some(Header {
+        algorithm,
+        file_uuid: at(32).array()?,
+        vm_uuid_hash: at(48).array()?,
+        sequence: at(80).u64()?,
+        slot_len: if usable { slot_len } else { 131_072 },
+        created_unix_s: at(104).u64()?,
+        key_slots,
+        mac: at(MAC_OFFSET).array()?,
+    })
+}
+
 fn parse_fields(reader: &mut Reader<'_>) -> Result<Header, &'static str> {
     let algorithm = reader.u16().and_then(Algorithm::from_number).ok_or("algorithm")?;
     reader.zeros(4).ok_or("features")?;
@@ -283,7 +313,7 @@ impl SlotIndex {
         }
     }
 
-    fn number(self) -> u16 {
+    pub(crate) fn number(self) -> u16 {
         match self {
             SlotIndex::A => 0,
             SlotIndex::B => 1,

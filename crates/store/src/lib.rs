@@ -33,6 +33,8 @@
 mod bytes;
 mod error;
 #[cfg(test)]
+mod fault_kinds;
+#[cfg(test)]
 mod faults;
 #[cfg(any(test, feature = "faulty"))]
 #[doc(hidden)]
@@ -47,6 +49,7 @@ mod keys;
 mod medium;
 mod open;
 mod recovery;
+pub mod salvage;
 #[doc(hidden)]
 pub mod seal;
 mod secret;

@@ -538,7 +538,7 @@ fn lock(file: &std::fs::File, home: Option<(&Dir, &OsStr)>) -> Result<bool, Open
     Ok(dir.identity(name).map_err(OpenError::Io)? == Some(locked))
 }
 
-fn dir_of(path: &Path) -> Result<(Dir, OsString), OpenError> {
+pub(crate) fn dir_of(path: &Path) -> Result<(Dir, OsString), OpenError> {
     match Dir::of(path) {
         Ok(Some(home)) => Ok(home),
         Ok(None) => Err(OpenError::Unsafe("the path names no file")),
@@ -547,7 +547,7 @@ fn dir_of(path: &Path) -> Result<(Dir, OsString), OpenError> {
     }
 }
 
-fn file_error(error: FileError) -> OpenError {
+pub(crate) fn file_error(error: FileError) -> OpenError {
     match error {
         FileError::NotFound => OpenError::NotFound,
         FileError::Unsafe(what) => OpenError::Unsafe(what),

@@ -45,7 +45,7 @@ fn say(line: &str) {
 /// The state of commit `number`: it names itself all through, and now and then has a length that needs a longer file.
 fn state(number: u64) -> Vec<u8> {
     let length = match number % 40 {
-        39 => 1000 * number,
+        39 => 1000 * (number % 2000),
         _ => 200 + 300 * (number % 7),
     };
     number.to_le_bytes().repeat(usize::try_from(length / 8).unwrap())

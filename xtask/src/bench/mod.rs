@@ -3,6 +3,7 @@
 //! Absolute times on a shared machine say little; the ratio of two medians taken turn by turn says something. Nothing here passes or
 //! fails.
 
+mod commit;
 pub(crate) mod peer;
 mod workload;
 
@@ -51,6 +52,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         let times = measure(&workload, &mut peers, args.effort)?;
         row(workload.name, &times);
+    }
+    if args.only.as_ref().is_none_or(|only| "commit".contains(&only.to_lowercase())) {
+        commit::run(&mut peers, args.effort)?;
     }
     if args.only.is_none() {
         let mut starts = [Vec::new(), Vec::new()];

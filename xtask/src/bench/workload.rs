@@ -23,7 +23,7 @@ use sigillo_types::{
 };
 
 type Result<T> = crate::sh::Result<T>;
-type Action = Box<dyn FnMut(&mut Tpm) -> Result<()>>;
+pub(crate) type Action = Box<dyn FnMut(&mut Tpm) -> Result<()>>;
 
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
@@ -71,16 +71,12 @@ pub(crate) fn all() -> Vec<Workload> {
                 flush(tpm, session.handle)
             }))
         }),
-        workload("NV_Write 64", 300, |tpm| {
+        workload("NV_Write 64", 300, nv_write),
+        workload("NV_Write 64, same data", 2000, |tpm| {
             let (auth_handle, nv_index) = define(tpm)?;
-            let mut round = 0_u64;
-            Ok(Box::new(move |tpm| {
-                // Other data every round: what does not change anything need not be written.
-                round += 1;
-                let data = round.to_be_bytes().repeat(8);
-                let data = Tpm2bMaxNvBuffer::new(&data).map_err(coded)?;
-                run(tpm, &NvWrite { auth_handle, nv_index, data, offset: 0 })
-            }))
+            let data = Tpm2bMaxNvBuffer::new(&[3; 64]).map_err(coded)?;
+            let command = NvWrite { auth_handle, nv_index, data, offset: 0 };
+            Ok(Box::new(move |tpm| run(tpm, &command)))
         }),
         workload("NV_Read 64", 2000, |tpm| {
             let (auth_handle, nv_index) = define(tpm)?;
@@ -182,6 +178,17 @@ pub(crate) fn all() -> Vec<Workload> {
             Ok(Box::new(move |tpm| run(tpm, &command)))
         }),
     ]
+}
+
+/// Writes other data every round: what does not change anything need not be stored.
+pub(crate) fn nv_write(tpm: &mut Tpm) -> Result<Action> {
+    let (auth_handle, nv_index) = define(tpm)?;
+    let mut round = 0_u64;
+    Ok(Box::new(move |tpm| {
+        round += 1;
+        let data = Tpm2bMaxNvBuffer::new(&round.to_be_bytes().repeat(8)).map_err(coded)?;
+        run(tpm, &NvWrite { auth_handle, nv_index, data, offset: 0 })
+    }))
 }
 
 fn run<C: sigillo_types::command::Command>(tpm: &mut Tpm, command: &C) -> Result<()> {

@@ -332,7 +332,8 @@ fn find(keys: &KeyList, beginning: &str) -> Result<KeyId, Failure> {
     }
 }
 
-fn date(unix_s: u64) -> String {
+/// A time in UTC, as RFC 3339 writes it.
+pub(crate) fn date(unix_s: u64) -> String {
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(unix_s));
     // A header may name any number; one past what dates are written for is shown as it is.
     time.filter(|_| unix_s < 253_402_300_800)

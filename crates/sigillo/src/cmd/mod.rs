@@ -7,6 +7,7 @@ mod info;
 mod key;
 mod keychain;
 mod list;
+mod salvage;
 mod secret;
 mod start;
 mod stop;

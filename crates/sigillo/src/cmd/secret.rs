@@ -67,6 +67,11 @@ pub(crate) struct Unlock {
 }
 
 impl Unlock {
+    /// Whether one is named on the command line.
+    pub(crate) fn is_given(&self) -> bool {
+        self.passphrase || self.from_file.is_some()
+    }
+
     /// Asks or reads. A recovery code is checked here, before it is tried on anything.
     pub(crate) fn key(&self) -> Result<Key, Failure> {
         let file = self.from_file.as_deref();

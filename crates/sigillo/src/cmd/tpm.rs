@@ -1,5 +1,5 @@
-//! `sigillo vm tpm add | key | restore-backup`, also as `sigillo tpm ...`.
-use super::{Done, Failure, host::Kept, key};
+//! `sigillo vm tpm add | key | salvage | restore-backup`, also as `sigillo tpm ...`.
+use super::{Done, Failure, host::Kept, key, salvage};
 use clap::{Subcommand, ValueEnum};
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
@@ -13,6 +13,8 @@ pub(crate) enum Command {
     /// What opens a TPM's store: password, recovery code, passphrase
     #[command(subcommand)]
     Key(key::Command),
+    /// Recover what can be recovered from a damaged store into a new file; the damaged one is only read
+    Salvage(salvage::Args),
     /// Make a TPM that was set aside the VM's own again, once its keychain record is here; the one in use becomes a backup
     RestoreBackup(RestoreBackup),
 }
@@ -70,6 +72,7 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
     match command {
         Command::Add(args) => run_add(home, args),
         Command::Key(command) => key::run(home, command),
+        Command::Salvage(args) => salvage::run(&args),
         Command::RestoreBackup(args) => run_restore(home, &args),
     }
 }
