@@ -50,21 +50,18 @@ use alloc::vec::Vec;
 use sigillo_types::alg::BlockCipher;
 use zeroize::Zeroizing;
 
-use crate::backend::bignum;
+use crate::backend::primality::Tester;
 use crate::drbg::Drbg;
 use crate::ecc::{EcPrivate, scalar_with_extra_bits};
 use crate::kdf::kdfa;
 use crate::rsa::{RsaPrivate, is_key_size};
 use crate::{EccCurve, Error, HashAlg, Rng, sym};
 
+mod search;
 mod trial;
 
 /// The level of this contract, as saved states record it.
 pub const LEVEL: u8 = 16;
-
-/// Rounds after the first. Five give an error below 2^-112 for random primes of 1024 bits, and less for
-/// longer ones. FIPS 186-5, table B.1.
-const ROUNDS: u8 = 5;
 
 /// The generator for an object made from `seed`. `label` says what for, without a terminating zero; `context`
 /// is whatever else the object depends on, in a form that cannot be read in two ways.
@@ -74,20 +71,21 @@ pub fn seeded(seed: &[u8], label: &[u8], context: &[u8]) -> Drbg {
     Drbg::from_seed_material(&[&material])
 }
 
-/// An RSA key of `bits` bits with the public exponent `e`, from the next draws of `drbg`. Part 1, 43.8.
+/// An RSA key of `bits` bits with the public exponent `e`, from the next draws of `generator`. Part 1, 43.8.
+///
+/// The search looks ahead on a copy; `generator` is left as the draw of q left it.
 ///
 /// # Errors
 /// - [`Error::BadSize`] if keys of that size are not made here.
 /// - [`Error::BadValue`] if e is even or below 2^16.
-pub fn rsa(drbg: &mut dyn Rng, bits: u32, e: u32) -> Result<RsaPrivate, Error> {
+pub fn rsa<R: Rng + Clone>(generator: &mut R, bits: u32, e: u32) -> Result<RsaPrivate, Error> {
     if !is_key_size(bits) {
         return Err(Error::BadSize);
     }
     if e.is_multiple_of(2) || e < 1 << 16 {
         return Err(Error::BadValue);
     }
-    let p = prime(drbg, bits / 2, e, None)?;
-    let q = prime(drbg, bits / 2, e, Some(&p))?;
+    let [p, q] = search::primes(generator, bits / 2, e, Tester::detect())?;
     RsaPrivate::from_primes(&p, &q, e)
 }
 
@@ -120,48 +118,4 @@ pub fn cipher_key(generator: &mut dyn Rng, cipher: BlockCipher) -> Zeroizing<Vec
             return key;
         }
     }
-}
-
-/// The first acceptable candidate.
-fn prime(drbg: &mut dyn Rng, bits: u32, e: u32, other: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut candidate = Zeroizing::new(vec![0; bits.div_ceil(8) as usize]);
-    loop {
-        drbg.fill(&mut candidate);
-        if let Some(first) = candidate.first_mut() {
-            *first |= 0xC0;
-        }
-        if let Some(last) = candidate.last_mut() {
-            *last |= 1;
-        }
-        // What a rejected candidate tells by the time it took is about a number nobody uses.
-        let accepted = !trial::has_small_factor(&candidate)
-            && bignum::miller_rabin(&candidate, None)?
-            && bignum::exponent_fits(&candidate, e)?
-            && match other {
-                Some(other) => bignum::far_apart(&candidate, other)?,
-                None => true,
-            }
-            && passes_own_bases(&candidate)?;
-        if accepted {
-            return Ok(candidate);
-        }
-    }
-}
-
-/// The rounds whose bases are made from the candidate.
-fn passes_own_bases(candidate: &[u8]) -> Result<bool, Error> {
-    let bits = u32::try_from(candidate.len() * 8).map_err(|_| Error::BadSize)?;
-    for round in 0..ROUNDS {
-        let mut base = kdfa(HashAlg::Sha512, candidate, b"MR BASE", &[round], &[], bits);
-        if let Some(first) = base.first_mut() {
-            *first &= 0x7F;
-        }
-        if let Some(last) = base.last_mut() {
-            *last |= 2;
-        }
-        if !bignum::miller_rabin(candidate, Some(&base))? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

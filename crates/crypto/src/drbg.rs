@@ -101,14 +101,14 @@ impl Drbg {
             mixed = derivation_function(&[additional]);
             self.update(&mixed);
         }
-        self.keystream(out);
-        self.update(&mixed);
+        let cipher = Aes256Key::new(&self.key);
+        self.keystream(&cipher, out);
+        self.update_with(&cipher, &mixed);
         self.reseed_counter = self.reseed_counter.saturating_add(1);
     }
 
-    /// Encrypts the counter once for every 16 octets of `out`.
-    fn keystream(&mut self, out: &mut [u8]) {
-        let cipher = Aes256Key::new(&self.key);
+    /// Encrypts the counter, under the key, once for every 16 octets of `out`.
+    fn keystream(&mut self, cipher: &Aes256Key, out: &mut [u8]) {
         let mut counter = u128::from_be_bytes(self.v);
         // Eight blocks at a time keep a pipelined AES busy.
         let mut blocks = Zeroizing::new([[0u8; 16]; 8]);
@@ -126,8 +126,13 @@ impl Drbg {
 
     /// SP 800-90A, 10.2.1.2.
     fn update(&mut self, provided: &[u8; SEED_LEN]) {
+        self.update_with(&Aes256Key::new(&self.key), provided);
+    }
+
+    /// The same, with the key already expanded.
+    fn update_with(&mut self, cipher: &Aes256Key, provided: &[u8; SEED_LEN]) {
         let mut temp = Zeroizing::new([0u8; SEED_LEN]);
-        self.keystream(&mut temp[..]);
+        self.keystream(cipher, &mut temp[..]);
         for (octet, mask) in temp.iter_mut().zip(provided) {
             *octet ^= mask;
         }

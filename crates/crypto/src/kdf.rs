@@ -70,6 +70,7 @@ const DERIVATION_BITS: u32 = 8192;
 
 /// The octets of one KDFa over `DERIVATION_BITS` bits, handed out one after the other, none skipped: what derived objects are made of.
 /// It goes on with the next counters beyond that number, which takes more draws than any key needs. Part 1, 25.4.
+#[derive(Clone)]
 pub struct KdfaStream {
     keyed: Hmac,
     label: Zeroizing<Vec<u8>>,

@@ -8,6 +8,9 @@ use alloc::boxed::Box;
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{CtEq, CtSelect, Limb, NonZero, Odd, U64, U512, U1024, U1536, U2048, U3072};
 use crypto_bigint::{U4096, Uint};
+#[cfg(target_arch = "x86_64")]
+use sigillo_mont_simd::Power;
+use sigillo_mont_simd::Simd;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::montgomery::Modulus;
@@ -89,6 +92,35 @@ pub(crate) fn rsa_public(n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(
         512 => run::<{ U4096::LIMBS }>(n, e, m, out),
         _ => Err(Error::BadSize),
     }
+}
+
+/// base^exponent for four of them, in lanes of one computation.
+#[cfg(target_arch = "x86_64")]
+fn in_lanes<const L: usize>(
+    simd: Simd,
+    moduli: [&Uint<L>; 4],
+    bases: &[Uint<L>; 4],
+    exponents: &[Uint<L>; 4],
+) -> Option<[Uint<L>; 4]> {
+    let powers = core::array::from_fn::<_, 4, _>(|lane| Power {
+        modulus: moduli[lane].as_words(),
+        base: bases[lane].as_words(),
+        exponent: exponents[lane].as_words(),
+    });
+    let mut out = Zeroizing::new([[0; L]; 4]);
+    simd.power(&powers, &mut *out)?;
+    Some(out.map(Uint::from_words))
+}
+
+/// There are no vectors here.
+#[cfg(not(target_arch = "x86_64"))]
+fn in_lanes<const L: usize>(
+    _: Simd,
+    _: [&Uint<L>; 4],
+    _: &[Uint<L>; 4],
+    _: &[Uint<L>; 4],
+) -> Option<[Uint<L>; 4]> {
+    None
 }
 
 /// A two-prime private key ready for use: `L` limbs to a prime, `W` to the modulus.
@@ -179,45 +211,74 @@ impl<const L: usize, const W: usize> Crt<L, W> {
         })
     }
 
-    /// (c mod prime)^exponent, in Montgomery form, for c of two primes' length.
-    fn half(c: &Uint<W>, prime: &FixedMontyParams<L>, exponent: &Uint<L>) -> FixedMontyForm<L> {
+    /// c mod prime, in Montgomery form, for c of two primes' length.
+    fn reduce(c: &Uint<W>, prime: &FixedMontyParams<L>) -> FixedMontyForm<L> {
         let (low, high) = split::<L, W>(c);
         // 2^BITS in Montgomery form is r2 itself.
         let shift = FixedMontyForm::from_montgomery(*prime.r2(), prime);
-        let reduced = FixedMontyForm::new(&high, prime).mul(&shift).add(&FixedMontyForm::new(&low, prime));
-        let (reduced, modulus) = (Zeroizing::new(reduced), Modulus::new(prime));
-        let base = reduced.as_montgomery();
-        let power = modulus.pow(prime.one(), base, exponent, Uint::<L>::BITS);
-        FixedMontyForm::from_montgomery(modulus.reduce(&power), prime)
+        FixedMontyForm::new(&high, prime).mul(&shift).add(&FixedMontyForm::new(&low, prime))
     }
 
-    /// c^d mod n by Garner's formula.
-    fn power(&self, c: &Uint<W>) -> Uint<W> {
-        let m1 = Zeroizing::new(Self::half(c, &self.p, &self.dp));
-        let m2 = Zeroizing::new(Self::half(c, &self.q, &self.dq).retrieve());
-        let h = m1.sub(&FixedMontyForm::new(&m2, &self.p));
+    /// (c mod prime)^exponent.
+    fn half(c: &Uint<W>, prime: &FixedMontyParams<L>, exponent: &Uint<L>) -> Uint<L> {
+        let (reduced, modulus) = (Zeroizing::new(Self::reduce(c, prime)), Modulus::new(prime));
+        let power = modulus.pow(prime.one(), reduced.as_montgomery(), exponent, Uint::<L>::BITS);
+        FixedMontyForm::from_montgomery(modulus.reduce(&power), prime).retrieve()
+    }
+
+    /// The number modulo n that is m1 modulo p and m2 modulo q, by Garner's formula.
+    fn join(&self, m1: &Uint<L>, m2: &Uint<L>) -> Uint<W> {
+        let h = FixedMontyForm::new(m1, &self.p).sub(&FixedMontyForm::new(m2, &self.p));
         let h = Zeroizing::new(h.mul(&self.q_inverse).retrieve());
         let (low, high) = h.widening_mul(self.q.modulus().as_ref());
         join::<L, W>(&low, &high).wrapping_add(&m2.resize::<W>())
     }
 
-    fn private(&self, c: &[u8], blind: &[u8], out: &mut [u8]) -> Result<(), Error> {
+    /// hidden^d and blind^-1 modulo n; the caller checks both.
+    fn powers(&self, hidden: &Uint<W>, blind: &FixedMontyForm<W>) -> Option<[Uint<W>; 2]> {
+        let m1 = Zeroizing::new(Self::half(hidden, &self.p, &self.dp));
+        let m2 = Zeroizing::new(Self::half(hidden, &self.q, &self.dq));
+        let inverse: Option<FixedMontyForm<W>> = blind.invert().into_option();
+        Some([self.join(&m1, &m2), Zeroizing::new(inverse?).retrieve()])
+    }
+
+    /// The same as four powers in lanes of one computation. Fermat's inverses, prime by prime, cost nothing beside the others.
+    fn powers_in_lanes(&self, simd: Simd, hidden: &Uint<W>, blind: &Uint<W>) -> Option<[Uint<W>; 2]> {
+        let [p, q] = [&self.p, &self.q];
+        let bases = [(hidden, p), (hidden, q), (blind, p), (blind, q)];
+        let bases = Zeroizing::new(bases.map(|(base, prime)| Self::reduce(base, prime).retrieve()));
+        let less_two = |prime: &FixedMontyParams<L>| prime.modulus().as_ref().wrapping_sub(&Uint::from_u8(2));
+        let exponents = Zeroizing::new([self.dp, self.dq, less_two(p), less_two(q)]);
+        let moduli = [p, q, p, q].map(|prime| prime.modulus().as_ref());
+        let powers = Zeroizing::new(in_lanes(simd, moduli, &bases, &exponents)?);
+        let [m1, m2, i1, i2] = &*powers;
+        Some([self.join(m1, m2), self.join(i1, i2)])
+    }
+
+    fn private(&self, c: &[u8], blind: &[u8], out: &mut [u8], simd: Option<Simd>) -> Result<(), Error> {
         let c = load::<W>(c)?;
         if &c >= self.n.modulus().as_ref() {
             return Err(Error::BadValue);
         }
         let blind = Zeroizing::new(load::<W>(blind)?);
-        let blind = Zeroizing::new(FixedMontyForm::new(&blind, &self.n));
-        let unblind: Option<FixedMontyForm<W>> = blind.invert().into_option();
-        let unblind = Zeroizing::new(unblind.ok_or(Error::NoResult)?);
-        let hidden = blind.pow_vartime(&U64::from_u32(self.e));
+        let factor = Zeroizing::new(FixedMontyForm::new(&blind, &self.n));
+        let hidden = factor.pow_vartime(&U64::from_u32(self.e));
         let hidden = Zeroizing::new(hidden.mul(&FixedMontyForm::new(&c, &self.n)).retrieve());
-        let power = Zeroizing::new(self.power(&hidden));
+        let powers = match simd {
+            Some(simd) => self.powers_in_lanes(simd, &hidden, &blind),
+            None => self.powers(&hidden, &factor),
+        };
+        let powers = Zeroizing::new(powers.ok_or(Error::NoResult)?);
+        let [power, inverse] = &*powers;
         // A fault in one half would give the other prime away: nothing leaves unless it checks.
-        if public_op(&self.n, self.e, &power)? != *hidden {
+        if public_op(&self.n, self.e, power)? != *hidden {
             return Err(Error::Fault);
         }
-        let result = FixedMontyForm::new(&power, &self.n).mul(&unblind);
+        let unblind = Zeroizing::new(FixedMontyForm::new(inverse, &self.n));
+        if *factor.mul(&unblind).as_montgomery() != *self.n.one() {
+            return Err(Error::NoResult);
+        }
+        let result = FixedMontyForm::new(power, &self.n).mul(&unblind);
         store(&*Zeroizing::new(result.retrieve()), out);
         Ok(())
     }
@@ -304,7 +365,7 @@ macro_rules! by_size {
                 out: &mut [u8],
             ) -> Result<(), Error> {
                 match self {
-                    $(Self::$variant(key) => key.private(c, blind, out),)+
+                    $(Self::$variant(key) => key.private(c, blind, out, Simd::detect()),)+
                 }
             }
         }
@@ -478,29 +539,56 @@ mod tests {
         assert!(agreed[0] > 300 && agreed[1] > 0, "{agreed:?}");
     }
 
+    /// Without vectors and with all that this processor has.
+    fn ways() -> impl Iterator<Item = Option<Simd>> {
+        core::iter::once(None).chain(Simd::all().map(Some))
+    }
+
     #[test]
     fn a_faulty_half_gives_an_error_and_no_result() {
         let (p, q) = (bytes(&with_twos(40, 79)), bytes(&with_twos(63, 68)));
         let good = Crt2048::from_primes(&p, &q, 65537).unwrap();
         let (block, blind) = ([0x5A; 256], [0x33; 256]);
-        let mut out = [0; 256];
-        good.private(&block, &blind, &mut out).unwrap();
-        let expected = out;
-        for fault in 0..4 {
-            let mut bad = good.clone();
-            match fault {
-                0 => bad.dp ^= U1024::ONE,
-                1 => bad.dq ^= U1024::ONE.shl_vartime(700),
-                2 => bad.q_inverse = bad.q_inverse.double(),
-                _ => bad.q = bad.p,
+        let mut expected = None;
+        for simd in ways() {
+            let mut out = [0; 256];
+            good.private(&block, &blind, &mut out, simd).unwrap();
+            assert_eq!(*expected.get_or_insert(out), out, "{simd:?}");
+            for fault in 0..4 {
+                let mut bad = good.clone();
+                match fault {
+                    0 => bad.dp ^= U1024::ONE,
+                    1 => bad.dq ^= U1024::ONE.shl_vartime(700),
+                    2 => bad.q_inverse = bad.q_inverse.double(),
+                    _ => bad.q = bad.p,
+                }
+                out = [0; 256];
+                assert_eq!(bad.private(&block, &blind, &mut out, simd), Err(Error::Fault));
+                assert_eq!(out, [0; 256]);
             }
-            out = [0; 256];
-            assert_eq!(bad.private(&block, &blind, &mut out), Err(Error::Fault));
-            assert_eq!(out, [0; 256]);
+            // And what the good half gives is the same under any blinding.
+            good.private(&block, &[0x01; 256], &mut out, simd).unwrap();
+            assert_eq!(Some(out), expected);
         }
-        // And what the good half gives is the same under any blinding.
-        good.private(&block, &[0x01; 256], &mut out).unwrap();
-        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn a_blinding_without_an_inverse_gives_no_result() {
+        let (p, q) = (bytes(&with_twos(40, 79)), bytes(&with_twos(63, 68)));
+        let key = Crt2048::from_primes(&p, &q, 65537).unwrap();
+        let mut factor = [0; 256];
+        factor[128..].copy_from_slice(&p);
+        for simd in ways() {
+            for blind in [&[0; 256], &factor] {
+                let mut out = [0; 256];
+                assert_eq!(
+                    key.private(&[0x5A; 256], blind, &mut out, simd),
+                    Err(Error::NoResult),
+                    "{simd:?}"
+                );
+                assert_eq!(out, [0; 256]);
+            }
+        }
     }
 
     #[test]

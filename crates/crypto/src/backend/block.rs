@@ -4,7 +4,7 @@
 //! can tell a neighbour on the same machine about their keys. See docs/adr/0010-symmetric-algorithms.md.
 
 use aes::cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockSizeUser, KeyInit};
-use aes::{Aes128, Aes192, Aes256};
+use aes::{Aes128, Aes192, Aes256, Aes256Enc};
 use camellia::{Camellia128, Camellia192, Camellia256};
 use des::{TdesEde2, TdesEde3};
 use sigillo_types::alg::{AesKeyBits, BlockCipher, CamelliaKeyBits, Sm4KeyBits, TdesKeyBits};
@@ -12,12 +12,12 @@ use sm4::Sm4;
 
 use crate::Error;
 
-/// An expanded AES-256 key, zeroised when dropped.
-pub(crate) struct Aes256Key(Aes256);
+/// An AES-256 key expanded for encryption, zeroised when dropped.
+pub(crate) struct Aes256Key(Aes256Enc);
 
 impl Aes256Key {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self(Aes256::new(&Array::from(*key)))
+        Self(Aes256Enc::new(&Array::from(*key)))
     }
 
     /// Encrypts every block in place, each by itself.

@@ -9,4 +9,5 @@ pub(crate) mod block;
 pub(crate) mod curve;
 pub(crate) mod hash;
 mod montgomery;
+pub(crate) mod primality;
 mod weierstrass;

@@ -57,12 +57,35 @@ struct Divisor {
     limit: u64,
 }
 
-/// Primes whose product fits in 64 bits.
+/// Words of a number that are reduced together.
+const CHUNK: usize = 8;
+
+/// Primes whose product stays below 2^60.
 #[derive(Clone, Copy)]
 struct Group {
     product: u64,
+    /// -product^-1 modulo 2^64.
     inverse: u64,
+    /// 2^(64 i) modulo the product, for i from 1 to `CHUNK - 1`.
+    powers: [u64; CHUNK - 1],
+    /// 2^(64 (CHUNK + 1)) modulo the product: what a carry from the chunk above counts, which has been divided by 2^64.
+    carry: u64,
     end: usize,
+}
+
+impl Group {
+    const fn new(product: u64, end: usize) -> Self {
+        let mut powers = [0; CHUNK - 1];
+        let (mut power, mut i) = (1u64, 0);
+        while i <= CHUNK {
+            power = (((power as u128) << 64) % product as u128) as u64;
+            if i < CHUNK - 1 {
+                powers[i] = power;
+            }
+            i += 1;
+        }
+        Self { product, inverse: inverse(product).wrapping_neg(), powers, carry: power, end }
+    }
 }
 
 static DIVISORS: [Divisor; PRIMES] = {
@@ -78,21 +101,20 @@ static DIVISORS: [Divisor; PRIMES] = {
     out
 };
 
-/// The groups, in the first so many elements.
-const GROUPING: ([Group; PRIMES], usize) = {
-    let mut out = [Group { product: 1, inverse: 1, end: 0 }; PRIMES];
+/// How the primes are grouped: products and ends, in the first so many elements.
+const GROUPING: ([(u64, usize); PRIMES], usize) = {
+    let mut out = [(1u64, 0); PRIMES];
     let (mut groups, mut count, mut i, mut product) = (0, 0, 3, 1u64);
     while i < BOUND {
         if !COMPOSITE[i] {
-            product = match product.checked_mul(i as u64) {
-                Some(product) => product,
-                None => {
-                    groups += 1;
-                    i as u64
-                }
-            };
+            if product < (1 << 60) / i as u64 {
+                product *= i as u64;
+            } else {
+                groups += 1;
+                product = i as u64;
+            }
             count += 1;
-            out[groups] = Group { product, inverse: inverse(product), end: count };
+            out[groups] = (product, count);
         }
         i += 2;
     }
@@ -100,10 +122,10 @@ const GROUPING: ([Group; PRIMES], usize) = {
 };
 
 static GROUPS: [Group; GROUPING.1] = {
-    let mut out = [GROUPING.0[0]; GROUPING.1];
+    let mut out = [Group::new(1, 0); GROUPING.1];
     let mut i = 0;
     while i < out.len() {
-        out[i] = GROUPING.0[i];
+        out[i] = Group::new(GROUPING.0[i].0, GROUPING.0[i].1);
         i += 1;
     }
     out
@@ -112,12 +134,10 @@ static GROUPS: [Group; GROUPING.1] = {
 /// Whether an odd prime below [`BOUND`] divides the candidate, big-endian and longer than such a prime. The
 /// time tells at most which group of primes held the first divisor found.
 pub(super) fn has_small_factor(candidate: &[u8]) -> bool {
-    let words: Zeroizing<Vec<u64>> = Zeroizing::new(
-        candidate.as_rchunks::<8>().1.iter().rev().map(|chunk| u64::from_be_bytes(*chunk)).collect(),
-    );
+    let chunks = chunks(candidate);
     let mut start = 0;
     for group in &GROUPS {
-        let rest = remainder(&words, group);
+        let rest = remainder(&chunks, group);
         let mut divided = false;
         for divisor in &DIVISORS[start..group.end] {
             divided |= rest.wrapping_mul(divisor.inverse) <= divisor.limit;
@@ -130,18 +150,37 @@ pub(super) fn has_small_factor(candidate: &[u8]) -> bool {
     false
 }
 
-/// A number that has the same divisors in common with the group's product as the candidate: its negative
-/// times a power of 2^-64, modulo the product. Exact division from the low end, one word at a time.
-fn remainder(words: &[u64], group: &Group) -> u64 {
+/// The words of a big-endian number, the least significant first.
+fn chunks(number: &[u8]) -> Zeroizing<Vec<[u64; CHUNK]>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(number.len().div_ceil(8 * CHUNK)));
+    for octets in number.rchunks(8 * CHUNK) {
+        let mut chunk = [0; CHUNK];
+        for (word, octets) in chunk.iter_mut().zip(octets.rchunks(8)) {
+            *word = octets.iter().fold(0, |word, octet| word << 8 | u64::from(*octet));
+        }
+        out.push(chunk);
+    }
+    out
+}
+
+/// A number that has the same divisors in common with the group's product as the candidate: it times a power of 2^-64, modulo the product,
+/// by Montgomery's method.
+fn remainder(chunks: &[[u64; CHUNK]], group: &Group) -> u64 {
     let mut carry = 0u64;
-    for word in words {
-        let (low, borrow) = word.overflowing_sub(carry);
-        let quotient = low.wrapping_mul(group.inverse);
-        let high = (u128::from(quotient) * u128::from(group.product)) >> 64;
-        // The product of two words has no more than a word above the lowest.
-        carry = (high as u64).wrapping_add(u64::from(borrow));
+    for chunk in chunks.iter().rev() {
+        // Nine products below 2^124 at most.
+        let mut sum = u128::from(chunk[0]).wrapping_add(product(carry, group.carry));
+        for (word, power) in chunk[1..].iter().zip(&group.powers) {
+            sum = sum.wrapping_add(product(*word, *power));
+        }
+        let quotient = (sum as u64).wrapping_mul(group.inverse);
+        carry = (sum.wrapping_add(product(quotient, group.product)) >> 64) as u64;
     }
     carry
+}
+
+fn product(a: u64, b: u64) -> u128 {
+    u128::from(a).wrapping_mul(u128::from(b))
 }
 
 #[cfg(test)]

@@ -284,7 +284,7 @@ fn derivation_stream(parent: &Object, label: &[u8], context: &[u8]) -> Option<Kd
 }
 
 /// Fills a checked template. `stir` runs between the private key and seedValue.
-fn make<R: Rng>(
+fn make<R: Rng + Clone>(
     mut public: TpmtPublic,
     given: &TpmsSensitiveCreate,
     generator: &mut R,
@@ -322,11 +322,11 @@ fn failure(error: sigillo_crypto::Error) -> Refused {
 }
 
 /// The private part, and the asymmetric key in it.
-fn secret_part(
+fn secret_part<R: Rng + Clone>(
     public: &TpmtPublic,
     given: &TpmsSensitiveCreate,
     alg: HashAlg,
-    generator: &mut dyn Rng,
+    generator: &mut R,
 ) -> Result<(SensitiveComposite, Option<key::PrivateKey>), Refused> {
     match &public.parameters {
         PublicParms::Rsa(parms) => {

@@ -158,6 +158,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, RestoreError> {
         }
     }
     for SavedObject { handle, object } in saved.evict {
+        // Its private key is taken apart now, and not again at each use.
+        let object = Arc::new(Arc::unwrap_or_clone(object).prepared());
         if nv.evict.insert(handle, object).is_some() {
             return Err(RestoreError::Damaged);
         }
