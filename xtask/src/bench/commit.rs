@@ -56,7 +56,11 @@ pub(crate) fn run(peers: &mut Pair<Peer>, effort: f64) -> Result<()> {
         medians.push(median);
     }
     if let [ours, _, append, _, renamed] = medians[..] {
-        println!("sigillo's median by that of an append: {:.2}; by that of the renamed file: {:.2}", ours / append, ours / renamed);
+        println!(
+            "sigillo's median by that of an append: {:.2}; by that of the renamed file: {:.2}",
+            ours / append,
+            ours / renamed
+        );
     }
     Ok(())
 }

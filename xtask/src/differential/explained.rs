@@ -163,7 +163,7 @@ fn is_full(request: &Request, world: &World) -> bool {
 /// Whether the data end in the middle of a block of AES.
 fn has_short_block(request: &Request) -> bool {
     let size = request.parameter("inData").and_then(|data| word(data, 0)).unwrap_or(0);
-    size % 16 != 0
+    !size.is_multiple_of(16)
 }
 
 /// Conditions with names.

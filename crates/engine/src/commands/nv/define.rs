@@ -202,7 +202,7 @@ mod tests {
             auth_policy: Tpm2bDigest::default(),
             data_size,
         };
-        check_public(&public, 2048).and_then(|()| check_uses(&public, false))
+        check_public(&public).and_then(|()| check_uses(&public, false))
     }
 
     #[test]
