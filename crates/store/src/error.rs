@@ -72,8 +72,8 @@ pub enum OpenError {
     },
     /// The file is a store and is damaged.
     #[error(
-        "the TPM store is damaged: {0}; the guest's TPM cannot start from it and the file was left as it is; restore \
-         the file from a backup and keep the damaged one for `sigillo doctor`"
+        "the TPM store is damaged: {0}; the guest's TPM cannot start from it and the file was left as it is; keep it, \
+         and see what `sigillo tpm salvage` recovers from it into a new one, or restore a backup"
     )]
     Damaged(Damage),
     /// The file is something else.

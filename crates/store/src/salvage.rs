@@ -298,7 +298,8 @@ impl Wreck {
             }
         }
         let committed = |slot: &OpenedSlot| slot.body().map_or(0, |body| body.committed_unix_s);
-        found.retain(|slot| slot.body().is_ok());
+        // An empty state stands for a TPM that was not made yet: it is nothing to go on with.
+        found.retain(|slot| slot.body().is_ok_and(|body| !body.state.is_empty()));
         found.sort_by_key(|slot| (slot.generation, committed(slot)));
         if let [.., before, newest] = found.as_slice()
             && before.generation == newest.generation

@@ -148,6 +148,21 @@ fn without_a_state_that_proves_itself_there_is_nothing() {
 }
 
 #[test]
+fn the_empty_state_of_a_new_store_is_no_tpm_to_go_on_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let mut store = Store::create(&path, &CreateOptions::new(VM, key(), KeyId::from([1; 16]))).unwrap();
+    store.commit(b"the first state").unwrap();
+    drop(store);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..SLOT_B]).unwrap();
+    let found = Wreck::read(&path).unwrap().salvage(&key(), None);
+    assert!(matches!(found, Err(OpenError::Damaged(_))), "{found:?}");
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(Wreck::read(&path).unwrap().salvage(&key(), None).unwrap().generation, 2);
+}
+
+#[test]
 fn every_damaged_octet_of_the_fronts_is_survived_with_a_true_state() {
     let place = Place::new();
     let fronts = (0..2 * HEADER_LEN).step_by(31).chain(SLOT_A..SLOT_A + 96).chain(SLOT_B..SLOT_B + 96);
