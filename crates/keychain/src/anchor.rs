@@ -269,7 +269,7 @@ impl AnchorFile {
             let [even, odd] = COPY_OFFSETS;
             let offset = if self.next.is_multiple_of(2) { even } else { odd };
             self.file.write_all_at(&seen.to_bytes(self.next), offset)?;
-            rustix::fs::fdatasync(&self.file)?;
+            self.file.sync_data()?;
             self.next = self.next.saturating_add(1);
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, Dev, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::secret::random;
@@ -34,15 +34,15 @@ impl From<Errno> for FileError {
 /// Which file a handle or a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    device: u64,
+    device: Dev,
     inode: u64,
 }
 
 impl Identity {
-    // Both fields have other widths on other systems; there the conversion is needed.
+    // The inode has another width on other systems; there the conversion is needed.
     #[allow(clippy::useless_conversion)]
     fn of(stat: &Stat) -> Self {
-        Identity { device: stat.st_dev.into(), inode: stat.st_ino.into() }
+        Identity { device: stat.st_dev, inode: stat.st_ino.into() }
     }
 
     /// Of an open file.
@@ -126,7 +126,7 @@ impl Dir {
     /// See [`FileError`].
     pub fn open_or_create(&self, name: &OsStr, mode: u32) -> Result<File, FileError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.0, name, flags, Mode::from_raw_mode(mode)) {
+        match rustix::fs::openat(&self.0, name, flags, permissions(mode)) {
             Ok(fd) => Ok(File::from(fd)),
             Err(Errno::EXIST) => self.open_file(name, true),
             Err(errno) => Err(errno.into()),
@@ -154,7 +154,7 @@ impl Dir {
         let fd = rustix::fs::openat(&self.0, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
         let mut staged = Staged { dir: self, temporary, file: Some(File::from(fd)) };
         if let Some(file) = &mut staged.file {
-            rustix::fs::fchmod(&*file, Mode::from_raw_mode(mode))?;
+            rustix::fs::fchmod(&*file, permissions(mode))?;
             rustix::fs::flock(&*file, FlockOperation::NonBlockingLockExclusive)?;
             file.write_all(contents)?;
             file.sync_all()?;
@@ -317,9 +317,18 @@ pub fn require_plain(file: &File) -> Result<(), FileError> {
 ///
 /// # Errors
 /// The operating system refused.
+// Modes have another width on other systems; there the conversion is needed.
+#[allow(clippy::useless_conversion)]
 pub fn owner_and_mode(fd: impl AsFd) -> io::Result<(u32, u32)> {
     let stat = rustix::fs::fstat(fd)?;
-    Ok((stat.st_uid, Mode::from_raw_mode(stat.st_mode).as_raw_mode() & 0o7777))
+    Ok((stat.st_uid, u32::from(Mode::from_raw_mode(stat.st_mode).as_raw_mode()) & 0o7777))
+}
+
+/// Permission bits as the system wants them.
+#[allow(clippy::useless_conversion)]
+fn permissions(mode: u32) -> Mode {
+    // Twelve bits fit every system's type.
+    Mode::from_raw_mode(RawMode::try_from(mode & 0o7777).unwrap_or(0o600))
 }
 
 /// Gives a staged file the owner and mode of another.

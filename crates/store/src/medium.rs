@@ -65,7 +65,7 @@ impl Medium for FileMedium {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        Ok(rustix::fs::fdatasync(&self.file)?)
+        self.file.sync_data()
     }
 
     fn replace(&mut self, contents: &[u8]) -> Result<(), ReplaceError> {
