@@ -21,6 +21,8 @@ mod error;
 pub mod format;
 #[doc(hidden)]
 pub mod kdbx;
+#[cfg(target_os = "macos")]
+mod macos;
 mod memory;
 mod provider;
 mod record;
@@ -28,6 +30,8 @@ mod system;
 
 pub use error::KeychainError;
 pub use kdbx::{Cost, CustomKeychain, CustomStatus};
+#[cfg(target_os = "macos")]
+pub use macos::MacSystemKeychain;
 pub use memory::MemoryKeychain;
 pub use provider::{
     KeyFile, KeyProvider, ProviderError, ProviderKind, SealedKey, Sealer, SystemdCredential, SystemdCreds,

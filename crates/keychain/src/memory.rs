@@ -38,7 +38,7 @@ pub(crate) fn require_new(there: Option<&Record>) -> Result<(), KeychainError> {
 }
 
 /// Requires that the record is the one the caller knew.
-pub(crate) fn require_expected(there: &Record, expect: KeyId) -> Result<(), KeychainError> {
+pub(crate) fn require_expected(there: &RecordInfo, expect: KeyId) -> Result<(), KeychainError> {
     if there.key_id == expect {
         return Ok(());
     }
@@ -63,7 +63,7 @@ pub(crate) fn replace(
 ) -> Result<(), KeychainError> {
     record.validate()?;
     let there = records.get_mut(&record.name).ok_or(KeychainError::NotFound(record.name))?;
-    require_expected(there, expect)?;
+    require_expected(&there.info(), expect)?;
     *there = record.clone();
     Ok(())
 }

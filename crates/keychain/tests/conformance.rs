@@ -157,3 +157,17 @@ fn a_custom_keychain_file_conforms() {
         CustomKeychain::create(&path, Secret::from_slice(b"a password"), cheap).unwrap()
     });
 }
+
+/// As root, on a Mac whose System keychain holds no record of ours.
+#[cfg(target_os = "macos")]
+#[test]
+#[ignore = "changes the System keychain of the Mac it runs on"]
+fn the_system_keychain_of_macos_conforms() {
+    conforms(|| {
+        let keychain = sigillo_keychain::MacSystemKeychain;
+        for left in keychain.list().unwrap() {
+            keychain.delete(&left.name).unwrap();
+        }
+        keychain
+    });
+}

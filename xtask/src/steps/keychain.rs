@@ -73,7 +73,7 @@ pub(crate) fn run(context: &mut Context, report: &mut Report) -> Result<()> {
         );
     }
     apt::ensure(apt::KEEPASSXC)?;
-    let dir = fresh_dir("keepassxc")?;
+    let dir = fresh_dir("keychain")?;
     let both = Both { sigillo: context.sigillo()?, dir: &dir };
     std::fs::write(dir.join("password"), format!("{PASSWORD}\n")).map_err(|e| e.to_string())?;
     std::fs::write(dir.join("wrong"), "another\n").map_err(|e| e.to_string())?;

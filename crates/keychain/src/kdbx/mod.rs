@@ -239,24 +239,12 @@ impl CustomKeychain {
         Ok(bytes)
     }
 
-    /// Locks the directory for as long as the handle is open, since the file itself is replaced by every change.
-    fn hold(&self, dir: &Dir) -> Result<(), KeychainError> {
-        let began = Instant::now();
-        while !files::try_lock(dir).map_err(|error| self.io(error))? {
-            if began.elapsed() > LOCK_PATIENCE {
-                return Err(KeychainError::Busy(self.path.clone()));
-            }
-            thread::sleep(LOCK_PAUSE);
-        }
-        Ok(())
-    }
-
     fn change(
         &self,
         change: impl FnOnce(&mut Opened) -> Result<(), KeychainError>,
     ) -> Result<(), KeychainError> {
         let (dir, name) = self.place()?;
-        self.hold(&dir)?;
+        hold(&dir, &self.path)?;
         let (mut opened, old) = self.open()?;
         change(&mut opened)?;
         let config = &mut opened.database.config;
@@ -276,6 +264,20 @@ impl CustomKeychain {
         }
         staged.publish_over(&name).map(drop).map_err(|error| self.publish_error(error))
     }
+}
+
+/// Locks a directory for as long as its handle is open: the keychain in it is replaced by every change, and a lock would stay with the
+/// old one.
+pub(crate) fn hold(dir: &Dir, keychain: &Path) -> Result<(), KeychainError> {
+    let io = |source| KeychainError::Io { path: keychain.to_owned(), source };
+    let began = Instant::now();
+    while !files::try_lock(dir).map_err(io)? {
+        if began.elapsed() > LOCK_PATIENCE {
+            return Err(KeychainError::Busy(keychain.to_owned()));
+        }
+        thread::sleep(LOCK_PAUSE);
+    }
+    Ok(())
 }
 
 /// Runs the crate's code on a thread of its own, with room for its recursion: `None` if it panicked.
@@ -319,7 +321,7 @@ impl Keychain for CustomKeychain {
         record.validate()?;
         self.change(|opened| {
             let (id, there) = opened.records.get(&record.name).ok_or(KeychainError::NotFound(record.name))?;
-            memory::require_expected(there, expect)?;
+            memory::require_expected(&there.info(), expect)?;
             entries::replace(&mut opened.database, *id, record);
             Ok(())
         })
