@@ -297,6 +297,7 @@ fn of_two_live_copies_of_a_store_the_second_is_refused_with_who_holds_it() {
     held.lock().unwrap().unwrap();
     let said = cli.start(&["--when-rolled-back", "accept"], "SIG_ERR_TPM_IN_USE");
     assert!(said.contains(&format!("process {}", std::process::id())), "{said}");
+    assert_eq!(cli.acts().last().unwrap(), "twin-found");
 }
 
 #[test]

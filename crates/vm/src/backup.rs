@@ -346,7 +346,7 @@ pub(crate) fn park(vm: &Bundle, host: &Host<'_>, record: &Record, info: &StoreIn
     let name = parked_name(info);
     let failed =
         |e: KeychainError| Error::Keychain { name: vm.name().to_owned(), code: e.code(), why: e.to_string() };
-    let comment = format!("of the store made by itself for VM {:?}", vm.name());
+    let comment = format!("of one of the TPM stores of VM {:?}", vm.name());
     let parked = Record { name, comment, ..record.clone() };
     match find(vm, host.keychain, &name)? {
         Some(there) if there.key_id == record.key_id => Ok(()),

@@ -44,8 +44,11 @@ pub(crate) fn spawn_guarded(
             Spawned::Ready(worker, verdict) => break (worker, verdict),
             Spawned::Held(held) => {
                 let (why, act) = refusal(bundle, &held);
-                // What was agreed to is that state and no other.
+                // What was agreed to is that state and no other, and nothing makes two live copies right.
                 if accepted.is_some() || matches!(held.verdict, Verdict::InUse { .. }) {
+                    let detail = format!("VM {:?}: {}", bundle.name(), why.code());
+                    // As below: the refusal is what counts.
+                    let _ = host.audit.record(act, &store_name(bundle), &detail);
                     return Err(why);
                 }
                 consent(bundle, host, options, starter, why, act)?;
