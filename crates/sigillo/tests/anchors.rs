@@ -7,6 +7,7 @@ use sigillo_store::{CreateOptions, Key, KeyId, Secret, Store};
 use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use tpm::*;
 
 const UUID: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
@@ -54,6 +55,9 @@ impl Fixture {
     }
 
     fn worker(&self, more: &[&str]) -> Worker {
+        // Another test's worker, started while the anchor is inheritable, would hold its lock as well.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let anchor: OwnedFd = self.anchor_file().into();
         let number = give(&anchor);
         let mut args = vec!["--anchor-fd", &number];
