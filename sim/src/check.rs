@@ -101,10 +101,33 @@ pub(crate) fn step(before: &Look, after: &Look, command: &[u8], code: u32) -> Re
     if after.failed_tries() < before.failed_tries() && !forgiven && protected {
         return Err(format!("failed tries went from {} to {}", before.failed_tries(), after.failed_tries()));
     }
+    let cleared = code == 0 && command_code(command) == Some(cc::CLEAR);
+    clock_grows(before, after, cleared)?;
+    counts_grow(before, after, cleared)?;
     if code == rc::FAILURE.raw() && !before.is_failed() {
         return Err("the TPM went into failure mode".into());
     }
     if code == 0 { Ok(()) } else { unchanged(before, after) }
+}
+
+/// Clock grows while the TPM runs. TPM2_Clear alone begins it anew.
+fn clock_grows(before: &Look, after: &Look, cleared: bool) -> Result<(), String> {
+    if before.is_started() && after.clock() < before.clock() && !cleared {
+        return Err(format!("Clock went from {} to {}", before.clock(), after.clock()));
+    }
+    Ok(())
+}
+
+/// What is counted in NV grows; TPM2_Clear begins all of it anew but the resets ever.
+fn counts_grow(before: &Look, after: &Look, cleared: bool) -> Result<(), String> {
+    let begin_anew = [permanent::RESET_COUNT, permanent::AUDIT_COUNTER, permanent::CLOCK];
+    for path in begin_anew.into_iter().filter(|_| !cleared).chain([permanent::TOTAL_RESET_COUNT]) {
+        let [was, is] = [before, after].map(|look| look.permanent.at(path).number());
+        if is < was {
+            return Err(format!("{} of the permanent state went from {was} to {is}", Path(path.to_vec())));
+        }
+    }
+    Ok(())
 }
 
 /// A command that failed leaves all as it was, but for what is documented to outlive its undoing: what dictionary-attack protection counts,
@@ -155,9 +178,27 @@ pub(crate) struct Floors {
     /// The highest value an NV counter was known to have, also after it was deleted.
     counters: BTreeMap<u32, u64>,
     max_counter: u64,
+    /// The highest value of Clock at an answer since TPM2_Clear.
+    clock: u64,
 }
 
 impl Floors {
+    /// An answer was given: where Clock says that it is safe, no answer before could show a higher one. Part 1, 33.3.3.
+    pub(crate) fn answered(&mut self, after: &Look, command: &[u8], code: u32) -> Result<(), String> {
+        if !after.is_started() {
+            return Ok(());
+        }
+        let clock = after.clock();
+        if code == 0 && command_code(command) == Some(cc::CLEAR) {
+            self.clock = clock;
+        }
+        if after.volatile.at(volatile::CLOCK_SAFE).is_true() && clock < self.clock {
+            return Err(format!("Clock is {clock} and says it is safe, and {} was there before", self.clock));
+        }
+        self.clock = self.clock.max(clock);
+        Ok(())
+    }
+
     /// Counters are where they were, or higher.
     pub(crate) fn raise(&mut self, before: &Look, after: &Look) -> Result<(), String> {
         // Orderly counters get their value at TPM2_Startup, whatever lies in NV meanwhile.
@@ -203,6 +244,7 @@ pub(crate) fn after_crash(before: &Look, after: &Look, floors: &Floors) -> Resul
     let tries = |look: &Look| look.permanent.at(permanent::DA).at(&[0]).number();
     // A later state was never acknowledged; it may hold a TPM2_Clear.
     let later = before.permanent.at(permanent::REVISION) != after.permanent.at(permanent::REVISION);
+    counts_grow(before, after, later)?;
     if tries(after) < tries(before) && !later {
         return Err(format!("a crash took failed tries from {} to {}", tries(before), tries(after)));
     }

@@ -7,7 +7,8 @@
 //! - a command that failed has changed nothing, but for what is documented to outlive it;
 //! - what was acknowledged is stored, and after a crash the store holds that or the state that was being written;
 //! - a state that was stored or saved is restored to the last octet, and a restored twin gives the same answers;
-//! - NV counters, the highest deleted counter and failed tries never go back;
+//! - NV counters, the highest deleted counter, failed tries, the counts of resets and of audited commands never go back, and Clock does not
+//!   where it says that it is safe;
 //! - no authValue, seed, proof, private key or session key is in a response that is not there to give it;
 //! - the TPM never enters failure mode while its host is well, and never panics.
 //!

@@ -163,9 +163,15 @@ pub(crate) mod permanent {
     pub(crate) const REVISION: &[u64] = &[2];
     pub(crate) const PERSISTENT: &[u64] = &[3];
     pub(crate) const SHUTDOWN: &[u64] = &[3, 14];
+    /// TPM Resets since the last TPM2_Clear.
+    pub(crate) const RESET_COUNT: &[u64] = &[3, 7];
+    /// TPM Resets ever.
+    pub(crate) const TOTAL_RESET_COUNT: &[u64] = &[3, 8];
+    pub(crate) const AUDIT_COUNTER: &[u64] = &[3, 12];
     pub(crate) const MAX_COUNTER: &[u64] = &[3, 15];
     pub(crate) const DA: &[u64] = &[4];
     pub(crate) const ORDERLY: &[u64] = &[5];
+    pub(crate) const CLOCK: &[u64] = &[5, 0];
     pub(crate) const ORDERLY_NV: &[u64] = &[5, 2];
     pub(crate) const INDICES: &[u64] = &[6];
     pub(crate) const EVICT: &[u64] = &[7];
@@ -179,6 +185,7 @@ pub(crate) mod volatile {
     pub(crate) const DA: &[u64] = &[2];
     pub(crate) const FAILED_TRIES: &[u64] = &[2, 0];
     pub(crate) const RECOVERY_TIME: &[u64] = &[2, 2];
+    pub(crate) const CLOCK_SAFE: &[u64] = &[3, 1];
     pub(crate) const ORDERLY_NV: &[u64] = &[3, 2];
     pub(crate) const CLEAR: &[u64] = &[4];
     pub(crate) const RESET: &[u64] = &[5];
@@ -186,6 +193,8 @@ pub(crate) mod volatile {
     pub(crate) const SLOTS: &[u64] = &[10];
     pub(crate) const SESSIONS: &[u64] = &[11];
     pub(crate) const HASH_SEQUENCE: &[u64] = &[16];
+    pub(crate) const TIME: &[u64] = &[17];
+    pub(crate) const CLOCK_OFFSET: &[u64] = &[18];
     pub(crate) const TESTED: &[u64] = &[24];
     pub(crate) const FAILURE: &[u64] = &[23];
 }
@@ -254,6 +263,13 @@ impl Look {
 
     pub(crate) fn failed_tries(&self) -> u64 {
         self.volatile.at(volatile::FAILED_TRIES).number()
+    }
+
+    /// Clock in ms; it means something once the TPM is started.
+    pub(crate) fn clock(&self) -> u64 {
+        let [time, offset] =
+            [volatile::TIME, volatile::CLOCK_OFFSET].map(|path| self.volatile.at(path).number());
+        time.wrapping_add(offset)
     }
 
     fn object(handle: u32, object: &Item) -> Option<LiveObject> {
@@ -354,6 +370,9 @@ impl Look {
         for field in [0, 1] {
             secrets.push(self.volatile.at(volatile::RESET).at(&[field]).bytes().to_vec());
         }
+        // What the nonces of split operations come from, and the authValue of PCR.
+        secrets.push(self.volatile.at(volatile::RESET).at(&[9, 1]).bytes().to_vec());
+        secrets.push(buffer(self.volatile.at(volatile::CLEAR).at(&[8]).bytes()));
         use sigillo_types::handles::rh;
         secrets.extend(
             [rh::OWNER, rh::ENDORSEMENT, rh::LOCKOUT, rh::PLATFORM]

@@ -428,6 +428,9 @@ impl World {
         }
         check::step(&before, &after, command, code)?;
         self.floors.raise(&before, &after)?;
+        if acknowledged {
+            self.floors.answered(&after, command, code)?;
+        }
         check::no_secret(&after, &before, command, &reply)?;
         // A twin has a disk that works.
         if let Some((tpm, host)) = twin.filter(|_| acknowledged) {

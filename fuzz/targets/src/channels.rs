@@ -1,6 +1,6 @@
 //! What comes off sockets: swtpm's control and data channel, the TPM simulator's ports, and state blobs.
 
-use crate::started::started;
+use crate::started::bare;
 use sigillo_server::{
     blob::{self, BlobKeys},
     control::{self, BlobKind},
@@ -44,7 +44,7 @@ pub fn data_channel(data: &[u8]) {
 /// A whole conversation with a TPM behind a channel; the lowest bit of the first octet says whether the TPM runs.
 fn conversation(channel: Channel, data: &[u8]) {
     let Some((first, input)) = data.split_first() else { return };
-    let answered = converse(channel, &started().0, first & 1 == 1, input);
+    let answered = converse(channel, &bare().0, first & 1 == 1, input);
     assert!(answered.is_ok(), "the channel ends well: {answered:?}");
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn blob_seeds() -> Vec<Vec<u8>> {
 /// Each request with a zeroed body, and blobs that can be set.
 pub(crate) fn control_seeds() -> Vec<Vec<u8>> {
     let requests = (0_u32..0x15).map(|ordinal| [ordinal.to_be_bytes().as_slice(), &[0; 16]].concat());
-    let (permanent, volatile) = started();
+    let (permanent, volatile) = bare();
     let blobs = [(1_u32, BlobKind::Permanent, permanent), (2, BlobKind::Volatile, volatile)];
     let set = blobs.into_iter().filter_map(|(number, kind, state)| {
         let packed = blob::pack(kind, state, &BlobKeys::default(), true).ok()?;

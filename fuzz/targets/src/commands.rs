@@ -1,6 +1,9 @@
 //! The command path and the decoders of saved state.
 
-use crate::{orders, started::started};
+use crate::{
+    orders,
+    started::{bare, started},
+};
 use sigillo_engine::{EntropyUnavailable, Host, Tpm};
 use sigillo_sample::{Random, rough};
 use sigillo_types::cc;
@@ -128,7 +131,7 @@ pub fn permanent_state(data: &[u8]) {
 /// The volatile state of a TPM, on its right permanent state: a whole one, or only the body behind its header.
 pub fn volatile_state(data: &[u8]) {
     let mut host = FuzzHost::default();
-    if let Ok(mut tpm) = Tpm::resume(&started().0, &with_header(2, data), &mut host) {
+    if let Ok(mut tpm) = Tpm::resume(&bare().0, &with_header(2, data), &mut host) {
         exercise(&mut tpm, &mut host);
     }
 }
@@ -204,15 +207,16 @@ fn framed(command: &[u8]) -> Vec<u8> {
     [&[1], u16::try_from(command.len()).unwrap_or(0).to_be_bytes().as_slice(), command].concat()
 }
 
+fn body(state: &[u8]) -> Vec<u8> {
+    state.get(STATE_HEADER..).unwrap_or_default().to_vec()
+}
+
 pub(crate) fn permanent_seeds() -> Vec<Vec<u8>> {
-    bodies(&started().0, include_bytes!("../../../tests/golden/tpm-permanent-v1.cbor"))
+    let golden = include_bytes!("../../../tests/golden/tpm-permanent-v1.cbor");
+    vec![started().0.clone(), body(&started().0), body(&bare().0), body(golden)]
 }
 
+/// The golden volatile state belongs to another TPM than the target's.
 pub(crate) fn volatile_seeds() -> Vec<Vec<u8>> {
-    bodies(&started().1, include_bytes!("../../../tests/golden/tpm-volatile-v1.cbor"))
-}
-
-fn bodies(now: &[u8], golden: &[u8]) -> Vec<Vec<u8>> {
-    let body = |state: &[u8]| state.get(STATE_HEADER..).unwrap_or_default().to_vec();
-    vec![now.to_vec(), body(now), body(golden)]
+    vec![bare().1.clone(), body(&bare().1)]
 }

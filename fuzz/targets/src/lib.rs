@@ -26,6 +26,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 /// Makes what the targets share, so that their first input is not slow.
 pub fn prepare() {
     started::started();
+    started::bare();
 }
 
 /// The inputs in `fuzz/seeds/NAME`, in the order of their names: those that reach most, and every one that was a finding once.

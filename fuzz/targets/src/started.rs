@@ -9,8 +9,8 @@ use sigillo_types::{
     attributes::{NvType, TpmaNv, TpmaObject},
     buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxNvBuffer, Tpm2bSensitiveData},
     commands::{
-        CreatePrimary, EvictControl, FlushContext, NvDefineSpace, NvExtend, NvIncrement, NvSetBits, NvWrite,
-        Startup,
+        CreatePrimary, EvictControl, FlushContext, HashSequenceStart, NvDefineSpace, NvExtend, NvIncrement,
+        NvSetBits, NvWrite, Startup,
     },
     constants::{SessionType, StartupType},
     handles::{
@@ -39,25 +39,38 @@ impl Transport for Local {
     }
 }
 
-/// The permanent and the volatile state of the started TPM.
+/// The permanent and the volatile state of a started TPM with persistent objects, for commands. Made once; each input begins with a copy.
 pub(crate) fn started() -> &'static (Vec<u8>, Vec<u8>) {
-    /// Made once; each input begins with a copy of it.
-    static STARTED: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| match start() {
-        Ok(states) => states,
-        // Without it nothing is fuzzed at all.
-        Err(error) => panic!("the TPM of the targets does not start: {error}"),
-    });
+    static STARTED: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| start_or_panic(&objects()));
     &STARTED
 }
 
-fn start() -> Result<(Vec<u8>, Vec<u8>), Box<dyn Error>> {
+/// The same without objects: a persistent key is proved to belong to its public part at each restoration, and an input that is not about
+/// keys is faster without.
+pub(crate) fn bare() -> &'static (Vec<u8>, Vec<u8>) {
+    static BARE: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| start_or_panic(&[]));
+    &BARE
+}
+
+/// Without it nothing is fuzzed at all.
+fn start_or_panic(objects: &[Object]) -> (Vec<u8>, Vec<u8>) {
+    match start(objects) {
+        Ok(states) => states,
+        Err(error) => panic!("the TPM of the targets does not start: {error}"),
+    }
+}
+
+/// A template, with the data to seal.
+type Object = (TpmtPublic, &'static [u8]);
+
+fn start(objects: &[Object]) -> Result<(Vec<u8>, Vec<u8>), Box<dyn Error>> {
     let mut host = FuzzHost::default();
     let mut tpm = Tpm::manufacture(Profile::pc_client(), &mut host)?;
     tpm.init(&mut host);
     let mut client = Client::new(Local(tpm, host));
     client.call(&Startup { startup_type: StartupType::Clear })?;
-    for (handle, (public, data)) in (0x8100_0000..).zip(objects()) {
-        persist(&mut client, handle, public, data)?;
+    for (handle, object) in (0x8100_0000..).zip(objects) {
+        persist(&mut client, handle, object)?;
     }
     for (number, nt) in (0x0150_0000..).zip([
         NvType::Ordinary,
@@ -72,6 +85,11 @@ fn start() -> Result<(Vec<u8>, Vec<u8>), Box<dyn Error>> {
     for kind in [SessionType::Hmac, SessionType::Policy, SessionType::Trial] {
         client.start_session(SessionOptions::new(kind, HashAlg::Sha256))?;
     }
+    if objects.is_empty() {
+        // What is only volatile state: a loaded object and a sequence.
+        create(&mut client, &(template::hmac_key(HashAlg::Sha256), b""))?;
+        client.call(&HashSequenceStart { auth: Tpm2bAuth::default(), hash_alg: None })?;
+    }
     let Local(tpm, _) = client.into_transport();
     Ok((tpm.permanent_state().to_vec(), tpm.volatile_state().to_vec()))
 }
@@ -81,8 +99,8 @@ fn valid<T>(value: Result<T, Fmt1>) -> Result<T, String> {
     value.map_err(|code| format!("{code:?}"))
 }
 
-/// Templates, with the data to seal: one for each kind of use.
-fn objects() -> Vec<(TpmtPublic, &'static [u8])> {
+/// One for each kind of use.
+fn objects() -> Vec<Object> {
     let [rsa, ecc] =
         [template::rsa_signing(None, false), template::ecc_signing(EccCurve::NistP256, None, false)].map(
             |mut key| {
@@ -108,22 +126,23 @@ fn objects() -> Vec<(TpmtPublic, &'static [u8])> {
     ]
 }
 
-fn persist(
-    client: &mut Client<Local>,
-    handle: u32,
-    public: TpmtPublic,
-    data: &[u8],
-) -> Result<(), Box<dyn Error>> {
-    let sensitive =
-        TpmsSensitiveCreate { user_auth: Tpm2bAuth::default(), data: valid(Tpm2bSensitiveData::new(data))? };
+/// A primary object of the owner; its handle.
+fn create(client: &mut Client<Local>, (public, data): &Object) -> Result<u32, Box<dyn Error>> {
+    let data = valid(Tpm2bSensitiveData::new(data))?;
     let create = CreatePrimary {
         primary_handle: Hierarchy::Owner,
-        in_sensitive: Tpm2bSensitiveCreate { sensitive },
-        in_public: public.into(),
+        in_sensitive: Tpm2bSensitiveCreate {
+            sensitive: TpmsSensitiveCreate { user_auth: Tpm2bAuth::default(), data },
+        },
+        in_public: public.clone().into(),
         outside_info: Default::default(),
         creation_pcr: Default::default(),
     };
-    let made = client.call_with(&create, &mut [Auth::password(b"")])?.object_handle;
+    Ok(client.call_with(&create, &mut [Auth::password(b"")])?.object_handle.into())
+}
+
+fn persist(client: &mut Client<Local>, handle: u32, object: &Object) -> Result<(), Box<dyn Error>> {
+    let made = create(client, object)?;
     let evict = EvictControl {
         auth: ProvisionHandle::Owner,
         object_handle: valid(ObjectHandle::new(made))?,
@@ -185,9 +204,10 @@ mod tests {
 
     #[test]
     fn the_started_tpm_is_always_the_same_and_can_be_resumed() {
-        let states = start().unwrap();
-        assert_eq!(states, start().unwrap());
-        let resumed = Tpm::resume(&states.0, &states.1, &mut FuzzHost::default());
-        assert!(resumed.is_ok());
+        for objects in [objects(), Vec::new()] {
+            let states = start(&objects).unwrap();
+            assert_eq!(states, start(&objects).unwrap());
+            assert!(Tpm::resume(&states.0, &states.1, &mut FuzzHost::default()).is_ok());
+        }
     }
 }
