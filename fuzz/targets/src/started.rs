@@ -138,7 +138,7 @@ fn create(client: &mut Client<Local>, (public, data): &Object) -> Result<u32, Bo
         outside_info: Default::default(),
         creation_pcr: Default::default(),
     };
-    Ok(client.call_with(&create, &mut [Auth::password(b"")])?.object_handle.into())
+    Ok(client.call_with(&create, &mut [Auth::password(b"")])?.object_handle)
 }
 
 fn persist(client: &mut Client<Local>, handle: u32, object: &Object) -> Result<(), Box<dyn Error>> {
