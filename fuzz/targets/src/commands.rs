@@ -84,7 +84,7 @@ fn saved_and_restored(tpm: &Tpm, host: &mut FuzzHost) {
     }
 }
 
-/// One command: a locality octet, a length that is passed over, and the rest as in [`step`].
+/// One command: a locality octet, a length that is passed over, and the rest as `step` reads it.
 pub fn command(data: &[u8]) {
     let [first, _, _, command @ ..] = data else { return };
     let mut host = FuzzHost::default();
@@ -94,7 +94,7 @@ pub fn command(data: &[u8]) {
     saved_and_restored(&tpm, &mut host);
 }
 
-/// A sequence of commands: for each a locality octet, a 16-bit length and that many bytes, as in [`step`]. After the last, the state must
+/// A sequence of commands: for each a locality octet, a 16-bit length and that many bytes, as `step` reads it. After the last, the state must
 /// survive being saved and restored.
 pub fn commands(data: &[u8]) {
     let mut host = FuzzHost::default();
