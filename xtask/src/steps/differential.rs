@@ -29,9 +29,9 @@ pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
     );
     let (sent, succeeded) = (outcome.sent, outcome.succeeded);
     report.check(
-        "commands of every kind succeeded",
+        "an eighth of the commands succeeded, so that not refusals alone are compared",
         succeeded > sent / 8,
-        format!("{succeeded} of {sent} succeeded: what is compared are refusals only"),
+        format!("{succeeded} of {sent} succeeded"),
     );
     Ok(())
 }
