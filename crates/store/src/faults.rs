@@ -3,7 +3,11 @@
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::faulty::{FaultyDisk, SECTOR};
-use crate::format::{Algorithm, BUCKET, HEADER_LEN, MIN_SLOT_LEN, SLOTS_OFFSET};
+use crate::format::{
+    Algorithm, BUCKET, HEADER_LEN, MIN_SLOT_LEN, ParsedSlot, SLOT_HEAD_LEN, SLOTS_OFFSET, parse_header,
+    parse_slot,
+};
+use crate::seal::sha256;
 use crate::{CommitError, CreateOptions, Damage, Key, KeyId, OpenError, Secret, Store};
 
 fn password(number: u8) -> (Secret, KeyId) {
@@ -341,4 +345,28 @@ fn no_session_salt_and_nonce_come_twice_though_old_copies_are_reopened() {
     }
     let salts: std::collections::HashSet<_> = seen.iter().map(|both| both[..32].to_vec()).collect();
     assert_eq!((seen.len(), salts.len()), (45, 15));
+}
+
+#[test]
+fn a_count_that_was_forged_to_its_end_does_not_stop_the_store() {
+    let (disk, key) = two_commits(Algorithm::Unencrypted);
+    let mut image = disk.lock().durable.clone();
+    let header = parse_header(&image).unwrap();
+    let slot = image[SLOTS_OFFSET..].first_chunk_mut::<BUCKET>().unwrap();
+    let before = *slot;
+    let ParsedSlot::Written(mut head, sealed) = parse_slot(&before) else { panic!("the newer state") };
+    head.generation = u64::MAX;
+    let (plain, _) = sealed.split_last_chunk::<32>().unwrap();
+    let checksum = sha256(&[&head.aad(&header), plain]);
+    slot[..SLOT_HEAD_LEN].copy_from_slice(&head.to_bytes());
+    slot[SLOT_HEAD_LEN + plain.len()..][..32].copy_from_slice(&checksum);
+
+    let disk = FaultyDisk::new(image);
+    let mut store = disk.open(&key).unwrap();
+    assert_eq!(store.anchor().generation, u64::MAX);
+    store.commit(b"one more").unwrap();
+    store.commit(b"and another").unwrap();
+    drop(store);
+    let store = disk.open(&key).unwrap();
+    assert_eq!((store.state(), store.anchor().generation), (b"and another".as_slice(), 2));
 }

@@ -425,11 +425,14 @@ impl Store {
         if bool::from(digest.ct_eq(self.state_digest.as_ref())) {
             return Ok(());
         }
-        let generation =
-            self.anchor.generation.checked_add(1).ok_or(CommitError::TooLarge { len: state.len() })?;
+        // No store counts to the end; a forged one may be there. A new file begins at 1 again.
+        let next = self.anchor.generation.checked_add(1);
+        let generation = next.unwrap_or(1);
         let body = SlotBody { committed_unix_s: now_unix_s(), previous_hash: self.anchor.hash, state };
         let hash = if needed > self.header.slot_bytes() {
-            self.grow(needed, generation, &body)?
+            self.replace(needed.saturating_mul(2), generation, &body)?
+        } else if next.is_none() {
+            self.replace(self.header.slot_bytes(), generation, &body)?
         } else {
             self.write_slot(generation, &body)?
         };
@@ -454,9 +457,14 @@ impl Store {
         Ok(sealed.hash)
     }
 
-    /// Moves to a longer file with room to spare, so that growing stays rare.
-    fn grow(&mut self, needed: usize, generation: u64, body: &SlotBody<'_>) -> Result<[u8; 32], CommitError> {
-        let slot_len = needed.saturating_mul(2).min(crate::format::MAX_SLOT_LEN);
+    /// Moves to another file, a longer one with room to spare, so that growing stays rare.
+    fn replace(
+        &mut self,
+        slot_len: usize,
+        generation: u64,
+        body: &SlotBody<'_>,
+    ) -> Result<[u8; 32], CommitError> {
+        let slot_len = slot_len.min(crate::format::MAX_SLOT_LEN);
         let mut header = self.header.clone();
         header.slot_len =
             u32::try_from(slot_len).map_err(|_| CommitError::TooLarge { len: body.state.len() })?;
