@@ -7,6 +7,7 @@ use super::{
 use crate::sh::Result;
 use sigillo_types::{
     Rc, Unmarshal,
+    attributes::NvType,
     handles::rh,
     rc::Position,
     structures::{PublicParms, Tpm2bPublicPlus},
@@ -166,6 +167,13 @@ fn has_short_block(request: &Request) -> bool {
     !size.is_multiple_of(16)
 }
 
+fn is_pin_index(world: &World, handle: u32) -> bool {
+    world.entities.get(&handle).is_some_and(|entity| match entity.kind {
+        Kind::Nv { attributes, .. } => matches!(attributes.nt(), Some(NvType::PinFail | NvType::PinPass)),
+        _ => false,
+    })
+}
+
 /// Conditions with names.
 fn is_so(name: &str, request: &Request, world: &World, ours: u32) -> bool {
     let public =
@@ -216,6 +224,8 @@ fn is_so(name: &str, request: &Request, world: &World, ours: u32) -> bool {
         "algorithm-set" => world.algorithm_set,
         "used-since-shutdown" => world.used_since_shutdown,
         "pcr-allocated" => world.pcr_allocated,
+        // What authorizes is a PIN index.
+        "pin-index" => request.handles.first().is_some_and(|handle| is_pin_index(world, *handle)),
         "full" => is_full(request, world),
         "short-block" => has_short_block(request),
         "property-above-16-bits" => {
