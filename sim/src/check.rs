@@ -199,6 +199,11 @@ impl Floors {
         Ok(())
     }
 
+    /// A TPM2_Clear that was never answered may have taken effect.
+    pub(crate) fn clock_may_begin_anew(&mut self) {
+        self.clock = 0;
+    }
+
     /// Counters are where they were, or higher.
     pub(crate) fn raise(&mut self, before: &Look, after: &Look) -> Result<(), String> {
         // Orderly counters get their value at TPM2_Startup, whatever lies in NV meanwhile.

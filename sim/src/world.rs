@@ -271,6 +271,10 @@ impl World {
                     .into(),
             );
         }
+        if state != self.acknowledged {
+            // It may hold a TPM2_Clear.
+            self.floors.clock_may_begin_anew();
+        }
         let before = Look::new(&self.acknowledged, &self.tpm.volatile_state())?;
         // Another host, another clock, with the same entropy going on.
         self.host.now_ms = self.random.next_u64() % 1_000_000_000;
@@ -409,7 +413,11 @@ impl World {
         self.disk.lock().fails_after = None;
         let acknowledged = matches!(outcome, Stored::Nothing | Stored::Yes(_));
         self.stored(outcome);
-        if matches!(fault, Fault::CutInStore | Fault::CutBeforeReply) {
+        let lost = matches!(fault, Fault::CutInStore | Fault::CutBeforeReply);
+        if lost {
+            if check::command_code(command) == Some(cc::CLEAR) {
+                self.floors.clock_may_begin_anew();
+            }
             self.power_cut();
             return Ok(Err(Lost));
         }
