@@ -35,10 +35,12 @@ ciphers() {
 certificate() { openssl req $TPM -x509 -key "$1.pem" -subj "/CN=$1" -days 1 -out "$1.crt" && openssl verify -CAfile "$1.crt" "$1.crt"; }
 request() { openssl req $TPM -new -key "$1.pem" -subj "/CN=$1" -out "$1.csr" && openssl req -in "$1.csr" -verify -noout; }
 tls() {
+  # What an earlier server said is not this one's.
+  rm -f server.log
   openssl s_server $TPM -cert "$1.crt" -key "$1.pem" -accept "$TLS_PORT" -naccept 1 -www >server.log 2>&1 &
   local server=$! code=1
   # It says so once it listens.
-  until grep -q ACCEPT server.log; do
+  until grep -qs ACCEPT server.log; do
     kill -0 $server 2>/dev/null || break
     sleep 0.1
   done
