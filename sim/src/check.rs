@@ -178,9 +178,21 @@ pub(crate) struct Floors {
     /// The highest value an NV counter was known to have, also after it was deleted.
     counters: BTreeMap<u32, u64>,
     max_counter: u64,
-    /// The highest value of Clock at an answer since TPM2_Clear.
+    /// The highest value of Clock that an answer showed since TPM2_Clear.
     clock: u64,
 }
+
+/// Commands whose answers show Clock. After a shutdown the others leave it a value that nobody saw, and that a crash takes back.
+const SHOWS_CLOCK: [u32; 8] = [
+    cc::READ_CLOCK,
+    cc::GET_TIME,
+    cc::QUOTE,
+    cc::CERTIFY,
+    cc::CERTIFY_CREATION,
+    cc::NV_CERTIFY,
+    cc::GET_SESSION_AUDIT_DIGEST,
+    cc::GET_COMMAND_AUDIT_DIGEST,
+];
 
 impl Floors {
     /// An answer was given: where Clock says that it is safe, no answer before could show a higher one. Part 1, 33.3.3.
@@ -195,7 +207,9 @@ impl Floors {
         if after.volatile.at(volatile::CLOCK_SAFE).is_true() && clock < self.clock {
             return Err(format!("Clock is {clock} and says it is safe, and {} was there before", self.clock));
         }
-        self.clock = self.clock.max(clock);
+        if code == 0 && command_code(command).is_some_and(|code| SHOWS_CLOCK.contains(&code)) {
+            self.clock = self.clock.max(clock);
+        }
         Ok(())
     }
 
