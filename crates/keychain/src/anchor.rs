@@ -10,11 +10,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use sigillo_store::files::{self, Dir, FileError, PublishError};
-use sigillo_store::{Store, seal::sha256};
+use sigillo_store::files::{self, Dir, FileError};
+use sigillo_store::{Store, now_unix_s, seal::sha256};
 
 use crate::provider::require_private;
 use crate::{KeychainError, SystemKeychain};
@@ -46,13 +45,12 @@ impl Seen {
     /// The last commit of an open store, seen now.
     pub fn of(store: &Store) -> Self {
         let anchor = store.anchor();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Seen {
             file_uuid: store.info().file_uuid,
             generation: anchor.generation,
             hash: anchor.hash,
             session: store.session(),
-            seen_unix_s: now.map_or(0, |since| since.as_secs()),
+            seen_unix_s: now_unix_s(),
         }
     }
 
@@ -399,14 +397,9 @@ impl Anchors {
         if self.current(vm_uuid).is_ok_and(|current| current == Some(*file_uuid)) {
             return Ok(());
         }
-        let (dir, name) = (self.dir()?, current_name(vm_uuid));
-        let temporary = files::temporary_name(&name).map_err(|e| self.io(e))?;
         let text = format!("{}\n", hex(file_uuid));
-        let staged = dir.stage(temporary, 0o600, text.as_bytes()).map_err(|e| self.io(e))?;
-        staged.publish_over(&name).map(drop).map_err(|error| match error {
-            PublishError::Exists => self.io(io::ErrorKind::AlreadyExists.into()),
-            PublishError::Refused(error) | PublishError::Unsure(error) => self.io(error),
-        })
+        let written = self.dir()?.write_over(&current_name(vm_uuid), 0o600, text.as_bytes());
+        written.map(drop).map_err(|error| self.io(error.into()))
     }
 
     fn dir(&self) -> Result<Dir, AnchorError> {

@@ -12,14 +12,15 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use sigillo_store::files::{self, Dir, FileError, PublishError};
+use sigillo_store::files::{self, Dir, FileError};
+use sigillo_store::now_unix_s;
 use sigillo_store::seal::sha256;
 
+use crate::lock::wait_for_lock;
 use crate::provider::require_private;
+use crate::record::date;
 use crate::{KeychainError, SystemKeychain};
 
 const LOG: &str = "audit.log";
@@ -31,8 +32,6 @@ const MAX_BEHIND_HEAD: u64 = 64 * 1024;
 const MAX_SUBJECT: usize = 256;
 const MAX_DETAIL: usize = 1024;
 const HASH_DIGITS: usize = 64;
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// What was done. The words in the log never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,7 +275,7 @@ impl AuditLog {
     ) -> Result<(), AuditError> {
         let entry = Entry {
             n: head.lines.saturating_add(1),
-            time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            time: date(now_unix_s()),
             uid: rustix::process::getuid().as_raw(),
             act: act.as_str().to_owned(),
             subject: plain(subject, MAX_SUBJECT),
@@ -445,23 +444,15 @@ impl AuditLog {
 
     fn write_head(&self, dir: &Dir, head: &Head) -> Result<(), AuditError> {
         let text = format!("{} {} {}\n", head.lines, head.octets, hex(&head.hash));
-        let temporary = files::temporary_name(OsStr::new(HEAD)).map_err(|e| self.write(e))?;
-        let staged = dir.stage(temporary, 0o600, text.as_bytes()).map_err(|e| self.write(e))?;
-        staged.publish_over(OsStr::new(HEAD)).map(drop).map_err(|error| match error {
-            PublishError::Exists => self.write(io::ErrorKind::AlreadyExists.into()),
-            PublishError::Refused(error) | PublishError::Unsure(error) => self.write(error),
-        })
+        let written = dir.write_over(OsStr::new(HEAD), 0o600, text.as_bytes());
+        written.map(drop).map_err(|error| self.write(error.into()))
     }
 
     fn lock(&self, log: &File) -> Result<(), AuditError> {
-        let began = Instant::now();
-        while !files::try_lock(log).map_err(|e| self.write(e))? {
-            if began.elapsed() > LOCK_PATIENCE {
-                return Err(self.write(io::Error::other("another process writes it")));
-            }
-            sleep(LOCK_PAUSE);
+        if wait_for_lock(log).map_err(|e| self.write(e))? {
+            return Ok(());
         }
-        Ok(())
+        Err(self.write(io::Error::other("another process writes it")))
     }
 
     fn require_private(&self, fd: impl std::os::fd::AsFd, path: &Path) -> Result<(), AuditError> {

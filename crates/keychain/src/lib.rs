@@ -21,6 +21,7 @@ mod error;
 pub mod format;
 #[doc(hidden)]
 pub mod kdbx;
+mod lock;
 #[cfg(target_os = "macos")]
 mod macos;
 mod memory;
@@ -36,7 +37,7 @@ pub use memory::MemoryKeychain;
 pub use provider::{
     KeyFile, KeyProvider, ProviderError, ProviderKind, SealedKey, Sealer, SystemdCredential, SystemdCreds,
 };
-pub use record::{InvalidRecord, Record, RecordInfo, RecordName};
+pub use record::{InvalidRecord, Record, RecordInfo, RecordName, calendar, date};
 pub use sigillo_store::{KeyId, Secret};
 pub use system::{ProviderChange, ProviderStatus, SystemKeychain, SystemStatus};
 

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use sigillo_store::{EntropyError, KeyId, Secret};
+use sigillo_store::{EntropyError, KeyId, Secret, now_unix_s};
 
 const PREFIX: &str = "Sigillo.vTPM.{";
 pub(crate) const MAX_HOST_LEN: usize = 255;
@@ -108,14 +108,15 @@ impl RecordInfo {
 }
 
 /// Seconds since 1970 for people; a number that no calendar has stays one.
-pub(crate) fn date(unix_s: u64) -> String {
-    // From the year 10000 on, where RFC 3339 ends.
+pub fn date(unix_s: u64) -> String {
+    calendar(unix_s).unwrap_or_else(|| unix_s.to_string())
+}
+
+/// Seconds since 1970 as RFC 3339 writes them in UTC; `None` from the year 10000 on, where it ends.
+pub fn calendar(unix_s: u64) -> Option<String> {
     const END: u64 = 253_402_300_800;
-    if unix_s >= END {
-        return unix_s.to_string();
-    }
-    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_secs(unix_s))
-        .to_string()
+    let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(unix_s))?;
+    (unix_s < END).then(|| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 impl Record {
@@ -124,12 +125,11 @@ impl Record {
     /// # Errors
     /// The operating system gave no random bytes.
     pub fn generate(vm_uuid: &[u8; 16], host: &str, comment: &str) -> Result<Self, EntropyError> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Ok(Record {
             name: RecordName::for_vm(vm_uuid),
             key_id: KeyId::random()?,
             secret: Secret::random_text()?,
-            created_unix_s: now.map_or(0, |since| since.as_secs()),
+            created_unix_s: now_unix_s(),
             host: host.to_owned(),
             comment: comment.to_owned(),
         })

@@ -5,13 +5,12 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use sigillo_store::files::{self, Dir, FileError, PublishError};
 use sigillo_store::{KeyId, Secret};
 
 use crate::format::{self, FileHeader, FormatError, MAX_FILE_LEN};
+use crate::lock::wait_for_lock;
 use crate::memory;
 use crate::provider::{
     KeyFile, KeyProvider, ProviderError, ProviderKind, SystemdCredential, require_private,
@@ -25,8 +24,6 @@ const LOCK: &str = "system.keychain.lock";
 const LOCKED: &str = "system.keychain.locked";
 const KEY: &str = "host.key";
 const DIR_VARIABLE: &str = "SIGILLO_KEYCHAIN_DIR";
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The sealed file, by default `/var/lib/sigillo/keychain/system.keychain`, and the providers of its key.
 pub struct SystemKeychain {
@@ -331,14 +328,10 @@ impl SystemKeychain {
         // A file of its own: the keychain itself is replaced by every change, and a lock would stay with the old one.
         let file =
             dir.open_or_create(OsStr::new(LOCK), 0o600).map_err(|error| self.file_error(LOCK, error))?;
-        let began = Instant::now();
-        while !files::try_lock(&file).map_err(|error| self.io(error))? {
-            if began.elapsed() > LOCK_PATIENCE {
-                return Err(KeychainError::Busy(self.path()));
-            }
-            sleep(LOCK_PAUSE);
+        if wait_for_lock(&file).map_err(|error| self.io(error))? {
+            return Ok(file);
         }
-        Ok(file)
+        Err(KeychainError::Busy(self.path()))
     }
 
     fn change(
@@ -376,16 +369,10 @@ impl SystemKeychain {
     ) -> Result<(), KeychainError> {
         let bytes = format::seal_records(provider, uuid, revision.saturating_add(1), host_key, records)?
             .ok_or_else(|| KeychainError::Full(self.path()))?;
-        let temporary = files::temporary_name(OsStr::new(FILE)).map_err(|error| self.io(error))?;
-        dir.stage(temporary, 0o600, &bytes)
-            .map_err(|error| self.io(error))?
-            .publish_over(OsStr::new(FILE))
-            .map(drop)
-            .map_err(|error| match error {
-                PublishError::Exists => self.io(io::Error::from(io::ErrorKind::AlreadyExists)),
-                PublishError::Refused(error) => self.io(error),
-                PublishError::Unsure(source) => KeychainError::Unsure { path: self.path(), source },
-            })
+        dir.write_over(OsStr::new(FILE), 0o600, &bytes).map(drop).map_err(|error| match error {
+            PublishError::Unsure(source) => KeychainError::Unsure { path: self.path(), source },
+            error => self.io(error.into()),
+        })
     }
 
     fn records(&self, dir: &Dir) -> Result<Records, KeychainError> {

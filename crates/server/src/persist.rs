@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use sigillo_store::files::{self, Dir, FileError, PublishError};
+use sigillo_store::files::{Dir, FileError, PublishError};
 use sigillo_store::{CreateError, CreateOptions, Key, KeyId, OpenError, Store};
 use zeroize::Zeroizing;
 
@@ -262,9 +262,7 @@ impl Persist for StorePersist {
     fn keep_volatile(&mut self, volatile: &[u8]) -> Result<(), PersistError> {
         let packed =
             blob::pack(BlobKind::Volatile, volatile, &self.keys, false).map_err(PersistError::new)?;
-        let temporary = files::temporary_name(&self.volatile_name).map_err(PersistError::new)?;
-        let staged = self.dir.stage(temporary, 0o600, &packed).map_err(PersistError::new)?;
-        match staged.publish_over(&self.volatile_name) {
+        match self.dir.write_over(&self.volatile_name, 0o600, &packed) {
             Ok(_file) => Ok(()),
             Err(PublishError::Exists) => Err(PersistError::new("its name is taken")),
             Err(PublishError::Refused(error) | PublishError::Unsure(error)) => Err(PersistError::new(error)),

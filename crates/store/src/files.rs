@@ -162,6 +162,16 @@ impl Dir {
         Ok(staged)
     }
 
+    /// Writes a file under a temporary name and gives it `name`, in place of what had it: whoever looks finds the one or the other,
+    /// whole. Durable on return.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; what cannot be written is [`PublishError::Refused`].
+    pub fn write_over(&self, name: &OsStr, mode: u32, contents: &[u8]) -> Result<File, PublishError> {
+        let temporary = temporary_name(name).map_err(PublishError::Refused)?;
+        self.stage(temporary, mode, contents).map_err(PublishError::Refused)?.publish_over(name)
+    }
+
     /// Removes a name; one that is not there is no error.
     ///
     /// # Errors
@@ -232,6 +242,16 @@ pub enum PublishError {
     Refused(io::Error),
     /// It happened or not; only a look after the next start of the host can say.
     Unsure(io::Error),
+}
+
+/// Where it makes no difference whether it was refused or is not known.
+impl From<PublishError> for io::Error {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Exists => io::ErrorKind::AlreadyExists.into(),
+            PublishError::Refused(error) | PublishError::Unsure(error) => error,
+        }
+    }
 }
 
 impl Staged<'_> {

@@ -593,6 +593,6 @@ fn sealing_failed() -> io::Error {
 }
 
 /// Seconds since 1970; zero on a host whose clock stands before that.
-pub(crate) fn now_unix_s() -> u64 {
+pub fn now_unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

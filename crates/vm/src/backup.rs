@@ -15,13 +15,12 @@ use crate::{
     host::Host,
 };
 use rustix::{fs::RenameFlags, io::Errno};
-use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act};
-use sigillo_store::{Algorithm, CreateOptions, Key, KeyId, OpenError, Secret, Store, StoreInfo};
+use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act, date};
+use sigillo_store::{Algorithm, CreateOptions, Key, KeyId, OpenError, Secret, Store, StoreInfo, now_unix_s};
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 const BACKUP: &str = ".backup-";
@@ -63,8 +62,12 @@ pub(crate) fn find(vm: &Bundle, keychain: &dyn Keychain, name: &RecordName) -> R
     match keychain.get(name) {
         Ok(record) => Ok(Some(record)),
         Err(KeychainError::NotFound(_)) => Ok(None),
-        Err(e) => Err(Error::Keychain { name: vm.name().to_owned(), code: e.code(), why: e.to_string() }),
+        Err(error) => Err(keychain_error(vm, &error)),
     }
+}
+
+pub(crate) fn keychain_error(vm: &Bundle, error: &KeychainError) -> Error {
+    Error::Keychain { name: vm.name().to_owned(), code: error.code(), why: error.to_string() }
 }
 
 fn store_error(vm: &Bundle, error: &OpenError) -> Error {
@@ -136,7 +139,7 @@ pub(crate) fn set_aside(vm: &Bundle, host: &Host<'_>, path: &Path) -> Result<Pat
         Ok(None) => "unencrypted".to_owned(),
         Err(_) => "damaged".to_owned(),
     };
-    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "");
+    let date = date(now_unix_s()).replace(':', "");
     for number in 1..=MOST_IN_A_SECOND {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!("{BACKUP}{date}-{key}"));
@@ -318,8 +321,7 @@ fn make_own(
     record: &Record,
     in_use: Option<&StoreInfo>,
 ) -> Result<()> {
-    let failed =
-        |e: KeychainError| Error::Keychain { name: vm.name().to_owned(), code: e.code(), why: e.to_string() };
+    let failed = |error| keychain_error(vm, &error);
     let own = Record { name: *name, ..record.clone() };
     let Some(was) = find(vm, host.keychain, name)? else {
         host.audit.record(Act::RecordAdded, &name.to_string(), &format!("key {}", record.key_id))?;
@@ -344,8 +346,7 @@ fn make_own(
 /// Keeps a record under the name of the store it opens as well.
 pub(crate) fn park(vm: &Bundle, host: &Host<'_>, record: &Record, info: &StoreInfo) -> Result<()> {
     let name = parked_name(info);
-    let failed =
-        |e: KeychainError| Error::Keychain { name: vm.name().to_owned(), code: e.code(), why: e.to_string() };
+    let failed = |error| keychain_error(vm, &error);
     let comment = format!("of one of the TPM stores of VM {:?}", vm.name());
     let parked = Record { name, comment, ..record.clone() };
     match find(vm, host.keychain, &name)? {

@@ -15,12 +15,10 @@ use sigillo_keychain::{
     RecordName,
     anchor::{Held, Verdict},
     audit::Act,
+    calendar,
 };
 use sigillo_store::{Key, Store};
-use std::{
-    path::Path,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{path::Path, time::Duration};
 
 /// Starts the TPM's process, if its store is the newest one seen or is accepted all the same.
 pub(crate) fn spawn_guarded(
@@ -130,12 +128,7 @@ fn refusal(bundle: &Bundle, held: &Held) -> (Error, Act) {
 }
 
 fn date(unix_s: u64) -> String {
-    // What no calendar has stays a number.
-    const YEAR_9999: u64 = 253_370_764_800;
-    if unix_s > YEAR_9999 {
-        return format!("{unix_s} s after 1970");
-    }
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(unix_s)).to_string()
+    calendar(unix_s).unwrap_or_else(|| format!("{unix_s} s after 1970"))
 }
 
 /// Tells the host that a VM is about to be taken back, on purpose, to the state of its TPM in the file `state`: a copy of its

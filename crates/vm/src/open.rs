@@ -2,7 +2,8 @@
 //! to another TPM: never a wrong one, a keychain that cannot be read, or a store that is damaged.
 use crate::{
     backup::{
-        backups, find, make_next, next_of, next_path, park, parked_name, peek, publish_next, set_aside,
+        backups, find, keychain_error, make_next, next_of, next_path, park, parked_name, peek, publish_next,
+        set_aside,
     },
     bundle::Bundle,
     crash,
@@ -125,11 +126,7 @@ fn new_tpm(
     park(vm, host, &record, &info)?;
     crash::point();
     host.audit.record(Act::RecordAdded, &record.name.to_string(), &format!("key {}", record.key_id))?;
-    host.keychain.insert_new(&record).map_err(|e| Error::Keychain {
-        name: vm.name().to_owned(),
-        code: e.code(),
-        why: e.to_string(),
-    })?;
+    host.keychain.insert_new(&record).map_err(|error| keychain_error(vm, &error))?;
     crash::point();
     let backup = set_aside(vm, host, path)?;
     publish_next(vm, host, path, &info)?;
@@ -151,11 +148,7 @@ fn forget_next(vm: &Bundle, host: &Host<'_>, path: &Path) -> Result<()> {
             &parked.name.to_string(),
             "of a store that never was in use",
         )?;
-        host.keychain.delete(&parked.name).map_err(|e| Error::Keychain {
-            name: vm.name().to_owned(),
-            code: e.code(),
-            why: e.to_string(),
-        })?;
+        host.keychain.delete(&parked.name).map_err(|error| keychain_error(vm, &error))?;
     }
     remove(&next)
 }

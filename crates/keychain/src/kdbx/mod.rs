@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use base64ct::{Base64, Encoding};
 use keepass::config::{DatabaseConfig, DatabaseVersion, InnerCipherConfig, KdfConfig};
@@ -22,13 +21,12 @@ use sigillo_store::files::{self, Dir, FileError, PublishError};
 use sigillo_store::{KeyId, Secret};
 use zeroize::Zeroizing;
 
+use crate::lock::wait_for_lock;
 use crate::memory;
 use crate::record::{Record, RecordInfo, RecordName};
 use crate::{Keychain, KeychainError};
 use guard::{GuardError, MAX_FILE_LEN, Outline, Version};
 
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
 /// Longer than any sane file nests; an endless nesting ends this thread's stack, not the caller's.
 const STACK: usize = 64 * 1024 * 1024;
 const MAX_PASSWORD_LEN: usize = 1024;
@@ -270,14 +268,7 @@ impl CustomKeychain {
 /// old one.
 pub(crate) fn hold(dir: &Dir, keychain: &Path) -> Result<(), KeychainError> {
     let io = |source| KeychainError::Io { path: keychain.to_owned(), source };
-    let began = Instant::now();
-    while !files::try_lock(dir).map_err(io)? {
-        if began.elapsed() > LOCK_PATIENCE {
-            return Err(KeychainError::Busy(keychain.to_owned()));
-        }
-        thread::sleep(LOCK_PAUSE);
-    }
-    Ok(())
+    if wait_for_lock(dir).map_err(io)? { Ok(()) } else { Err(KeychainError::Busy(keychain.to_owned())) }
 }
 
 /// Runs the crate's code on a thread of its own, with room for its recursion: `None` if it panicked.

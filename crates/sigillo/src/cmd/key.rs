@@ -5,17 +5,14 @@ use super::{
 };
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
+use sigillo_keychain::date;
 use sigillo_server::sandbox;
 use sigillo_store::{Algorithm, Key, KeyId, KeyKind, RecoveryCode, SlotInfo};
 use sigillo_vm::{
     Bundle, Home, KeyList, KeysError, RecordState, Reencrypt, add_key, list_keys, reencrypt, remove_key,
     restore_record, rotate,
 };
-use std::{
-    path::PathBuf,
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, process::ExitCode};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -330,14 +327,6 @@ fn find(keys: &KeyList, beginning: &str) -> Result<KeyId, Failure> {
             ))
         }
     }
-}
-
-/// A time in UTC, as RFC 3339 writes it.
-pub(crate) fn date(unix_s: u64) -> String {
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(unix_s));
-    // A header may name any number; one past what dates are written for is shown as it is.
-    time.filter(|_| unix_s < 253_402_300_800)
-        .map_or_else(|| unix_s.to_string(), |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 fn rotated(done: &sigillo_vm::Rotated) -> Value {

@@ -1,7 +1,7 @@
 //! `sigillo tpm salvage STORE --to NEW`: what can be had from a damaged store, in a new file.
-use super::{Done, Failure, key::date, keychain, secret::Unlock};
+use super::{Done, Failure, keychain, secret::Unlock};
 use serde_json::json;
-use sigillo_keychain::{Keychain, RecordInfo};
+use sigillo_keychain::{Keychain, RecordInfo, date};
 use sigillo_server::sandbox;
 use sigillo_store::{
     Key,
