@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 pub use sigillo_engine::Profile;
 use sigillo_engine::{EntropyUnavailable, Pending, RestoreError, Tpm};
+use sigillo_types::{Rc, cc, rc};
 use zeroize::Zeroizing;
 
 use crate::blob::{self, BlobError, BlobKeys};
@@ -24,8 +25,6 @@ pub const BUFFER_MAX: u32 = 0x1000;
 const RSP_COMMAND: [u8; 2] = [0x00, 0xc4];
 /// TPM_ST_NO_SESSIONS.
 const NO_SESSIONS: [u8; 2] = [0x80, 0x01];
-const CC_STARTUP: u32 = 0x0000_0144;
-const CC_SHUTDOWN: u32 = 0x0000_0145;
 
 /// TPM_SU_CLEAR or TPM_SU_STATE, for Startup and Shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,7 +296,7 @@ impl Machine {
             return;
         }
         for su in [Su::State, Su::Clear] {
-            if succeeded(&self.run(0, &startup_command(CC_SHUTDOWN, su))) {
+            if succeeded(&self.run(0, &startup_command(cc::SHUTDOWN, su))) {
                 self.log.debug(format_args!("TPM2_Shutdown({su:?}) sent for the driver"));
                 return;
             }
@@ -306,7 +305,7 @@ impl Machine {
 
     /// TPM2_Startup on behalf of a driver that leaves it to us. Answers the response.
     pub fn startup(&mut self, su: Su) -> Vec<u8> {
-        self.execute(&startup_command(CC_STARTUP, su))
+        self.execute(&startup_command(cc::STARTUP, su))
     }
 
     /// Asserts physical presence, or ends it.
@@ -321,7 +320,7 @@ impl Machine {
         }
         let locality = self.locality;
         let response = self.run(locality, command);
-        self.may_lose_power = command_code(command) == Some(CC_SHUTDOWN) && succeeded(&response);
+        self.may_lose_power = command_code(command) == Some(cc::SHUTDOWN) && succeeded(&response);
         self.log.debug(format_args!(
             "command {:#010x} at locality {locality}: {:#x}",
             command_code(command).unwrap_or_default(),
@@ -601,21 +600,12 @@ fn command_code(bytes: &[u8]) -> Option<u32> {
 
 /// Whether somebody gains by putting the state before this command back: what it took away or counted, a try that failed.
 fn is_worth_undoing(command: &[u8], response: &[u8]) -> bool {
-    const CC_CHANGE_EPS: u32 = 0x0000_0124;
-    const CC_CHANGE_PPS: u32 = 0x0000_0125;
-    const CC_CLEAR: u32 = 0x0000_0126;
-    const CC_NV_INCREMENT: u32 = 0x0000_0134;
-    // Format-one codes without their position: Part 2, 6.6.2.
-    const FORMAT_ONE: u32 = 0x080;
-    const AUTH_FAIL: u32 = 0x08e;
-    const BAD_AUTH: u32 = 0x0a2;
     match command_code(response) {
-        Some(0) => {
-            matches!(command_code(command), Some(CC_CHANGE_EPS | CC_CHANGE_PPS | CC_CLEAR | CC_NV_INCREMENT))
-        }
-        Some(code) => {
-            code & FORMAT_ONE != 0 && code >> 12 == 0 && matches!(code & 0xbf, AUTH_FAIL | BAD_AUTH)
-        }
+        Some(0) => matches!(
+            command_code(command),
+            Some(cc::CHANGE_EPS | cc::CHANGE_PPS | cc::CLEAR | cc::NV_INCREMENT)
+        ),
+        Some(code) => matches!(Rc::from_raw(code).fmt1(), Some(rc::AUTH_FAIL | rc::BAD_AUTH)),
         None => false,
     }
 }
