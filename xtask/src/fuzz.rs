@@ -4,7 +4,7 @@
 //! Not guided by coverage (that is `cargo fuzz`, see docs/fuzzing.md), but it runs everywhere, and a finding comes with the input that
 //! made it.
 
-use crate::sh::Result;
+use crate::{report::hex, sh::Result};
 use sigillo_fuzz_targets::Target;
 use sigillo_sample::Random;
 use std::{
@@ -187,8 +187,4 @@ fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
         }
     }
     input
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|octet| format!("{octet:02x}")).collect()
 }

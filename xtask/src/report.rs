@@ -109,3 +109,8 @@ impl Summary {
         }
     }
 }
+
+/// Octets for people and for programs that read digits.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}

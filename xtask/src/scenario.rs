@@ -2,7 +2,7 @@
 //! guest and from the host. The demo shows it; the tests run it on both interfaces.
 use crate::{
     guest::{DataDisk, Guest},
-    report::{Report, Summary},
+    report::{Report, Summary, hex},
     sh::{self, Result, cmd},
 };
 use sigillo_vm::eventlog::{Bank, EventLog, read_pcr_listing};
@@ -296,7 +296,7 @@ fn boot(
     nonce: &[u8],
     files: &[(&str, &[u8])],
 ) -> Result<Boot> {
-    let hex: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(nonce);
     let mut all: Vec<(&str, &[u8])> =
         vec![("mode", mode.as_bytes()), ("interface", setup.interface.as_bytes()), ("nonce", hex.as_bytes())];
     all.extend_from_slice(files);
@@ -388,7 +388,7 @@ fn check_quote(setup: &Setup, report: &mut Report, disk: &DataDisk, nonce: &[u8]
         ];
         sh::output(cmd("tpm2", args).current_dir(&dir))
     };
-    let hex: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(nonce);
     let right = check(&hex)?;
     let other = check(&hex.chars().rev().collect::<String>())?;
     let ok = report.check(
@@ -504,7 +504,7 @@ fn random_text(what: &str) -> Result<Vec<u8>> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|e| format!("{what}: {e}"))?;
     // 32 characters: the size of the NV index.
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes())
+    Ok(hex(&bytes).into_bytes())
 }
 
 fn tail(serial: &str) -> String {

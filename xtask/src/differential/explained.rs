@@ -4,7 +4,7 @@ use super::{
     request::{Authorization, Damage, Request},
     world::{Kind, World, long, sized_at, word},
 };
-use crate::sh::Result;
+use crate::{report::hex, sh::Result};
 use sigillo_types::{
     Rc, Unmarshal,
     attributes::NvType,
@@ -132,9 +132,7 @@ fn holds(part: &str, request: &Request, world: &World, ours: u32) -> bool {
             _ => glob(&format!("{handle:08x}"), value),
         });
     }
-    let found = request
-        .parameter(name)
-        .map(|octets| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>());
+    let found = request.parameter(name).map(hex);
     found.is_some_and(|found| glob(&found, value))
 }
 

@@ -8,6 +8,7 @@ use super::{
     world::World,
 };
 use crate::{
+    report::hex,
     sh::Result,
     spec::{self, CommandRow},
 };
@@ -282,8 +283,4 @@ impl Run {
         }
         text
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|octet| format!("{octet:02x}")).collect()
 }

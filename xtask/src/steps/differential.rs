@@ -1,6 +1,6 @@
 //! The same commands to sigillo and to Debian's swtpm: the same runs each time, however long they take, so that a change is to blame for
 //! what they bring. `cargo xtask differential` goes on for as long as it is told.
-use super::Context;
+use super::{Context, setting};
 use crate::{
     differential::{self, Until},
     report::Report,
@@ -13,10 +13,7 @@ const RUNS: u64 = 250;
 const SEED: u64 = 1;
 
 pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
-    let runs = match std::env::var("SIGILLO_DIFFERENTIAL_RUNS") {
-        Ok(text) => text.parse().map_err(|_| format!("SIGILLO_DIFFERENTIAL_RUNS={text} is not a number"))?,
-        Err(_) => RUNS,
-    };
+    let runs = setting("SIGILLO_DIFFERENTIAL_RUNS", RUNS)?;
     differential::prepare()?;
     let outcome = differential::campaign(SEED, Until::Runs(runs), false)?;
     println!("{}", outcome.summary());

@@ -1,5 +1,5 @@
 //! Every fuzz target for a bounded time, on the stable toolchain.
-use super::Context;
+use super::{Context, setting};
 use crate::{fuzz, report::Report, sh::Result};
 use std::time::Duration;
 
@@ -7,11 +7,7 @@ use std::time::Duration;
 const SECONDS: u64 = 60;
 
 pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
-    let given = std::env::var("SIGILLO_FUZZ_SECONDS").ok();
-    let seconds = match given {
-        Some(text) => text.parse().map_err(|_| format!("SIGILLO_FUZZ_SECONDS={text} is not a number"))?,
-        None => SECONDS,
-    };
+    let seconds = setting("SIGILLO_FUZZ_SECONDS", SECONDS)?;
     let findings = fuzz::campaign(None, Duration::from_secs(seconds), None)?;
     report.check("no target has a finding", findings == 0, format!("{findings} findings"));
     Ok(())

@@ -5,7 +5,7 @@ use super::{Context, fresh_dir, work_dir};
 use crate::{
     apt, guest,
     machine::{self, Machine, Setup, Wire},
-    report::Report,
+    report::{Report, hex},
     sh::{self, Result, cmd},
 };
 use sigillo_client::{Auth, Client, Error, Session, SessionOptions, Transport, UnixTransport, template};
@@ -80,7 +80,7 @@ pub(crate) fn run(context: &mut Context, report: &mut Report) -> Result<()> {
 fn random_key() -> Result<String> {
     let mut octets = [0; 32];
     getrandom::fill(&mut octets).map_err(|e| e.to_string())?;
-    Ok(octets.iter().map(|octet| format!("{octet:02x}")).collect())
+    Ok(hex(&octets))
 }
 
 /// What is open in the TPM, and what outside belongs to it.

@@ -88,6 +88,14 @@ impl Context {
     }
 }
 
+/// The number in an environment variable, which says otherwise than a step's default.
+fn setting(variable: &str, default: u64) -> Result<u64> {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().map_err(|_| format!("{variable}={text} is not a number")),
+        Err(_) => Ok(default),
+    }
+}
+
 /// A directory for a step's files, under cargo's target directory.
 pub(crate) fn work_dir(name: &str) -> Result<PathBuf> {
     let dir = std::path::absolute(sh::target().join("xtask").join(name)).map_err(|e| e.to_string())?;

@@ -1,6 +1,6 @@
 //! The simulator for a bounded time, from the same seed each time: a change is to blame for what it brings. `cargo xtask sim` draws
 //! another.
-use super::Context;
+use super::{Context, setting};
 use crate::{report::Report, sh::Result, sim};
 use std::time::Duration;
 
@@ -10,10 +10,7 @@ const SECONDS: u64 = 60;
 const SEED: u64 = 1;
 
 pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
-    let seconds = match std::env::var("SIGILLO_SIM_SECONDS") {
-        Ok(text) => text.parse().map_err(|_| format!("SIGILLO_SIM_SECONDS={text} is not a number"))?,
-        Err(_) => SECONDS,
-    };
+    let seconds = setting("SIGILLO_SIM_SECONDS", SECONDS)?;
     let outcome = sim::campaign(SEED, Duration::from_secs(seconds));
     report.check("every life keeps every promise", outcome.is_ok(), outcome.err().unwrap_or_default());
     Ok(())
