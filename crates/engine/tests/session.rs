@@ -312,6 +312,24 @@ fn rsa_salt(tpm: &mut TestTpm, key_handle: ObjectHandle, salt: &[u8]) -> Tpm2bEn
     Tpm2bEncryptedSecret::new(&tpm.call(&encrypt).unwrap().out_data).unwrap()
 }
 
+/// An encrypted answer in a session with this salt, or its refusal.
+fn random_in_a_salted_session(
+    tpm: &mut TestTpm,
+    key: ObjectHandle,
+    salt: &[u8],
+    encrypted: Tpm2bEncryptedSecret,
+) -> Result<(), Rc> {
+    let options = SessionOptions {
+        symmetric: aes(AesKeyBits::Aes128),
+        salt: Some((key, salt, encrypted)),
+        ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)
+    };
+    let mut session = tpm.start_session(options).unwrap();
+    let mut auths = [Auth::session_with(&mut session, b"", TpmaSession::ENCRYPT)];
+    let answer = tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut auths);
+    answer.map(drop).map_err(|error| error.rc().expect("the TPM must answer"))
+}
+
 #[test]
 fn a_salted_session_proves_that_its_salt_was_decrypted() {
     let mut tpm = started();
@@ -333,16 +351,8 @@ fn a_salted_session_proves_that_its_salt_was_decrypted() {
             flush_session(&mut tpm, session.handle);
         }
     }
-    let salt = Some((key, &[8; 32][..], encrypted));
-    let options = SessionOptions {
-        symmetric: aes(AesKeyBits::Aes128),
-        salt,
-        ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)
-    };
-    let mut session = tpm.start_session(options).unwrap();
-    let mut auths = [Auth::session_with(&mut session, b"", TpmaSession::ENCRYPT)];
-    let wrong = tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut auths);
-    assert_eq!(code(wrong), rc::BAD_AUTH.at(Position::Session(1)));
+    let wrong = random_in_a_salted_session(&mut tpm, key, &[8; 32], encrypted);
+    assert_eq!(wrong, Err(rc::BAD_AUTH.at(Position::Session(1))));
 }
 
 #[test]
@@ -357,14 +367,7 @@ fn an_ecc_salt_is_agreed_on_as_kdfe_says() {
     // KDFe(nameAlg, Z, "SECRET", ephemeral x, static x, bits). Part 1, C.6.3.
     let salt = kdfe(z, &ours.x, &theirs.x);
     let encrypted = Tpm2bEncryptedSecret::new(&ours.to_bytes()).unwrap();
-    let options = SessionOptions {
-        symmetric: aes(AesKeyBits::Aes128),
-        salt: Some((key, &salt, encrypted)),
-        ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)
-    };
-    let mut session = tpm.start_session(options).unwrap();
-    let mut auths = [Auth::session_with(&mut session, b"", TpmaSession::ENCRYPT)];
-    tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut auths).unwrap();
+    random_in_a_salted_session(&mut tpm, key, &salt, encrypted).unwrap();
 }
 
 #[test]
@@ -374,14 +377,7 @@ fn a_salt_for_an_ecc_key_is_made_without_asking_the_tpm() {
         let key = primary(&mut tpm, Hierarchy::Owner, template);
         let public = tpm.call(&ReadPublic { object_handle: key }).unwrap().out_public.public_area;
         let (salt, encrypted) = sigillo_client::session::ecc_salt(tpm.transport(), &public).unwrap();
-        let options = SessionOptions {
-            symmetric: aes(AesKeyBits::Aes128),
-            salt: Some((key, &salt, encrypted)),
-            ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)
-        };
-        let mut session = tpm.start_session(options).unwrap();
-        let mut auths = [Auth::session_with(&mut session, b"", TpmaSession::ENCRYPT)];
-        tpm.call_with(&GetRandom { bytes_requested: 8 }, &mut auths).unwrap();
+        random_in_a_salted_session(&mut tpm, key, &salt, encrypted).unwrap();
         support::flush(&mut tpm, key);
     }
 }

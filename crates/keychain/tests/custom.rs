@@ -1,8 +1,11 @@
 //! Custom keychain files: what opens them, what is refused before it costs anything, and that nothing is lost on the way.
 
+mod common;
+
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use common::{Place, code};
 use keepass::config::{DatabaseConfig, KdfConfig, OuterCipherConfig, VariantDictionary};
 use keepass::{Database, DatabaseKey};
 use sigillo_keychain::kdbx::guard::{GuardError, Kdf, MAX_FILE_LEN, Version, check};
@@ -12,15 +15,7 @@ use sigillo_keychain::{Cost, CustomKeychain, Keychain, KeychainError, Record, Se
 const CHEAP: Cost = Cost { memory_mib: 1, passes: 1, lanes: 1 };
 const PASSWORD: &[u8] = b"correct horse";
 
-struct Place {
-    root: tempfile::TempDir,
-}
-
 impl Place {
-    fn new() -> Self {
-        Place { root: tempfile::tempdir().unwrap() }
-    }
-
     fn path(&self) -> PathBuf {
         self.root.path().join("carry.kdbx")
     }
@@ -52,10 +47,6 @@ impl Place {
 
 fn record(vm: u8) -> Record {
     Record::generate(&[vm; 16], "host", "a {comment}").unwrap()
-}
-
-fn code<T: std::fmt::Debug>(result: Result<T, KeychainError>) -> &'static str {
-    result.unwrap_err().code()
 }
 
 fn key() -> DatabaseKey {

@@ -1,12 +1,15 @@
 //! Where the system keychain's key comes from, and how it changes hands.
 
+mod common;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use common::{Place, code};
 use sigillo_keychain::{
-    KeyFile, KeyProvider, Keychain, KeychainError, ProviderError, ProviderKind, Record, SealedKey, Sealer,
-    Secret, SystemKeychain, SystemdCreds,
+    KeyFile, KeyProvider, Keychain, ProviderError, ProviderKind, Record, SealedKey, Sealer, Secret,
+    SystemKeychain, SystemdCreds,
 };
 
 /// A host that can be there or not, and that knows its own seals by its name.
@@ -45,25 +48,9 @@ impl Sealer for Host {
 static THERE: AtomicBool = AtomicBool::new(true);
 static GONE: AtomicBool = AtomicBool::new(false);
 
-struct Place {
-    root: tempfile::TempDir,
-}
-
 impl Place {
-    fn new() -> Self {
-        Place { root: tempfile::tempdir().unwrap() }
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.root.path().join("keychain")
-    }
-
     fn sealed(&self) -> PathBuf {
         self.dir().join("host-tpm.key")
-    }
-
-    fn key_file(&self) -> PathBuf {
-        self.dir().join("host.key")
     }
 
     fn keychain_on(&self, name: &'static [u8], there: &'static AtomicBool) -> SystemKeychain {
@@ -81,10 +68,6 @@ impl Place {
 
 fn record() -> Record {
     Record::generate(&[1; 16], "host", "comment").unwrap()
-}
-
-fn code<T: std::fmt::Debug>(result: Result<T, KeychainError>) -> &'static str {
-    result.unwrap_err().code()
 }
 
 fn provider_of(keychain: &SystemKeychain) -> Option<ProviderKind> {

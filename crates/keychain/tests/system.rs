@@ -1,33 +1,20 @@
 //! The system keychain's file: who may touch it, and what is answered when it is not as it should be.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::{Place, code};
 use proptest::prelude::*;
 use sigillo_keychain::format::{parse_file, parse_records, seal_records};
 use sigillo_keychain::{
     KeyFile, Keychain, KeychainError, ProviderKind, Record, Secret, SystemKeychain, SystemdCredential,
 };
 
-struct Place {
-    root: tempfile::TempDir,
-}
-
 impl Place {
-    fn new() -> Self {
-        Place { root: tempfile::tempdir().unwrap() }
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.root.path().join("keychain")
-    }
-
-    fn key_file(&self) -> PathBuf {
-        self.dir().join("host.key")
-    }
-
     fn keychain(&self) -> SystemKeychain {
         SystemKeychain::with_providers(&self.dir(), vec![Box::new(KeyFile::new(self.key_file()))])
     }
@@ -54,10 +41,6 @@ fn mode(path: &Path) -> u32 {
 
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
-fn code<T: std::fmt::Debug>(result: Result<T, KeychainError>) -> &'static str {
-    result.unwrap_err().code()
 }
 
 #[test]

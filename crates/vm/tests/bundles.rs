@@ -1,7 +1,7 @@
 //! Bundles from outside: what is refused, and that a refusal leaves everything as it was. Needs Debian's `ovmf`.
 mod common;
 
-use common::{Fixture, files, options};
+use common::{Fixture, files, linux, options};
 use sigillo_keychain::{Keychain, Record, RecordName};
 use sigillo_store::{Key, Store};
 use sigillo_vm::{Accelerator, Create, Firmware, Guest, Home, Interface, Status, add_tpm};
@@ -234,17 +234,7 @@ fn a_bundle_too_deep_for_a_socket_path_has_its_run_directory_elsewhere() {
     let fixture = Fixture::new();
     let deep = fixture.dir.path().join("d".repeat(60)).join("e".repeat(60));
     let home = Home::find(Some(&deep));
-    let create = Create {
-        name: "vm".to_owned(),
-        guest: Guest::Linux,
-        firmware: Firmware::Uefi,
-        memory_mib: 256,
-        cpus: 1,
-        accel: Accelerator::Tcg,
-        disks: Vec::new(),
-        new_disk_gib: None,
-    };
-    let vm = home.create(&create).unwrap();
+    let vm = home.create(&linux("vm", Firmware::Uefi)).unwrap();
     let log = vm.serial_log().unwrap();
     assert!(!log.starts_with(&deep), "{}", log.display());
     assert!(log.as_os_str().len() < 108 - "monitor.sock".len(), "{}", log.display());

@@ -6,12 +6,11 @@
 #![allow(clippy::print_stdout, reason = "the figures of a long run")]
 mod common;
 
-use common::options;
+use common::{linux, options};
 use sigillo_keychain::{Keychain, RecordName, SystemKeychain, anchor::Anchors, audit::AuditLog};
 use sigillo_store::{Algorithm, Key, Store};
 use sigillo_vm::{
-    Accelerator, Bundle, Create, Firmware, Guest, Home, Host, HostPolicy, RecordState, Reencrypt, add_tpm,
-    list_keys, reencrypt, rotate,
+    Bundle, Firmware, Home, Host, HostPolicy, RecordState, Reencrypt, add_tpm, list_keys, reencrypt, rotate,
 };
 use std::{
     io::{BufRead, BufReader, Write},
@@ -107,17 +106,7 @@ fn the_record_opens_the_store_whenever_a_change_of_keys_is_killed() {
     let (kills, seed) = (number(KILLS, 25), number(SEED, 1));
     let dir = tempfile::tempdir().unwrap();
     let home = Home::find(Some(&dir.path().join("vms")));
-    let create = Create {
-        name: "vm".to_owned(),
-        guest: Guest::Linux,
-        firmware: Firmware::Uefi,
-        memory_mib: 256,
-        cpus: 1,
-        accel: Accelerator::Tcg,
-        disks: Vec::new(),
-        new_disk_gib: None,
-    };
-    let mut vm = home.create(&create).unwrap();
+    let mut vm = home.create(&linux("vm", Firmware::Uefi)).unwrap();
     let mut options = options();
     options.state = sigillo_store::Secret::new(state(0));
     let kept = dir.path().join("keychain");

@@ -9,5 +9,7 @@ pub(crate) mod block;
 pub(crate) mod curve;
 pub(crate) mod hash;
 mod montgomery;
+#[cfg(test)]
+mod numbers;
 pub(crate) mod primality;
 mod weierstrass;

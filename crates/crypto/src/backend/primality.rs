@@ -118,11 +118,8 @@ fn all_words<const W: usize>(numbers: &[&[u8]]) -> Result<Zeroizing<Vec<Words<W>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crypto_bigint::{U512, U1024, Uint};
-
-    fn bytes<const L: usize>(value: &Uint<L>) -> Vec<u8> {
-        value.as_words().iter().rev().flat_map(|word| word.to_be_bytes()).collect()
-    }
+    use crate::backend::numbers::{bytes, carmichael, with_twos};
+    use crypto_bigint::{U512, U1024};
 
     /// What the filter and the rounds say together, which has to be the same every way.
     fn judged(candidate: &[u8], bases: &[&[u8]]) -> bool {
@@ -198,18 +195,10 @@ mod tests {
         }
     }
 
-    /// A Carmichael number, (6k + 1)(12k + 1)(18k + 1) with prime factors: every base that shares no factor with it fools Fermat's test, which
-    /// the filter may be, and some fool the strong one.
+    /// Every base that shares no factor with it fools Fermat's test, which the filter may be, and some fool the strong one.
     #[test]
     fn a_carmichael_number_that_the_filter_may_let_through_is_caught() {
-        let k = U1024::from_be_hex(concat!(
-            "0000000000000000000000000000000000000000000000000000000000000000",
-            "0000000000000000000000000000000000000000000000000000000000000000",
-            "000000000000000000000000000000000000000000035c1b2997931725b0a4f1",
-            "e839fb0d78206c282b183b2ff4abaeaaccb3d45cf89bac94d5f9b1281608d399"
-        ));
-        let factor = |n: u64| k.wrapping_mul(&U1024::from_u64(n)).wrapping_add(&U1024::ONE);
-        let candidate = bytes(&factor(6).wrapping_mul(&factor(12)).wrapping_mul(&factor(18)));
+        let candidate = bytes(&carmichael());
         for base in [3, 5, 7] {
             assert!(!judged(&candidate, &[&small(base, &candidate)]));
         }
@@ -220,11 +209,8 @@ mod tests {
 
     #[test]
     fn primes_pass_however_many_twos_divide_their_predecessor_up_to_63() {
-        // As in the tests of one round: (2^1023 + 2^1022) / 2^s, made odd, plus 2 * step, times 2^s, plus 1.
-        for (s, step, passes) in [(40, 79u64, true), (63, 68, true), (64, 1015, false)] {
-            let top = U1024::ONE.shl_vartime(1023) | U1024::ONE.shl_vartime(1022);
-            let k = (top.shr_vartime(s) | U1024::ONE).wrapping_add(&U1024::from_u64(2 * step));
-            let candidate = bytes(&(k.shl_vartime(s) | U1024::ONE));
+        for (s, step, passes) in [(40, 79, true), (63, 68, true), (64, 1015, false)] {
+            let candidate = bytes(&with_twos(s, step));
             for base in [3, 5, 255] {
                 assert_eq!(judged(&candidate, &[&small(base, &candidate)]), passes, "{s}");
             }

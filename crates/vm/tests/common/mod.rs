@@ -51,16 +51,7 @@ impl Fixture {
     }
 
     pub fn create(&self, name: &str, firmware: Firmware) -> Result<Bundle, Error> {
-        self.home.create(&Create {
-            name: name.to_owned(),
-            guest: Guest::Linux,
-            firmware,
-            memory_mib: 256,
-            cpus: 1,
-            accel: Accelerator::Tcg,
-            disks: Vec::new(),
-            new_disk_gib: None,
-        })
+        self.home.create(&linux(name, firmware))
     }
 
     pub fn with_tpm(&self) -> Bundle {
@@ -88,6 +79,20 @@ impl Fixture {
             when_rolled_back: rolled_back,
         };
         start(vm, &self.host(), &options, person).unwrap_err()
+    }
+}
+
+/// A small VM without a disk.
+pub fn linux(name: &str, firmware: Firmware) -> Create {
+    Create {
+        name: name.to_owned(),
+        guest: Guest::Linux,
+        firmware,
+        memory_mib: 256,
+        cpus: 1,
+        accel: Accelerator::Tcg,
+        disks: Vec::new(),
+        new_disk_gib: None,
     }
 }
 
