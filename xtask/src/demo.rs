@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let dir = args.dir.clone().unwrap_or_else(|| sh::target().join("demo"));
     let dir = std::path::absolute(&dir).map_err(|e| e.to_string())?;
     apt::ensure(apt::GUEST)?;
-    let sigillo = build_sigillo()?;
+    let sigillo = build_sigillo(&[])?;
     println!("building the guest in {}", dir.join("guest").display());
     let guest = guest::build(&dir.join("guest"))?;
     let mut setup =
@@ -51,9 +51,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// Builds the command line and returns where it is.
-pub(crate) fn build_sigillo() -> Result<PathBuf> {
+pub(crate) fn build_sigillo(features: &[&str]) -> Result<PathBuf> {
     println!("building sigillo");
-    sh::pass(&mut sh::cargo(["build", "--quiet", "--package", "sigillo"]))?;
+    sh::pass(sh::cargo(["build", "--quiet", "--package", "sigillo"]).args(features))?;
     let path = std::path::absolute(sh::target().join("debug/sigillo")).map_err(|e| e.to_string())?;
     if path.exists() { Ok(path) } else { Err(format!("{} was not built", path.display())) }
 }

@@ -127,6 +127,9 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
+/// What the tests build: all of the command line. What is shipped without them is what `demo` and `conformance` build.
+pub(crate) const ALL_FEATURES: [&str; 2] = ["--features", "sigillo/secret-service"];
+
 /// Cargo as the one that started us.
 pub(crate) fn cargo<I, S>(args: I) -> Command
 where

@@ -184,6 +184,12 @@ pub enum KeychainError {
         /// What it asks for.
         what: String,
     },
+    /// The Secret Service of the desktop session.
+    #[error(
+        "the Secret Service of this session cannot be used: {0}; no record was changed and the VM's TPM is as it was; log in to the \
+         desktop whose keyring holds the records, unlock it, and try again"
+    )]
+    SecretService(String),
     /// There is no place for a keychain.
     #[error(
         "there is no place for the keychain: {0}; no password can be kept, so no TPM was made or started; set \
@@ -245,6 +251,7 @@ impl KeychainError {
             KeychainError::BadPassword(_) => "SIG_ERR_KEYCHAIN_BAD_PASSWORD",
             KeychainError::Unsupported { .. } => "SIG_ERR_KEYCHAIN_UNSUPPORTED",
             KeychainError::TooCostly { .. } => "SIG_ERR_KEYCHAIN_TOO_COSTLY",
+            KeychainError::SecretService(_) => "SIG_ERR_KEYCHAIN_SECRET_SERVICE",
             KeychainError::NoPlace(_) => "SIG_ERR_KEYCHAIN_NO_PLACE",
             KeychainError::Entropy(error) => error.code(),
             KeychainError::Io { .. } => "SIG_ERR_KEYCHAIN_IO",

@@ -27,6 +27,8 @@ mod macos;
 mod memory;
 mod provider;
 mod record;
+#[cfg(feature = "secret-service")]
+mod secret_service;
 mod system;
 
 pub use error::KeychainError;
@@ -38,6 +40,8 @@ pub use provider::{
     KeyFile, KeyProvider, ProviderError, ProviderKind, SealedKey, Sealer, SystemdCredential, SystemdCreds,
 };
 pub use record::{InvalidRecord, Record, RecordInfo, RecordName, calendar, date};
+#[cfg(feature = "secret-service")]
+pub use secret_service::SecretServiceKeychain;
 pub use sigillo_store::{KeyId, Secret};
 pub use system::{ProviderChange, ProviderStatus, SystemKeychain, SystemStatus};
 

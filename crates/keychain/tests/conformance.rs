@@ -171,3 +171,18 @@ fn the_system_keychain_of_macos_conforms() {
         keychain
     });
 }
+
+/// In a session of its own, since it deletes what it finds: the step `keychain` of `cargo xtask test` makes one.
+#[cfg(feature = "secret-service")]
+#[test]
+#[ignore = "changes the Secret Service of the session it runs in"]
+fn the_secret_service_conforms() {
+    let root = tempfile::tempdir().unwrap();
+    conforms(|| {
+        let keychain = sigillo_keychain::SecretServiceKeychain::locking_in(&root.path().join("keychain"));
+        for left in keychain.list().unwrap() {
+            keychain.delete(&left.name).unwrap();
+        }
+        keychain
+    });
+}

@@ -48,7 +48,7 @@ pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
 };
-pub use policy::{HostPolicy, WhenRecordMissing, WhenRolledBack};
+pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};
 pub use rundir::{RunState, Status};
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};

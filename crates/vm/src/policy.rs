@@ -7,6 +7,7 @@
 //! ```toml
 //! when_record_missing = "refuse"    # refuse | ask | new
 //! when_rolled_back = "ask"          # refuse | ask | accept
+//! keychain = "system"               # system | secret-service: where the records of this host are
 //!
 //! [vms.3f2b1c9a-0000-4000-8000-000000000000]
 //! when_rolled_back = "accept"       # for this VM alone
@@ -45,6 +46,17 @@ pub enum WhenRolledBack {
     Accept,
 }
 
+/// Where the records of a host are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeychainPlace {
+    /// The sealed file of the system keychain.
+    #[default]
+    System,
+    /// The Secret Service of the desktop session.
+    SecretService,
+}
+
 /// The host's file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +65,9 @@ pub struct HostPolicy {
     when_record_missing: Option<WhenRecordMissing>,
     /// For all VMs but those named below.
     when_rolled_back: Option<WhenRolledBack>,
+    /// Where the records are.
+    #[serde(default)]
+    keychain: KeychainPlace,
     /// By UUID.
     #[serde(default)]
     vms: BTreeMap<Uuid, VmPolicy>,
@@ -102,6 +117,12 @@ impl HostPolicy {
     /// A sentence.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
         toml::from_str(text).map_err(|e| e.to_string().trim_end().replace('\n', " "))
+    }
+
+    /// Where the records of this host are.
+    #[must_use]
+    pub fn keychain(&self) -> KeychainPlace {
+        self.keychain
     }
 
     /// What to do without a record. A VM's own word counts: whoever can write its bundle can take its store away as well.
@@ -174,8 +195,21 @@ mod tests {
     }
 
     #[test]
+    fn records_are_in_the_system_keychain_unless_the_host_says_otherwise() {
+        assert_eq!(HostPolicy::default().keychain(), KeychainPlace::System);
+        let host = HostPolicy::parse("keychain = \"secret-service\"").unwrap();
+        assert_eq!(host.keychain(), KeychainPlace::SecretService);
+    }
+
+    #[test]
     fn a_word_that_is_none_is_an_error() {
-        for text in ["when_rolled_back = \"new\"", "when_rolled_bck = \"ask\"", "[vms.x]\n", "["] {
+        for text in [
+            "keychain = \"file\"",
+            "when_rolled_back = \"new\"",
+            "when_rolled_bck = \"ask\"",
+            "[vms.x]\n",
+            "[",
+        ] {
             assert!(HostPolicy::parse(text).is_err(), "{text}");
         }
     }

@@ -11,7 +11,7 @@ pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
     // Some tests make VMs and need the firmware.
     apt::ensure(apt::GUEST)?;
     let mut command = sh::cargo(["test", "--workspace", "--no-fail-fast"]);
-    let output = sh::output(&mut command)?;
+    let output = sh::output(command.args(sh::ALL_FEATURES))?;
     let mut part = String::new();
     let mut seen = 0;
     // Cargo names the test programs on stderr and they speak on stdout, so a test is named by itself alone.

@@ -12,12 +12,14 @@ pub(crate) fn fmt(_: &mut Context, report: &mut Report) -> Result<()> {
 }
 
 pub(crate) fn clippy(_: &mut Context, report: &mut Report) -> Result<()> {
-    let args = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    holds(report, "cargo clippy", &mut sh::cargo(args))
+    let mut command = sh::cargo(["clippy", "--quiet", "--workspace", "--all-targets"]);
+    command.args(sh::ALL_FEATURES).args(["--", "-D", "warnings"]);
+    holds(report, "cargo clippy", &mut command)
 }
 
 pub(crate) fn doc(_: &mut Context, report: &mut Report) -> Result<()> {
     let mut command = sh::cargo(["doc", "--quiet", "--workspace", "--no-deps"]);
+    command.args(sh::ALL_FEATURES);
     holds(report, "cargo doc", command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

@@ -8,6 +8,7 @@ mod keychain;
 mod kill;
 mod lint;
 mod migrate;
+mod secret_service;
 mod sim;
 mod tpm2_tools;
 
@@ -52,6 +53,11 @@ pub(crate) const ALL: &[Step] = &[
         about: "keychain files made here open in KeePassXC, and the other way round; systemd-creds",
         run: keychain::run,
     },
+    Step {
+        name: "secret-service",
+        about: "records in the keyring of a desktop session",
+        run: secret_service::run,
+    },
     Step { name: "kill", about: "kill -9 of the TPM in the middle of writes", run: kill::run },
     Step { name: "e2e-crb", about: "a real guest under Secure Boot, TPM on CRB", run: end_to_end::crb },
     Step { name: "e2e-tis", about: "the same with the TPM on TIS", run: end_to_end::tis },
@@ -75,7 +81,7 @@ impl Context {
         if let Some(path) = &self.sigillo {
             return Ok(path.clone());
         }
-        Ok(self.sigillo.insert(demo::build_sigillo()?).clone())
+        Ok(self.sigillo.insert(demo::build_sigillo(&sh::ALL_FEATURES)?).clone())
     }
 
     /// The guest's disks, built.

@@ -1,7 +1,7 @@
 //! What this host keeps for its VMs, for the commands that need it.
 use super::{Failure, audit, keychain};
 use sigillo_keychain::{
-    SystemKeychain,
+    Keychain,
     anchor::{AnchorError, Anchors},
     audit::AuditLog,
 };
@@ -9,7 +9,7 @@ use sigillo_vm::{Host, HostPolicy};
 
 /// The keychain, the audit log, the anchors and the policy of this host.
 pub(crate) struct Kept {
-    pub(crate) keychain: SystemKeychain,
+    pub(crate) keychain: Box<dyn Keychain>,
     audit: AuditLog,
     anchors: Anchors,
     policy: HostPolicy,
@@ -24,7 +24,7 @@ impl From<AnchorError> for Failure {
 impl Kept {
     pub(crate) fn find() -> Result<Self, Failure> {
         Ok(Self {
-            keychain: keychain::system()?,
+            keychain: keychain::of_host()?,
             audit: audit::log()?,
             anchors: Anchors::of_this_host()?,
             policy: HostPolicy::of_this_host()?,
@@ -32,6 +32,11 @@ impl Kept {
     }
 
     pub(crate) fn host(&self) -> Host<'_> {
-        Host { keychain: &self.keychain, audit: &self.audit, anchors: &self.anchors, policy: &self.policy }
+        Host {
+            keychain: self.keychain.as_ref(),
+            audit: &self.audit,
+            anchors: &self.anchors,
+            policy: &self.policy,
+        }
     }
 }

@@ -132,30 +132,30 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
         Command::Add(Add::Passphrase { args, passphrase_file }) => {
             let vm = home.open(&args.name)?;
             let passphrase = Key::Passphrase(secret::new_passphrase(passphrase_file.as_deref())?);
-            let key_id = add_key(&vm, &keychain::system()?, &audit::log()?, &passphrase)?;
+            let key_id = add_key(&vm, keychain::of_host()?.as_ref(), &audit::log()?, &passphrase)?;
             say(args.json, &json!({ "key_id": key_id.to_string() }), || {
                 println!("the passphrase is key {key_id} of {}", vm.name());
             })
         }
         Command::Remove { args, key_id } => {
             let vm = home.open(&args.name)?;
-            let keychain = keychain::system()?;
-            let key_id = find(&list_keys(&vm, &keychain)?, &key_id)?;
-            remove_key(&vm, &keychain, &audit::log()?, key_id)?;
+            let keychain = keychain::of_host()?;
+            let key_id = find(&list_keys(&vm, keychain.as_ref())?, &key_id)?;
+            remove_key(&vm, keychain.as_ref(), &audit::log()?, key_id)?;
             say(args.json, &json!({ "removed": key_id.to_string() }), || {
                 println!("key {key_id} opens {} no more", vm.name());
             })
         }
         Command::Rotate(args) => {
             let vm = home.open(&args.name)?;
-            let done = rotate(&vm, &keychain::system()?, &audit::log()?)?;
+            let done = rotate(&vm, keychain::of_host()?.as_ref(), &audit::log()?)?;
             say(args.json, &rotated(&done), || say_rotated(&done))
         }
         Command::Reencrypt(anew) => run_reencrypt(home, &anew),
         Command::RestoreRecord { args, unlock, replace } => {
             let vm = home.open(&args.name)?;
-            let keychain = keychain::system()?;
-            let done = restore_record(&vm, &keychain, &audit::log()?, &unlock.key()?, replace)?;
+            let keychain = keychain::of_host()?;
+            let done = restore_record(&vm, keychain.as_ref(), &audit::log()?, &unlock.key()?, replace)?;
             let facts = json!({
                 "record": done.record,
                 "key_id": done.key_id.to_string(),
@@ -184,8 +184,8 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
 
 fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
     let vm = home.open(&anew.args.name)?;
-    let keychain = keychain::system()?;
-    let before = list_keys(&vm, &keychain)?;
+    let keychain = keychain::of_host()?;
+    let before = list_keys(&vm, keychain.as_ref())?;
     let had_passphrase = before.slots.iter().any(|slot| slot.kind == KeyKind::Passphrase);
     let wants_passphrase = anew.passphrase_file.is_some() || had_passphrase && !anew.no_passphrase;
     let passphrase =
@@ -193,7 +193,7 @@ fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
     let code = if anew.no_recovery_code { None } else { Some(new_code()?) };
     let options =
         Reencrypt { algorithm: anew.cipher.map(Algorithm::from), recovery_code: code.clone(), passphrase };
-    let done = reencrypt(&vm, &keychain, &audit::log()?, options)?;
+    let done = reencrypt(&vm, keychain.as_ref(), &audit::log()?, options)?;
     let mut facts = rotated(&done.rotated);
     if let Value::Object(facts) = &mut facts {
         let id = |key_id: Option<KeyId>| json!(key_id.map(|key_id| key_id.to_string()));
@@ -224,7 +224,8 @@ fn new_code() -> Result<RecoveryCode, Failure> {
 /// Adds a recovery code to a VM's TPM.
 pub(crate) fn add_recovery_code(vm: &Bundle) -> Result<(RecoveryCode, KeyId), Failure> {
     let code = new_code()?;
-    let key_id = add_key(vm, &keychain::system()?, &audit::log()?, &Key::RecoveryCode(code.clone()))?;
+    let key_id =
+        add_key(vm, keychain::of_host()?.as_ref(), &audit::log()?, &Key::RecoveryCode(code.clone()))?;
     Ok((code, key_id))
 }
 
@@ -241,7 +242,7 @@ pub(crate) fn say_recovery_code(code: &RecoveryCode, key_id: KeyId) {
 }
 
 fn list(vm: &Bundle, as_json: bool) -> Done {
-    let keys = list_keys(vm, &keychain::system()?)?;
+    let keys = list_keys(vm, keychain::of_host()?.as_ref())?;
     let leftovers = keys.leftovers();
     let note = |slot: &SlotInfo| match (&keys.record, slot.key_id) {
         (RecordState::Opens(record), Some(key_id)) if *record == key_id => "the record on this host",

@@ -1,7 +1,7 @@
 //! `sigillo tpm salvage STORE --to NEW`: what can be had from a damaged store, in a new file.
 use super::{Done, Failure, keychain, secret::Unlock};
 use serde_json::json;
-use sigillo_keychain::{Keychain, RecordInfo, date};
+use sigillo_keychain::{RecordInfo, date};
 use sigillo_server::sandbox;
 use sigillo_store::{
     Key,
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Done {
     } else if wreck.is_unencrypted() {
         Key::None
     } else {
-        let keychain = keychain::system()?;
+        let keychain = keychain::of_host()?;
         let ids = wreck.key_ids();
         let record: Option<RecordInfo> =
             keychain.list()?.into_iter().find(|record| ids.contains(&record.key_id));

@@ -94,7 +94,7 @@ fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
     };
     println!("{:24}  {:32}  {:10}  BACKUP", "VM", "KEY ID", "RECORD");
     for vm in vms {
-        for backup in backups(&vm, &kept.keychain)? {
+        for backup in backups(&vm, kept.keychain.as_ref())? {
             let key = backup.info.as_ref().and_then(|info| info.key_ids.first());
             let key = key.map_or_else(|| "unreadable".to_owned(), ToString::to_string);
             let record = if backup.record.is_some() { "here" } else { "missing" };

@@ -19,10 +19,10 @@ pub(crate) struct Create {
 pub(crate) struct Copy {
     /// The record's name, or the VM's name or UUID
     record: String,
-    /// Where it is: `system`, or a keychain file
+    /// Where it is: `system`, `secret-service`, or a keychain file
     #[arg(long, value_name = "KEYCHAIN")]
     from: PathBuf,
-    /// Where it goes: `system`, or a keychain file that there is
+    /// Where it goes: `system`, `secret-service`, or a keychain file that there is
     #[arg(long, value_name = "KEYCHAIN")]
     to: PathBuf,
     /// Put it in place of the record with this key id, which is there; a store that needs that one cannot be opened any more
@@ -32,8 +32,21 @@ pub(crate) struct Copy {
     password: Source,
 }
 
-/// The word for the system keychain; a file of that name is `./system`.
+/// The words for keychains of this host; files of those names are `./system` and `./secret-service`.
 const SYSTEM: &str = "system";
+const SECRET_SERVICE: &str = "secret-service";
+
+fn is_of_this_host(keychain: &Path) -> bool {
+    [SYSTEM, SECRET_SERVICE].iter().any(|word| keychain.as_os_str() == *word)
+}
+
+fn keychain(named: &Path, password: &Source) -> Result<Box<dyn Keychain>, Failure> {
+    Ok(match named.to_str() {
+        Some(SYSTEM) => Box::new(system()?),
+        Some(SECRET_SERVICE) => super::secret_service()?,
+        _ => Box::new(file(named, password)?),
+    })
+}
 
 /// Opens a keychain file, under a bound on this process's memory: inside a file, behind its password, may be something small
 /// that unpacks to something huge.
@@ -69,36 +82,30 @@ pub(super) fn unlock(path: &Path, password: &Source) -> Done {
 
 pub(super) fn copy(home: &Home, args: &Copy) -> Done {
     let name = record_name(home, &args.record)?;
-    let is_system = |path: &Path| path.as_os_str() == SYSTEM;
-    let (from, to): (Box<dyn Keychain>, Box<dyn Keychain>) = match (
-        is_system(&args.from),
-        is_system(&args.to),
-    ) {
-        (true, false) => (Box::new(system()?), Box::new(file(&args.to, &args.password)?)),
-        (false, true) => (Box::new(file(&args.from, &args.password)?), Box::new(system()?)),
-        _ => {
-            return Err(Failure::new(
-                "SIG_ERR_KEYCHAIN_COPY",
-                "one of --from and --to has to be `system` and the other one a keychain file; no record was copied; name \
-                 them so",
-            ));
-        }
-    };
+    let (to_host, from_host) = (is_of_this_host(&args.to), is_of_this_host(&args.from));
+    if args.from == args.to || !to_host && !from_host {
+        return Err(Failure::new(
+            "SIG_ERR_KEYCHAIN_COPY",
+            "one of --from and --to has to be this host's `system` or `secret-service`, and the other one another keychain; no record \
+             was copied; name them so",
+        ));
+    }
+    let from = keychain(&args.from, &args.password)?;
+    let to = keychain(&args.to, &args.password)?;
     let record = from.get(&name)?;
-    let (act, file) = match (is_system(&args.from), args.replace) {
-        (true, _) => (Act::RecordCopied, &args.to),
-        (false, None) => (Act::RecordAdded, &args.from),
-        (false, Some(_)) => (Act::RecordReplaced, &args.from),
+    let (act, way, other) = match (to_host, args.replace) {
+        (false, _) => (Act::RecordCopied, "to", &args.to),
+        (true, None) => (Act::RecordAdded, "from", &args.from),
+        (true, Some(_)) => (Act::RecordReplaced, "from", &args.from),
     };
-    let way = if is_system(&args.from) { "to" } else { "from" };
-    let detail = format!("key {} {way} {}", record.key_id, file.display());
+    let detail = format!("key {} {way} {}", record.key_id, other.display());
     audit::log()?.record(act, &name.to_string(), &detail)?;
     match args.replace {
         Some(expect) => to.replace(expect, &record)?,
         None => to.insert_new(&record)?,
     }
     println!("{name} (key {}, made {}) is copied", record.key_id, record.info().created());
-    if is_system(&args.from) {
+    if !to_host {
         println!(
             "on the other host: sigillo keychain copy '{name}' --from {} --to system",
             args.to.file_name().unwrap_or(args.to.as_os_str()).display()

@@ -11,7 +11,7 @@ use sigillo_keychain::{
     KeyFile, KeyProvider, Keychain, KeychainError, ProviderKind, RecordName, SealedKey, SystemKeychain,
     SystemdCredential, SystemdCreds,
 };
-use sigillo_vm::Home;
+use sigillo_vm::{Home, HostPolicy, KeychainPlace};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use uuid::Uuid;
@@ -68,13 +68,51 @@ pub(crate) fn system() -> Result<SystemKeychain, Failure> {
     Ok(keychain.only_on_request(&[ProviderKind::HostTpm, ProviderKind::SystemdCreds]))
 }
 
+/// Where this host keeps its records.
+fn place() -> Result<KeychainPlace, Failure> {
+    Ok(HostPolicy::of_this_host()?.keychain())
+}
+
+/// The keychain that has the records of this host.
+pub(crate) fn of_host() -> Result<Box<dyn Keychain>, Failure> {
+    match place()? {
+        KeychainPlace::System => Ok(Box::new(system()?)),
+        KeychainPlace::SecretService => secret_service(),
+    }
+}
+
+#[cfg(feature = "secret-service")]
+fn secret_service() -> Result<Box<dyn Keychain>, Failure> {
+    let dir = SystemKeychain::default_dir()?;
+    Ok(Box::new(sigillo_keychain::SecretServiceKeychain::locking_in(&dir)))
+}
+
+#[cfg(not(feature = "secret-service"))]
+fn secret_service() -> Result<Box<dyn Keychain>, Failure> {
+    let why =
+        "this sigillo was built without it (cargo build -p sigillo --features secret-service)".to_owned();
+    Err(KeychainError::SecretService(why).into())
+}
+
+/// The sealed file, for what only that has; refused where the records are not in it.
+fn sealed() -> Result<SystemKeychain, Failure> {
+    if place()? == KeychainPlace::System {
+        return system();
+    }
+    Err(Failure::new(
+        "SIG_ERR_KEYCHAIN_NOT_SEALED",
+        "the records of this host are in the Secret Service, as its host.toml says; it has its own key and its own lock, and nothing \
+         was done; lock and unlock it with the desktop's program",
+    ))
+}
+
 pub(crate) fn run(home: &Home, command: &Command) -> Done {
     match command {
         Command::List(args) => show::list(home, args),
-        Command::Show(args) => show::show(home, &system()?, args),
+        Command::Show(args) => show::show(home, of_host()?.as_ref(), args),
         Command::Delete { record } => {
             let name = record_name(home, record)?;
-            let keychain = system()?;
+            let keychain = of_host()?;
             // What is not there leaves no line.
             let found = keychain.list()?.into_iter().find(|info| info.name == name);
             let found = found.ok_or(KeychainError::NotFound(name))?;
@@ -84,7 +122,7 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
             Ok(ExitCode::SUCCESS)
         }
         Command::Lock => {
-            let keychain = system()?;
+            let keychain = sealed()?;
             audit::log()?.record(Act::KeychainLocked, &keychain.path().display().to_string(), "")?;
             keychain.lock()?;
             println!("{} is locked: TPMs that need it do not start", keychain.path().display());
@@ -94,7 +132,7 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
         Command::Copy(args) => copy::copy(home, args),
         Command::Unlock { file: Some(file), password } => copy::unlock(file, password),
         Command::Unlock { file: None, .. } => {
-            let keychain = system()?;
+            let keychain = sealed()?;
             if keychain.status()?.locked {
                 audit::log()?.record(Act::KeychainUnlocked, &keychain.path().display().to_string(), "")?;
             }
@@ -109,7 +147,7 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Provider(args) => provider::run(&system()?, args),
+        Command::Provider(args) => provider::run(&sealed()?, args),
     }
 }
 

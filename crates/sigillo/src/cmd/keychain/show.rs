@@ -3,9 +3,9 @@ use super::password::Source;
 use super::{Done, Failure, audit, record_name};
 use serde_json::{Value, json};
 use sigillo_keychain::audit::Act;
-use sigillo_keychain::{Keychain, RecordInfo, SystemKeychain};
+use sigillo_keychain::{Keychain, RecordInfo};
 use sigillo_store::Store;
-use sigillo_vm::{Bundle, Home};
+use sigillo_vm::{Bundle, Home, KeychainPlace};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 #[derive(clap::Args)]
 pub(crate) struct List {
-    /// A keychain file [default: the system keychain]
+    /// A keychain file [default: this host's keychain]
     file: Option<PathBuf>,
     /// As JSON
     #[arg(long)]
@@ -87,6 +87,11 @@ pub(super) fn list(home: &Home, args: &List) -> Done {
         print_records(home, &super::copy::file(path, &args.password)?.list()?, args.json)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if super::place()? == KeychainPlace::SecretService {
+        print_records(home, &super::secret_service()?.list()?, args.json)?;
+        eprintln!("the records are in the Secret Service of this session");
+        return Ok(ExitCode::SUCCESS);
+    }
     let keychain = super::system()?;
     print_records(home, &keychain.list()?, args.json)?;
     // What the list is worth: a key file guards a copy of the keychain alone, not one of the whole disk.
@@ -98,7 +103,7 @@ pub(super) fn list(home: &Home, args: &List) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn show(home: &Home, keychain: &SystemKeychain, args: &Show) -> Done {
+pub(super) fn show(home: &Home, keychain: &dyn Keychain, args: &Show) -> Done {
     let name = record_name(home, &args.record)?;
     if args.password && !rustix::process::geteuid().is_root() {
         return Err(Failure::new(
