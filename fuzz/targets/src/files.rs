@@ -96,7 +96,7 @@ pub(crate) fn recovery_seeds() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn vm_config_seeds() -> Vec<Vec<u8>> {
-    vec![include_bytes!("vm.toml").to_vec()]
+    vec![include_bytes!("vm.toml").to_vec(), include_bytes!("devices.toml").to_vec()]
 }
 
 #[cfg(test)]
