@@ -235,7 +235,10 @@ impl Config {
     }
 
     /// The keys and values, as in the file.
-    pub(crate) fn text(&self) -> std::result::Result<String, String> {
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn text(&self) -> std::result::Result<String, String> {
         toml::to_string_pretty(self).map_err(|e| e.to_string())
     }
 
