@@ -61,6 +61,8 @@ pub enum Act {
     BackupMade,
     /// A backup became the VM's store again.
     BackupRestored,
+    /// A VM was to have no TPM any more; its store becomes a backup.
+    TpmRemoved,
     /// An older state than the newest seen was accepted.
     RollbackAccepted,
     /// An older state than the newest seen was refused.
@@ -97,6 +99,7 @@ impl Act {
             Act::StoreCreated => "store-created",
             Act::BackupMade => "backup-made",
             Act::BackupRestored => "backup-restored",
+            Act::TpmRemoved => "tpm-removed",
             Act::RollbackAccepted => "rollback-accepted",
             Act::RollbackRefused => "rollback-refused",
             Act::TwinFound => "twin-found",

@@ -8,11 +8,12 @@
 //! | there | there | the next one | before the store was set aside |
 //! | missing | there | the next one | before the next one got the store's name |
 use crate::{
-    bundle::Bundle,
+    bundle::{Bundle, STORE},
     crash,
     error::{Error, Result},
     files::{remove, sync_dir},
     host::Host,
+    removal,
 };
 use rustix::{fs::RenameFlags, io::Errno};
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act, date};
@@ -182,12 +183,18 @@ fn volatile(store: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Where a VM's store is, or was before its TPM was removed.
+pub(crate) fn store_of(vm: &Bundle) -> PathBuf {
+    let tpm = vm.config().tpm.as_ref().or(vm.config().removed_tpm.as_ref());
+    vm.path().join(tpm.map_or(STORE, |tpm| tpm.store.as_str()))
+}
+
 /// The backups of a VM's store, oldest name first.
 ///
 /// # Errors
 /// The bundle or the keychain cannot be read.
 pub fn backups(vm: &Bundle, keychain: &dyn Keychain) -> Result<Vec<Backup>> {
-    let Some(store) = vm.store_path() else { return Ok(Vec::new()) };
+    let store = store_of(vm);
     let mut prefix = store.file_name().unwrap_or_default().to_owned();
     prefix.push(BACKUP);
     let own = find(vm, keychain, &RecordName::for_vm(vm.config().uuid.as_bytes()))?;
@@ -220,15 +227,19 @@ pub fn backups(vm: &Bundle, keychain: &dyn Keychain) -> Result<Vec<Backup>> {
 ///
 /// # Errors
 /// [`Error::Backup`] where none or more than one fits, [`Error::BackupRecord`] without its record, [`Error::Running`], or
-/// [`Error::Store`] if the backup does not open.
+/// [`Error::Store`] if the backup does not open. A VM whose TPM was removed has one again: `vm` is as it was, so it has to be loaded
+/// anew.
 pub fn restore_backup(vm: &Bundle, host: &Host<'_>, which: Option<&str>) -> Result<RestoredBackup> {
     let _lock = vm.lock()?;
     vm.require_off("restoring a backup of its TPM")?;
-    let no_tpm = || Error::Backup { name: vm.name().to_owned(), why: "the VM has no TPM".to_owned() };
-    let store = vm.store_path().ok_or_else(no_tpm)?;
-    let backup = choose(vm, backups(vm, host.keychain)?, which)?;
-    let record = record_of(vm, host, &backup)?;
-    let info = opened(vm, &backup, &record)?;
+    let mut vm = Bundle::load(vm.path())?;
+    if vm.config().tpm.is_none() {
+        removal::finish(&vm, host)?;
+    }
+    let store = store_of(&vm);
+    let backup = choose(&vm, backups(&vm, host.keychain)?, which)?;
+    let record = record_of(&vm, host, &backup)?;
+    let info = opened(&vm, &backup, &record)?;
     let in_use = Store::peek(&store);
     let name = RecordName::for_vm(vm.config().uuid.as_bytes());
     host.audit.record(
@@ -236,7 +247,8 @@ pub fn restore_backup(vm: &Bundle, host: &Host<'_>, which: Option<&str>) -> Resu
         &backup.path.display().to_string(),
         &format!("it becomes the TPM store of VM {:?}", vm.name()),
     )?;
-    make_own(vm, host, &name, &record, in_use.as_ref().ok())?;
+    removal::undo(&mut vm)?;
+    make_own(&vm, host, &name, &record, in_use.as_ref().ok())?;
     crash::point();
     host.anchors.set_current(vm.config().uuid.as_bytes(), &info.file_uuid)?;
     let set_aside_as = match in_use {
@@ -245,7 +257,7 @@ pub fn restore_backup(vm: &Bundle, host: &Host<'_>, which: Option<&str>) -> Resu
             None
         }
         _ => {
-            let aside = set_aside(vm, host, &store)?;
+            let aside = set_aside(&vm, host, &store)?;
             move_new(&backup.path, &store)?;
             Some(aside)
         }

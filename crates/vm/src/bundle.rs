@@ -1,16 +1,13 @@
 //! Bundles on disk: where they lie, how one is made, found and deleted.
 use crate::{
-    config::{self, Accelerator, Config, Disk, DiskFormat, Firmware, Guest},
+    config::{self, Accelerator, Config, Disk, Firmware, Guest},
     error::{Error, Result},
-    files::{make_dirs, new_file, require_one_file, sync_dir},
-    firmware,
+    plan::Plan,
 };
-use rustix::fs::{FlockOperation, RenameFlags};
+use rustix::fs::FlockOperation;
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    io::{Read, Seek, SeekFrom, Write},
-    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -132,74 +129,15 @@ impl Home {
             .ok_or_else(not_found)
     }
 
-    /// Makes a VM: whole, or not at all.
+    /// Makes a VM with its guest's defaults: whole, or not at all.
     ///
     /// # Errors
     /// A bad name, a name that is taken, a disk that cannot be read, firmware that is not installed.
     pub fn create(&self, create: &Create) -> Result<Bundle> {
-        config::check_name(&create.name).map_err(Error::Name)?;
-        let path = self.bundle_path(&create.name);
-        if path.exists() {
-            return Err(Error::Exists { path });
-        }
-        make_dirs(&self.0, 0o700)?;
-        let uuid = Uuid::new_v4();
-        let building = self.0.join(format!(".{uuid}.new"));
-        let made = self.fill(create, uuid, &building).and_then(|()| {
-            // The rename decides between two creations of one name.
-            rustix::fs::renameat_with(
-                rustix::fs::CWD,
-                &building,
-                rustix::fs::CWD,
-                &path,
-                RenameFlags::NOREPLACE,
-            )
-            .map_err(|e| match e {
-                rustix::io::Errno::EXIST => Error::Exists { path: path.clone() },
-                e => Error::io("make", &path, e.into()),
-            })?;
-            sync_dir(&self.0)?;
-            Bundle::load(&path)
-        });
-        if made.is_err() && building.exists() {
-            fs::remove_dir_all(&building).map_err(|e| Error::io("remove", &building, e))?;
-        }
-        made
+        self.make(&Plan::new(create)?, &mut |_, _| {})
     }
 
-    fn fill(&self, create: &Create, uuid: Uuid, building: &Path) -> Result<()> {
-        make_dirs(building, 0o700)?;
-        let mut disks = Vec::new();
-        for source in &create.disks {
-            disks.push(import_disk(source, building, disks.len())?);
-        }
-        if let Some(gib) = create.new_disk_gib {
-            let path = PathBuf::from(format!("disk{}.img", disks.len()));
-            let full = building.join(&path);
-            let file = new_file(&full, 0o600)?;
-            file.set_len(u64::from(gib) << 30).map_err(|e| Error::io("size", &full, e))?;
-            disks.push(Disk { path, format: DiskFormat::Raw });
-        }
-        if create.firmware == Firmware::Uefi {
-            firmware::plain_vars(&building.join(VARS))?;
-        }
-        let config = Config {
-            version: config::VERSION,
-            uuid,
-            name: create.name.clone(),
-            guest: create.guest,
-            firmware: create.firmware,
-            secure_boot: false,
-            memory_mib: create.memory_mib,
-            cpus: create.cpus,
-            accel: create.accel,
-            disks,
-            tpm: None,
-        };
-        config.write(&building.join(CONFIG))
-    }
-
-    fn bundle_path(&self, name: &str) -> PathBuf {
+    pub(crate) fn bundle_path(&self, name: &str) -> PathBuf {
         self.0.join(format!("{name}{SUFFIX}"))
     }
 }
@@ -263,6 +201,14 @@ impl Bundle {
         Ok(())
     }
 
+    /// The same VM with something changed that is not written to its file.
+    pub(crate) fn with_config(&self, change: impl FnOnce(&mut Config)) -> Result<Self> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        config.require_possible(&self.path.join(CONFIG))?;
+        Ok(Self { path: self.path.clone(), config })
+    }
+
     /// Takes the VM for one command. The lock goes with the process.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let dir = File::open(&self.path).map_err(|e| Error::io("open", &self.path, e))?;
@@ -280,41 +226,4 @@ impl Bundle {
             Err(Error::Running { name: self.config.name.clone(), action })
         }
     }
-}
-
-fn import_disk(source: &Path, bundle: &Path, index: usize) -> Result<Disk> {
-    let source = fs::canonicalize(source).map_err(|e| Error::io("find", source, e))?;
-    let qcow2 = source.extension().is_some_and(|e| e.eq_ignore_ascii_case("qcow2"));
-    let format = if qcow2 { DiskFormat::Qcow2 } else { DiskFormat::Raw };
-    let kind = fs::metadata(&source).map_err(|e| Error::io("read", &source, e))?.file_type();
-    if kind.is_block_device() {
-        return Ok(Disk { path: source, format: DiskFormat::Raw });
-    }
-    if qcow2 {
-        require_one_file(&source).map_err(|e| Error::io("import", &source, e))?;
-    }
-    let name = PathBuf::from(format!("disk{index}.{}", if qcow2 { "qcow2" } else { "img" }));
-    copy_sparse(&source, &bundle.join(&name))?;
-    Ok(Disk { path: name, format })
-}
-
-/// Copies a disk image, leaving holes where it is zero.
-fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
-    let mut source = File::open(from).map_err(|e| Error::io("open", from, e))?;
-    let mut target = new_file(to, 0o600)?;
-    let mut block = vec![0u8; 1 << 20];
-    let mut length = 0u64;
-    loop {
-        let got = source.read(&mut block).map_err(|e| Error::io("read", from, e))?;
-        let Some(part) = block.get(..got).filter(|part| !part.is_empty()) else { break };
-        let step = u64::try_from(got).map_err(|e| Error::io("read", from, std::io::Error::other(e)))?;
-        if part.iter().any(|byte| *byte != 0) {
-            target
-                .seek(SeekFrom::Start(length))
-                .and_then(|_| target.write_all(part))
-                .map_err(|e| Error::io("write", to, e))?;
-        }
-        length += step;
-    }
-    target.set_len(length).and_then(|()| target.sync_all()).map_err(|e| Error::io("write", to, e))
 }

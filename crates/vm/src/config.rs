@@ -1,28 +1,39 @@
 //! `vm.toml`: what a virtual machine is made of, in a form a person can read and edit while it is off.
 //!
 //! ```toml
-//! version = 1                       # of this schema
-//! uuid = "3f2b..."                  # never changes; names the keychain record
+//! version = 1
+//! uuid = "3f2b1c9a-0000-4000-8000-000000000000"
 //! name = "demo"
-//! guest = "linux"                   # linux | windows-11 | other
-//! firmware = "uefi"                 # uefi | bios
-//! secure_boot = true                # UEFI only
+//! guest = "linux"
+//! firmware = "uefi"
+//! secure_boot = true
 //! memory_mib = 2048
 //! cpus = 2
-//! accel = "auto"                    # auto | kvm | tcg
 //!
 //! [[disks]]
-//! path = "disk0.img"                # in the bundle, or an absolute path
-//! format = "raw"                    # raw | qcow2
+//! path = "disk0.img"
+//! format = "raw"
 //!
-//! [tpm]                             # absent: no TPM
-//! interface = "crb"                 # crb | tis
-//! store = "tpm.store"               # in the bundle
+//! [[networks]]
+//!
+//! [display]
+//! kind = "vnc"
+//!
+//! [tpm]
+//! interface = "crb"
+//! store = "tpm.store"
 //! encrypted = true
-//! profile = "pc-client"             # what kind of TPM it is made as; absent: the default
-//! when_record_missing = "refuse"    # refuse | ask | new; absent: as the host says
-//! when_rolled_back = "refuse"       # refuse | ask | accept, but never laxer than the host; absent: as the host says
 //! ```
+//! Every key, its values and defaults are in `docs/vm.md`.
+mod devices;
+mod guest;
+
+pub use devices::{
+    Bus, Cdrom, Disk, DiskFormat, Display, DisplayKind, Forward, Network, NetworkMode, NetworkModel,
+};
+pub(crate) use devices::{MAX_CDROMS, MAX_DISKS, MAX_NETWORKS, VNC_PORT};
+pub use guest::{Defaults, Guest};
+
 use crate::{
     error::{Error, Result},
     files::read_plain,
@@ -31,7 +42,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
 };
 use uuid::Uuid;
 
@@ -67,22 +78,30 @@ pub struct Config {
     /// In the order the guest sees them; the first is booted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<Disk>,
+    /// Drives to install from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cdroms: Vec<Cdrom>,
+    /// Network cards; none: no network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
+    /// The screen; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<Display>,
     /// The TPM, if the VM has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tpm: Option<Tpm>,
+    /// What `[tpm]` said before the TPM was removed; restoring its backup brings it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_tpm: Option<Tpm>,
 }
 
-/// What runs in a VM; decides what is added by default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Guest {
-    /// Any Linux.
-    Linux,
-    /// Windows 11, which does not install without a TPM.
-    #[serde(rename = "windows-11")]
-    Windows11,
-    /// Anything else.
-    Other,
+/// Which key of the file a complaint is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    /// One outside of tables; or a table itself.
+    Key(&'static str),
+    /// In the table of that name and number.
+    In(&'static str, usize, &'static str),
 }
 
 /// What starts a VM.
@@ -106,26 +125,6 @@ pub enum Accelerator {
     Kvm,
     /// QEMU's translator; works everywhere, slower.
     Tcg,
-}
-
-/// One disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Disk {
-    /// Relative to the bundle, or absolute.
-    pub path: PathBuf,
-    /// How the bytes are laid out.
-    pub format: DiskFormat,
-}
-
-/// A disk image's format. Never guessed by QEMU: a guest could write another format's header into a raw disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DiskFormat {
-    /// The disk's bytes and nothing else.
-    Raw,
-    /// QEMU's copy-on-write format, version 2 or 3.
-    Qcow2,
 }
 
 /// The TPM of a VM.
@@ -165,16 +164,6 @@ impl fmt::Display for Interface {
         f.write_str(match self {
             Self::Crb => "crb",
             Self::Tis => "tis",
-        })
-    }
-}
-
-impl fmt::Display for Guest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Linux => "linux",
-            Self::Windows11 => "windows-11",
-            Self::Other => "other",
         })
     }
 }
@@ -222,33 +211,46 @@ impl Config {
                 None => what,
             }
         })?;
-        config.check().map_err(|(key, what)| match line_of(text, key) {
+        config.check().map_err(|(place, what)| match line_of(text, place) {
             Some(line) => format!("line {line}: {what}"),
             None => what,
         })?;
         Ok(config)
     }
 
+    /// Requires that a `vm.toml` could say this.
+    pub(crate) fn require_possible(&self, path: &Path) -> Result<()> {
+        self.check().map_err(|(_, what)| Error::Config { path: path.to_owned(), what })
+    }
+
     /// Writes the file anew, whole or not at all.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let fail = |what: String| Error::Config { path: path.to_owned(), what };
-        self.check().map_err(|(_, what)| fail(what))?;
-        let body = toml::to_string_pretty(self).map_err(|e| fail(e.to_string()))?;
+        self.require_possible(path)?;
         let text = format!(
-            "# A sigillo virtual machine. Edit only while it is off; `sigillo vm info` checks it.\n{body}"
+            "# A sigillo virtual machine. Edit only while it is off; `sigillo vm info` checks it.\n{}",
+            self.text().map_err(fail)?
         );
         crate::files::replace_file(path, text.as_bytes(), 0o644)
     }
 
-    fn check(&self) -> std::result::Result<(), (&'static str, String)> {
-        let wrong = |key: &'static str, what: String| Err((key, what));
+    /// The keys and values, as in the file.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn text(&self) -> std::result::Result<String, String> {
+        toml::to_string_pretty(self).map_err(|e| e.to_string())
+    }
+
+    fn check(&self) -> std::result::Result<(), (Where, String)> {
+        let wrong = |key: &'static str, what: String| Err((Where::Key(key), what));
         if self.version != VERSION {
             return wrong(
                 "version",
                 format!("schema version {} is not known here (known: {VERSION})", self.version),
             );
         }
-        check_name(&self.name).map_err(|what| ("name", what))?;
+        check_name(&self.name).map_err(|what| (Where::Key("name"), what))?;
         if !(16..=4 * 1024 * 1024).contains(&self.memory_mib) {
             return wrong(
                 "memory_mib",
@@ -261,37 +263,33 @@ impl Config {
         if self.secure_boot && self.firmware == Firmware::Bios {
             return wrong("secure_boot", "secure_boot needs firmware = \"uefi\"".to_owned());
         }
-        if self.disks.len() > 16 {
-            return wrong("disks", format!("{} disks; 16 are possible", self.disks.len()));
+        self.check_devices()?;
+        if self.tpm.is_some() && self.firmware == Firmware::Bios {
+            return wrong("firmware", "a VM with legacy BIOS cannot have a [tpm]".to_owned());
         }
-        for disk in &self.disks {
-            let inside = disk.path.components().all(|part| matches!(part, Component::Normal(_)));
-            let printable =
-                disk.path.to_str().is_some_and(|p| !p.is_empty() && !p.contains(char::is_control));
-            if !printable || !(inside || disk.path.is_absolute()) {
-                return wrong(
-                    "path",
-                    format!("{:?} is neither a name in the bundle nor an absolute path", disk.path),
-                );
-            }
-        }
-        if let Some(tpm) = &self.tpm {
-            if self.firmware == Firmware::Bios {
-                return wrong("firmware", "a VM with legacy BIOS cannot have a [tpm]".to_owned());
-            }
-            let mut parts = Path::new(&tpm.store).components();
-            if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
-                || tpm.store.contains(char::is_control)
-            {
-                return wrong("store", format!("store = {:?} is not a file name", tpm.store));
-            }
-            if let Some(profile) = &tpm.profile
-                && !profile.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
-            {
-                return wrong("profile", format!("profile = {profile:?} is not the name of a profile"));
+        for (table, tpm) in [("tpm", &self.tpm), ("removed_tpm", &self.removed_tpm)] {
+            if let Some(tpm) = tpm {
+                tpm.check().map_err(|(key, what)| (Where::In(table, 0, key), what))?;
             }
         }
         Ok(())
+    }
+}
+
+impl Tpm {
+    fn check(&self) -> std::result::Result<(), (&'static str, String)> {
+        let mut parts = Path::new(&self.store).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+            || self.store.contains(char::is_control)
+        {
+            return Err(("store", format!("store = {:?} is not a file name", self.store)));
+        }
+        match &self.profile {
+            Some(profile) if !profile.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) => {
+                Err(("profile", format!("profile = {profile:?} is not the name of a profile")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -308,12 +306,35 @@ pub(crate) fn check_name(name: &str) -> std::result::Result<(), String> {
     }
 }
 
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    text.lines()
-        .position(|line| {
-            line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
-        })
-        .map(|index| index + 1)
+/// The line of a key, from 1; that of its table where the key itself is not there.
+fn line_of(text: &str, place: Where) -> Option<usize> {
+    let is_key = |line: &str, key: &str| {
+        line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let is_table = |line: &str, name: &str| {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        line.strip_prefix('[')
+            .and_then(|l| l.strip_suffix(']'))
+            .is_some_and(|inner| inner.trim_start_matches('[').trim_end_matches(']').trim() == name)
+    };
+    let found = match place {
+        Where::Key(key) => text.lines().position(|line| is_key(line, key) || is_table(line, key)),
+        Where::In(table, number, key) => {
+            let mut headers = text.lines().enumerate().filter(|(_, line)| is_table(line, table));
+            match headers.nth(number) {
+                Some((header, _)) => {
+                    let inside = text.lines().enumerate().skip(header + 1);
+                    inside
+                        .take_while(|(_, line)| !line.trim_start().starts_with('['))
+                        .find(|(_, line)| is_key(line, key))
+                        .map(|(at, _)| at)
+                        .or(Some(header))
+                }
+                None => text.lines().position(|line| is_key(line, table)),
+            }
+        }
+    };
+    found.map(|index| index + 1)
 }
 
 #[cfg(test)]

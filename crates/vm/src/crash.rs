@@ -14,7 +14,7 @@ mod tests {
     use crate::{
         AddTpm, Bundle, Create, Error, Event, Firmware, Guest, Home, Host, HostPolicy, Interface, Keys,
         Question, Start, Starter, WhenRecordMissing, accel, add_tpm, backups, config::Accelerator, open,
-        restore_backup, start::Attach,
+        remove_tpm, restore_backup, start::Attach,
     };
     use sigillo_keychain::{Keychain, MemoryKeychain, Record, RecordName, anchor::Anchors, audit::AuditLog};
     use sigillo_store::{Algorithm, Key, Secret, Store};
@@ -252,5 +252,77 @@ mod tests {
             points += 1;
         }
         assert!(points >= 3, "{points}");
+    }
+
+    #[test]
+    fn removing_a_tpm_goes_on_after_a_crash_at_any_point_and_can_be_undone() {
+        let mut points = 0;
+        loop {
+            let fixture = Fixture::with_tpm();
+            let own = fixture.vm().config().tpm.clone();
+            let old = fs::read(fixture.vm().store_path().unwrap()).unwrap();
+            let done = crashed_at(points, || remove_tpm(&mut fixture.vm(), &fixture.host()));
+            let finished = done.is_some();
+            match done {
+                Some(done) => assert!(done.unwrap().backup.is_some()),
+                // Either nothing happened, or the rest is done; a crash after the last step leaves nothing to do.
+                None => match remove_tpm(&mut fixture.vm(), &fixture.host()) {
+                    Ok(_) => {}
+                    Err(error) => assert_eq!(error.code(), "SIG_ERR_TPM_NONE", "at point {points}"),
+                },
+            }
+            assert!(
+                fixture.vm().config().tpm.is_none() && fixture.vm().config().secure_boot,
+                "at point {points}"
+            );
+            assert_eq!(copies_of(fixture.vm().path(), &old), 1, "at point {points}");
+            assert!(!fixture.vm().path().join("tpm.store").exists(), "at point {points}");
+            assert!(fixture.key().unwrap().is_none(), "it starts without a TPM");
+            restore_backup(&fixture.vm(), &fixture.host(), None).unwrap();
+            assert_eq!(fixture.vm().config().tpm, own, "at point {points}");
+            assert_eq!(fixture.state(), b"a TPM", "at point {points}");
+            if finished {
+                break;
+            }
+            points += 1;
+        }
+        assert!(points >= 2, "{points}");
+    }
+
+    #[test]
+    fn restoring_a_removed_tpm_goes_on_after_a_crash_at_any_point() {
+        let mut points = 0;
+        loop {
+            let fixture = Fixture::with_tpm();
+            remove_tpm(&mut fixture.vm(), &fixture.host()).unwrap();
+            if let Some(done) = crashed_at(points, || restore_backup(&fixture.vm(), &fixture.host(), None)) {
+                done.unwrap();
+                break;
+            }
+            if fixture.key().is_err() || fixture.vm().config().tpm.is_none() {
+                restore_backup(&fixture.vm(), &fixture.host(), None).unwrap();
+            }
+            assert_eq!(fixture.state(), b"a TPM", "after a crash at point {points}");
+            points += 1;
+        }
+        assert!(points >= 3, "{points}");
+    }
+
+    #[test]
+    fn a_removal_that_was_interrupted_is_finished_by_whatever_comes_next() {
+        let interrupted = || {
+            let fixture = Fixture::with_tpm();
+            let old = fs::read(fixture.vm().store_path().unwrap()).unwrap();
+            assert!(crashed_at(0, || remove_tpm(&mut fixture.vm(), &fixture.host())).is_none());
+            assert!(fixture.vm().config().tpm.is_none() && fixture.vm().path().join("tpm.store").exists());
+            (fixture, old)
+        };
+        let (fixture, old) = interrupted();
+        fixture.add().unwrap();
+        assert_eq!(copies_of(fixture.vm().path(), &old), 1);
+        assert!(fixture.vm().config().removed_tpm.is_none());
+        let (fixture, old) = interrupted();
+        restore_backup(&fixture.vm(), &fixture.host(), None).unwrap();
+        assert_eq!(fs::read(fixture.vm().store_path().unwrap()).unwrap(), old);
     }
 }

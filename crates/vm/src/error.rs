@@ -82,8 +82,8 @@ pub enum Error {
     /// S15.
     #[error(
         "VM {name:?} uses the host's disk {disk}: the same system can be started outside the VM, where its TPM does not \
-         exist, so keys kept in the TPM would be lost to it. Import the disk into an ordinary VM \
-         (`sigillo vm create NAME --disk FILE` with an image of it) and add the TPM there",
+         exist, so keys kept in the TPM would be lost to it. Import the disk into an ordinary VM and add the TPM there: \
+         `sigillo vm create NAME --import-disk {disk}` copies it into an image and leaves it as it is",
         disk = disk.display()
     )]
     PhysicalDisk {
@@ -333,6 +333,72 @@ pub enum Error {
     /// A key file or key set for Secure Boot that cannot be used.
     #[error("Secure Boot keys: {0}")]
     SecureBootKeys(String),
+    /// A host's disk that cannot be imported.
+    #[error("{disk} was not imported, and it was not changed: {why}", disk = disk.display())]
+    ImportDisk {
+        /// The block device.
+        disk: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// What a person made of a new VM's `vm.toml`.
+    #[error("no VM was made: {0}")]
+    Draft(String),
+    /// A disk that cannot grow.
+    #[error("the disk {disk} was not made larger: {why}", disk = disk.display())]
+    DiskSize {
+        /// The image.
+        disk: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A screen that cannot be shown.
+    #[error("VM {name:?} was not started: {why}")]
+    Display {
+        /// The VM.
+        name: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// A device that cannot be added or removed.
+    #[error("the hardware of VM {name:?} was not changed: {why}")]
+    Hardware {
+        /// The VM.
+        name: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// No TPM to remove.
+    #[error("VM {name:?} has no TPM; nothing was changed. `sigillo tpm add {name:?}` gives it one")]
+    NoTpm {
+        /// The VM.
+        name: String,
+    },
+    /// The administrator does not want it.
+    #[error(
+        "VM {name:?} gets no TPM: the policy of this host ({file}) {why}. Nothing was changed. Ask the host's administrator, \
+         who can change that file",
+        file = file.display()
+    )]
+    TpmPolicy {
+        /// The VM.
+        name: String,
+        /// The host's file.
+        file: PathBuf,
+        /// What it says.
+        why: String,
+    },
+    /// The host cannot run one.
+    #[error(
+        "VM {name:?} gets no TPM: this host cannot run one: {why}. Nothing was changed; `sigillo availability` shows what is \
+         needed"
+    )]
+    TpmUnavailable {
+        /// The VM.
+        name: String,
+        /// What is missing, and what brings it.
+        why: String,
+    },
 }
 
 impl Error {
@@ -375,6 +441,14 @@ impl Error {
             Self::StopTimeout { .. } => "SIG_ERR_VM_STOP_TIMEOUT",
             Self::RunDirectory(_) => "SIG_ERR_VM_RUN_DIRECTORY",
             Self::SecureBootKeys(_) => "SIG_ERR_SECURE_BOOT_KEYS",
+            Self::ImportDisk { .. } => "SIG_ERR_VM_IMPORT_DISK",
+            Self::Draft(_) => "SIG_ERR_VM_DRAFT",
+            Self::DiskSize { .. } => "SIG_ERR_VM_DISK_SIZE",
+            Self::Display { .. } => "SIG_ERR_VM_DISPLAY",
+            Self::Hardware { .. } => "SIG_ERR_VM_HARDWARE",
+            Self::NoTpm { .. } => "SIG_ERR_TPM_NONE",
+            Self::TpmPolicy { .. } => "SIG_ERR_TPM_POLICY",
+            Self::TpmUnavailable { .. } => "SIG_ERR_TPM_UNAVAILABLE",
         }
     }
 

@@ -6,6 +6,8 @@
 //! - [`list_keys`], [`add_key`], [`rotate`], [`restore_record`]: the ways into the store.
 //! - [`Host`]: what the host keeps for its VMs outside of them: the keychain, the audit log, the newest states seen.
 //! - [`restore_backup`]: a TPM that was set aside comes back.
+//! - [`Plan`]: a VM before it is made; [`hardware`]: its devices; [`windows_11`]: what it lacks for Windows 11.
+//! - [`remove_tpm`]: takes the TPM out, and keeps its store as a backup; [`availability`]: where a TPM can be had.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
@@ -14,42 +16,59 @@
 )]
 
 mod accel;
+pub mod availability;
 mod backup;
 mod bundle;
 pub mod config;
 mod crash;
+mod display;
 mod error;
 pub mod eventlog;
 mod files;
 mod firmware;
 mod guard;
+mod hardware;
 mod host;
+mod image;
 mod keys;
 mod open;
+mod plan;
 mod policy;
 mod process;
 mod qemu;
 mod qmp;
+mod removal;
 mod rundir;
 mod start;
 mod stop;
 mod tpm;
+mod upgrade;
 mod worker;
 
 pub use accel::{Accel, Choice};
 pub use backup::{Backup, RestoredBackup, backups, restore_backup};
 pub use bundle::{Bundle, Create, Home};
-pub use config::{Accelerator, Config, Disk, DiskFormat, Firmware, Guest, Interface, MAX_CONFIG_BYTES, Tpm};
+pub use config::{
+    Accelerator, Bus, Cdrom, Config, Disk, DiskFormat, Display, DisplayKind, Firmware, Forward, Guest,
+    Interface, MAX_CONFIG_BYTES, Network, NetworkModel, Tpm,
+};
 pub use error::{Error, Result};
 pub use firmware::Keys;
 pub use guard::announce_revert;
+pub use hardware::{
+    Device, Hardware, NewDevice, NewDisk, Offer, RemovedDevice, add_device, hardware, remove_device,
+};
 pub use host::{Event, Host, Question, Starter};
+pub use image::Progress;
 pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
 };
+pub use plan::Plan;
 pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};
+pub use removal::{TpmRemoved, remove_tpm};
 pub use rundir::{RunState, Status};
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};
 pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name};
+pub use upgrade::{Requirement, raise, windows_11};

@@ -1,5 +1,5 @@
 //! What is done when a VM's record is missing, or its TPM's store is not the one last seen: by the command line, the VM and the
-//! host.
+//! host. And which VMs may get a TPM, by the host alone.
 //!
 //! The host's file is `/etc/sigillo/host.toml` for root and `~/.config/sigillo/host.toml` for others; `SIGILLO_CONFIG` names
 //! another.
@@ -9,16 +9,25 @@
 //! when_rolled_back = "ask"          # refuse | ask | accept
 //! keychain = "system"               # system | secret-service: where the records of this host are
 //!
+//! [tpm]                             # who may get a TPM; absent: every guest that can have one
+//! may_add = true
+//! guests = ["windows-11", "linux"]  # these guest types only
+//! hosts = ["desk-1", "desk-2"]      # on these hosts only, where one file is handed to many
+//! cipher = "aes-256"                # what new stores are sealed with, at least: aes-128 | aes-256
+//! profile = "pc-client"             # what kind of TPM they are made as
+//!
 //! [vms.3f2b1c9a-0000-4000-8000-000000000000]
 //! when_rolled_back = "accept"       # for this VM alone
 //! ```
 //! Where nothing is said, a person at a terminal is asked and everything else is refused.
 use crate::{
-    config::{Config, MAX_CONFIG_BYTES},
+    config::{Config, Guest, MAX_CONFIG_BYTES},
     error::{Error, Result},
     files::open_plain,
+    tpm::host_name,
 };
 use serde::{Deserialize, Serialize};
+use sigillo_store::Algorithm;
 use std::{collections::BTreeMap, fs::File, io::Read, os::unix::fs::MetadataExt, path::PathBuf};
 use uuid::Uuid;
 
@@ -61,6 +70,12 @@ pub enum KeychainPlace {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostPolicy {
+    /// Where it was read from.
+    #[serde(skip)]
+    path: PathBuf,
+    /// Who may get a TPM.
+    #[serde(default)]
+    tpm: TpmPolicy,
     /// For VMs that say nothing of their own.
     when_record_missing: Option<WhenRecordMissing>,
     /// For all VMs but those named below.
@@ -71,6 +86,26 @@ pub struct HostPolicy {
     /// By UUID.
     #[serde(default)]
     vms: BTreeMap<Uuid, VmPolicy>,
+}
+
+/// Who may get a TPM, and of what kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TpmPolicy {
+    may_add: Option<bool>,
+    guests: Option<Vec<Guest>>,
+    hosts: Option<Vec<String>>,
+    cipher: Option<Cipher>,
+    profile: Option<String>,
+}
+
+/// What seals a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+enum Cipher {
+    #[serde(rename = "aes-128")]
+    Aes128,
+    #[serde(rename = "aes-256")]
+    Aes256,
 }
 
 /// What the host's file says of one VM.
@@ -108,7 +143,8 @@ impl HostPolicy {
         }
         let mut text = String::new();
         file.take(MAX_CONFIG_BYTES).read_to_string(&mut text).map_err(|e| fail(e.to_string()))?;
-        Self::parse(&text).map_err(fail)
+        let policy = Self::parse(&text).map_err(fail)?;
+        Ok(Self { path, ..policy })
     }
 
     /// Parses the text of a `host.toml`.
@@ -123,6 +159,68 @@ impl HostPolicy {
     #[must_use]
     pub fn keychain(&self) -> KeychainPlace {
         self.keychain
+    }
+
+    /// What a new store is sealed with: as asked, else as the host says, else the default.
+    #[must_use]
+    pub fn cipher(&self, asked: Option<Algorithm>) -> Algorithm {
+        asked.unwrap_or(match self.tpm.cipher {
+            Some(Cipher::Aes256) => Algorithm::Aes256Gcm,
+            Some(Cipher::Aes128) | None => Algorithm::Aes128Gcm,
+        })
+    }
+
+    /// The profile of a new TPM: as asked, else as the host says; `None` is the default of whoever makes the TPM.
+    #[must_use]
+    pub fn profile<'a>(&'a self, asked: Option<&'a str>) -> Option<&'a str> {
+        asked.or(self.tpm.profile.as_deref())
+    }
+
+    /// Requires that the host's administrator lets a guest of this type have a TPM here.
+    pub(crate) fn require_guest(&self, name: &str, guest: Guest) -> Result<()> {
+        if let Some(why) = self.host_refusal() {
+            return Err(self.refusal(name, why));
+        }
+        if let Some(guests) = &self.tpm.guests
+            && !guests.contains(&guest)
+        {
+            let known: Vec<&str> = guests.iter().map(|guest| guest.as_str()).collect();
+            let why = format!("lets only these guest types have one: {}; this is {guest}", known.join(", "));
+            return Err(self.refusal(name, why));
+        }
+        Ok(())
+    }
+
+    /// Why no guest at all gets a TPM here, if it is so.
+    pub(crate) fn host_refusal(&self) -> Option<String> {
+        if self.tpm.may_add == Some(false) {
+            return Some("lets nobody add one (may_add = false in [tpm])".to_owned());
+        }
+        let here = host_name();
+        let excluded = self.tpm.hosts.as_ref().is_some_and(|hosts| !hosts.contains(&here));
+        excluded.then(|| format!("names the hosts that may have one, and {here} is not among them"))
+    }
+
+    /// Requires a TPM of the kind that the administrator wants.
+    pub(crate) fn require_kind(&self, name: &str, profile: Option<&str>, cipher: Algorithm) -> Result<()> {
+        if let (Some(wanted), Some(asked)) = (&self.tpm.profile, profile)
+            && wanted != asked
+        {
+            return Err(
+                self.refusal(name, format!("wants the profile {wanted:?}, and {asked:?} was asked for"))
+            );
+        }
+        if self.tpm.cipher == Some(Cipher::Aes256) && cipher != Algorithm::Aes256Gcm {
+            let why = "wants its store sealed with aes-256, and a weaker cipher was asked for".to_owned();
+            return Err(self.refusal(name, why));
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, name: &str, why: String) -> Error {
+        let file =
+            if self.path.as_os_str().is_empty() { PathBuf::from("host.toml") } else { self.path.clone() };
+        Error::TpmPolicy { name: name.to_owned(), file, why }
     }
 
     /// What to do without a record. A VM's own word counts: whoever can write its bundle can take its store away as well.
@@ -202,9 +300,37 @@ mod tests {
     }
 
     #[test]
+    fn the_host_says_which_guests_may_have_a_tpm_and_of_what_kind() {
+        let code = |text: &str, guest| {
+            HostPolicy::parse(text)
+                .unwrap()
+                .require_guest("vm", guest)
+                .map_err(|error| error.code().to_owned())
+        };
+        let refused = Err("SIG_ERR_TPM_POLICY".to_owned());
+        assert_eq!(code("", Guest::Other), Ok(()));
+        assert_eq!(code("[tpm]\nmay_add = false", Guest::Linux), refused);
+        assert_eq!(code("[tpm]\nguests = [\"windows-11\"]", Guest::Linux), refused);
+        assert_eq!(code("[tpm]\nguests = [\"windows-11\"]", Guest::Windows11), Ok(()));
+        assert_eq!(code("[tpm]\nhosts = [\"no such host\"]", Guest::Linux), refused);
+        assert_eq!(code(&format!("[tpm]\nhosts = [{:?}]", host_name()), Guest::Linux), Ok(()));
+        let policy = HostPolicy::parse("[tpm]\ncipher = \"aes-256\"\nprofile = \"ptp-1.07\"").unwrap();
+        assert_eq!((policy.cipher(None), policy.profile(None)), (Algorithm::Aes256Gcm, Some("ptp-1.07")));
+        assert!(policy.require_kind("vm", Some("ptp-1.07"), Algorithm::Aes256Gcm).is_ok());
+        let weaker = policy.require_kind("vm", None, policy.cipher(Some(Algorithm::Aes128Gcm))).unwrap_err();
+        assert!(weaker.to_string().contains("host.toml) wants its store sealed with aes-256"), "{weaker}");
+        assert!(policy.require_kind("vm", Some("libtpms"), Algorithm::Aes256Gcm).is_err());
+        let stronger = HostPolicy::parse("[tpm]\ncipher = \"aes-128\"").unwrap();
+        assert!(stronger.require_kind("vm", None, Algorithm::Aes256Gcm).is_ok());
+    }
+
+    #[test]
     fn a_word_that_is_none_is_an_error() {
         for text in [
             "keychain = \"file\"",
+            "[tpm]\nguests = [\"dos\"]",
+            "[tpm]\ncipher = \"des\"",
+            "[tpm]\nmay_ad = true",
             "when_rolled_back = \"new\"",
             "when_rolled_bck = \"ask\"",
             "[vms.x]\n",

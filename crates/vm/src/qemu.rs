@@ -1,8 +1,12 @@
 //! QEMU's command line for a bundle.
+#[cfg(test)]
+mod accepted;
+mod devices;
+
 use crate::{
     accel::Choice,
     bundle::{Bundle, VARS},
-    config::{DiskFormat, Firmware},
+    config::Firmware,
     error::Result,
     firmware,
     rundir::RunDir,
@@ -64,15 +68,7 @@ pub(crate) fn arguments(
         args.path("-drive", "if=pflash,format=raw,unit=0,readonly=on,file=", &code, "");
         args.path("-drive", "if=pflash,format=raw,unit=1,file=", &bundle.path().join(VARS), "");
     }
-    for (index, disk) in config.disks.iter().enumerate() {
-        let format = match disk.format {
-            DiskFormat::Raw => "raw",
-            DiskFormat::Qcow2 => "qcow2",
-        };
-        let start = format!("if=none,id=disk{index},format={format},file=");
-        args.path("-drive", &start, &bundle.disk_path(disk), "");
-        args.pair("-device", format!("virtio-blk-pci,drive=disk{index},bootindex={}", index + 1));
-    }
+    devices::add(&mut args, bundle, run);
     if let Some(tpm) = &config.tpm {
         args.path("-chardev", "socket,id=tpmchar0,path=", &run.tpm_socket(), "");
         args.pair("-tpmdev", "emulator,id=tpm0,chardev=tpmchar0");

@@ -93,6 +93,17 @@ impl RunDir {
         self.0.join("qemu.pid")
     }
 
+    pub(crate) fn display_socket(&self) -> PathBuf {
+        self.0.join("display.sock")
+    }
+    pub(crate) fn display_password(&self) -> PathBuf {
+        self.0.join("display.key")
+    }
+    /// Where a viewer finds the screen, in words.
+    pub(crate) fn display_note(&self) -> PathBuf {
+        self.0.join("display.txt")
+    }
+
     pub(crate) fn write_state(&self, state: &RunState) -> Result<()> {
         let path = self.0.join(STATE);
         let text = serde_json::to_vec(state).map_err(|e| Error::io("write", &path, e.into()))?;
@@ -102,6 +113,9 @@ impl RunDir {
     /// Removes what only means something while the VM runs; logs stay.
     pub(crate) fn clear(&self) -> Result<()> {
         for path in [self.0.join(STATE), self.monitor(), self.tpm_socket(), self.qemu_pid()] {
+            remove(&path)?;
+        }
+        for path in [self.display_socket(), self.display_password(), self.display_note()] {
             remove(&path)?;
         }
         Ok(())

@@ -3,6 +3,7 @@ use crate::{
     accel::{self, Choice},
     bundle::{Bundle, VARS},
     config::{DiskFormat, Firmware},
+    display,
     error::{Error, Result},
     files::{fresh_file, require_one_file, require_plain},
     guard,
@@ -91,7 +92,8 @@ pub fn start(
         None => None,
     };
     let serial = if options.attach == Attach::Serial { Serial::Terminal } else { Serial::Log };
-    let result = match qemu::arguments(bundle, &run, &accel, serial) {
+    let args = display::prepare(bundle, &run).and_then(|()| qemu::arguments(bundle, &run, &accel, serial));
+    let result = match args {
         Ok(args) => launch(bundle, &run, args, options.attach, &accel, worker.as_ref()),
         Err(e) => Err(e),
     };
@@ -119,6 +121,16 @@ fn require_own_files(bundle: &Bundle) -> Result<()> {
     for disk in config.disks.iter().filter(|disk| disk.format == DiskFormat::Qcow2) {
         let path = bundle.disk_path(disk);
         require_one_file(&path).map_err(|e| Error::io("use", &path, e))?;
+    }
+    // A link in the bundle would show the guest a file that its `vm.toml` does not name.
+    let images =
+        config.disks.iter().map(|disk| &disk.path).chain(config.cdroms.iter().map(|cdrom| &cdrom.path));
+    for path in images.filter(|path| path.is_relative()).map(|path| bundle.path().join(path)) {
+        let found = fs::symlink_metadata(&path).map_err(|e| Error::io("use", &path, e))?;
+        if !found.is_file() {
+            let why = "it is not a file; name what a link leads to by its own absolute path";
+            return Err(Error::io("use", &path, std::io::Error::new(std::io::ErrorKind::InvalidInput, why)));
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Giving a VM its TPM.
 use crate::{
-    backup,
+    availability, backup,
     bundle::{Bundle, STORE, VARS},
     config::{Firmware, Interface, Tpm},
     crash,
@@ -8,10 +8,11 @@ use crate::{
     files::replace_file,
     firmware::Keys,
     host::Host,
+    image::is_block_device,
 };
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act};
 use sigillo_store::{Algorithm, EntropyError, Secret};
-use std::{fs, os::unix::fs::FileTypeExt, path::PathBuf};
+use std::{fs, path::PathBuf};
 use uuid::Uuid;
 
 /// How a TPM is added.
@@ -51,24 +52,17 @@ pub fn record_name(uuid: &Uuid) -> String {
 /// nothing; interrupted by a crash, the same command goes on.
 ///
 /// # Errors
-/// [`Error::LegacyBios`], [`Error::PhysicalDisk`], [`Error::TpmExists`], [`Error::Running`], [`Error::KeychainSetup`],
-/// [`Error::Store`], [`Error::SecureBootKeys`].
+/// [`Error::LegacyBios`], [`Error::PhysicalDisk`], [`Error::TpmExists`], [`Error::TpmPolicy`], [`Error::TpmUnavailable`],
+/// [`Error::Running`], [`Error::KeychainSetup`], [`Error::Store`], [`Error::SecureBootKeys`].
 pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<TpmAdded> {
     let _lock = vm.lock()?;
     let name = vm.name().to_owned();
-    if vm.config().firmware == Firmware::Bios {
-        return Err(Error::LegacyBios { name });
-    }
-    for disk in &vm.config().disks {
-        let path = vm.disk_path(disk);
-        if fs::metadata(&path).is_ok_and(|found| found.file_type().is_block_device()) {
-            return Err(Error::PhysicalDisk { name, disk: path });
-        }
-    }
-    if vm.config().tpm.is_some() {
-        return Err(Error::TpmExists { name });
-    }
+    require_possible(vm, host)?;
     vm.require_off("adding the TPM")?;
+    host.policy.require_kind(&name, options.profile.as_deref(), options.algorithm)?;
+    if let Some(why) = availability::no_emulator() {
+        return Err(Error::TpmUnavailable { name, why });
+    }
     let variables = options.keys.variables()?;
     let store = vm.path().join(STORE);
     let setup = |code, why: String| Error::KeychainSetup { name: name.clone(), code, why };
@@ -112,6 +106,7 @@ pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<Tpm
     crash::point();
     let mut config = vm.config().clone();
     config.secure_boot = true;
+    config.removed_tpm = None;
     config.tpm = Some(Tpm {
         interface: options.interface,
         store: STORE.to_owned(),
@@ -123,6 +118,26 @@ pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<Tpm
     vm.set_config(config)?;
     undo.armed = false;
     Ok(TpmAdded { record: record.name.to_string(), keys: options.keys.clone(), store })
+}
+
+/// Requires that a VM can have a TPM, and has none.
+pub(crate) fn require_possible(vm: &Bundle, host: &Host<'_>) -> Result<()> {
+    let name = vm.name().to_owned();
+    if vm.config().firmware == Firmware::Bios {
+        return Err(Error::LegacyBios { name });
+    }
+    if let Some(disk) = physical_disk(vm) {
+        return Err(Error::PhysicalDisk { name, disk });
+    }
+    if vm.config().tpm.is_some() {
+        return Err(Error::TpmExists { name });
+    }
+    host.policy.require_guest(&name, vm.config().guest)
+}
+
+/// A disk of the host that the VM uses.
+pub(crate) fn physical_disk(vm: &Bundle) -> Option<PathBuf> {
+    vm.config().disks.iter().map(|disk| vm.disk_path(disk)).find(|path| is_block_device(path))
 }
 
 /// A record with a new password for a VM.
@@ -159,7 +174,7 @@ impl Drop for Undo<'_> {
 }
 
 /// As records carry it, for people: where a record was made.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().into_owned()
 }

@@ -77,6 +77,28 @@ fn a_link_in_place_of_the_firmware_variables_is_not_given_to_qemu() {
 }
 
 #[test]
+fn a_link_or_pipe_in_place_of_a_disk_or_drive_is_not_given_to_qemu() {
+    let fixture = Fixture::new();
+    let victim = victim(&fixture);
+    let vm = fixture.create("vm", Firmware::Uefi).unwrap();
+    let config = vm.path().join("vm.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    symlink(&victim, vm.path().join("link.img")).unwrap();
+    pipe(&vm.path().join("pipe.img"));
+    for image in ["link.img", "pipe.img"] {
+        for table in ["[[disks]]\nformat = \"raw\"", "[[cdroms]]"] {
+            fs::write(&config, format!("{text}\n{table}\npath = {image:?}\n")).unwrap();
+            let vm = fixture.home.open("vm").unwrap();
+            let error = fixture.start(&vm);
+            assert!(
+                error.code() == "SIG_ERR_IO" && error.to_string().contains("not a file"),
+                "{table}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
 fn pipes_in_place_of_files_hold_nobody_up() {
     let fixture = Fixture::new();
     let vm = fixture.create("vm", Firmware::Uefi).unwrap();

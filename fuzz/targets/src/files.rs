@@ -63,7 +63,10 @@ pub fn recovery_code(data: &[u8]) {
 /// A VM's configuration, and the host's.
 pub fn vm_config(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
-        let _ = sigillo_vm::config::Config::parse(text);
+        if let Ok(config) = sigillo_vm::config::Config::parse(text) {
+            let again = config.text().and_then(|text| sigillo_vm::config::Config::parse(&text));
+            assert_eq!(again.as_ref(), Ok(&config), "what was read can be written");
+        }
         let _ = sigillo_vm::HostPolicy::parse(text);
     }
 }
@@ -96,7 +99,7 @@ pub(crate) fn recovery_seeds() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn vm_config_seeds() -> Vec<Vec<u8>> {
-    vec![include_bytes!("vm.toml").to_vec()]
+    vec![include_bytes!("vm.toml").to_vec(), include_bytes!("devices.toml").to_vec()]
 }
 
 #[cfg(test)]

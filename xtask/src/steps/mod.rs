@@ -60,7 +60,11 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step { name: "kill", about: "kill -9 of the TPM in the middle of writes", run: kill::run },
     Step { name: "e2e-crb", about: "a real guest under Secure Boot, TPM on CRB", run: end_to_end::crb },
-    Step { name: "e2e-tis", about: "the same with the TPM on TIS", run: end_to_end::tis },
+    Step {
+        name: "e2e-tis",
+        about: "the same with the TPM on TIS, and the devices of a VM with Windows",
+        run: end_to_end::tis,
+    },
     Step {
         name: "e2e-migrate",
         about: "a guest that keeps using its TPM: snapshot, migration, sleep",

@@ -1,14 +1,24 @@
 //! `sigillo vm create`.
-use super::{Done, Failure, host::Kept, tpm};
+use super::{
+    Done, Failure, edit,
+    hardware::{BusArg, display},
+    host::Kept,
+    progress, tpm,
+};
 use clap::ValueEnum;
-use sigillo_vm::{Accelerator, Create, Firmware, Guest, Home, Interface, Keys};
+use sigillo_server::machine;
+use sigillo_vm::{
+    Accelerator, Bundle, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Interface, Keys, Plan,
+    Tpm,
+};
 use std::{path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// How the VM is called
     name: String,
-    /// What will run in it; windows-11 gets its TPM at once
+    /// What will run in it: decides memory, processors, disk, devices where nothing else is said; windows-11 gets its TPM at
+    /// once
     #[arg(long, value_enum, default_value_t = GuestArg::Linux)]
     guest: GuestArg,
     /// What starts it; legacy BIOS excludes the TPM for good
@@ -17,16 +27,34 @@ pub(crate) struct Args {
     /// A disk image to copy in (raw, or qcow2 by its name), or a host disk to use where it is; may be repeated
     #[arg(long, value_name = "FILE")]
     disk: Vec<PathBuf>,
-    /// A new, empty disk of so many GiB
+    /// A disk or partition of this host to copy into an image of the VM's own; it is only read
+    #[arg(long, value_name = "DEVICE")]
+    import_disk: Vec<PathBuf>,
+    /// A new, empty disk of so many GiB [default: 64 for Windows without another disk, else none]
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
     disk_size: Option<u32>,
-    /// Memory in MiB
-    #[arg(long, default_value_t = 2048)]
-    memory: u32,
-    /// Virtual processors
-    #[arg(long, default_value_t = 2)]
-    cpus: u32,
-    /// What kind of TPM a windows-11 guest gets [default: pc-client]
+    /// What disks are attached to [default: nvme for Windows, virtio for Linux, sata for others]
+    #[arg(long, value_enum)]
+    disk_bus: Option<BusArg>,
+    /// An ISO image to install from; may be repeated
+    #[arg(long, value_name = "FILE")]
+    cdrom: Vec<PathBuf>,
+    /// The screen: none, vnc, spice; vnc:5901 is a port of 127.0.0.1 [default: none for Linux, vnc for others]
+    #[arg(long, value_name = "KIND", value_parser = display)]
+    display: Option<Display>,
+    /// Whether it has a network card
+    #[arg(long, value_enum, default_value_t = NetworkArg::User)]
+    network: NetworkArg,
+    /// Memory in MiB [default: 4096 for Windows, 2048 for others]
+    #[arg(long)]
+    memory: Option<u32>,
+    /// Virtual processors [default: 2]
+    #[arg(long)]
+    cpus: Option<u32>,
+    /// Customise before installing: open $VISUAL or $EDITOR on the VM's vm.toml before anything is made
+    #[arg(long)]
+    edit: bool,
+    /// What kind of TPM a windows-11 guest gets [default: as the host says, else pc-client]
     #[arg(long, value_name = "NAME", value_parser = tpm::profile)]
     tpm_profile: Option<String>,
     #[command(flatten)]
@@ -38,9 +66,13 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum GuestArg {
-    Linux,
     #[value(name = "windows-11")]
     Windows11,
+    #[value(name = "windows-10")]
+    Windows10,
+    #[value(name = "windows-server-2025")]
+    WindowsServer2025,
+    Linux,
     Other,
 }
 
@@ -50,6 +82,13 @@ enum FirmwareArg {
     Bios,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NetworkArg {
+    /// The guest reaches what this host reaches, and nobody reaches the guest
+    User,
+    None,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum AccelArg {
     Auto,
@@ -57,53 +96,141 @@ enum AccelArg {
     Tcg,
 }
 
-pub(crate) fn run(home: &Home, args: Args) -> Done {
-    let guest = match args.guest {
-        GuestArg::Linux => Guest::Linux,
-        GuestArg::Windows11 => Guest::Windows11,
-        GuestArg::Other => Guest::Other,
-    };
-    if args.tpm_profile.is_some() && guest != Guest::Windows11 {
+impl From<GuestArg> for Guest {
+    fn from(guest: GuestArg) -> Self {
+        match guest {
+            GuestArg::Windows11 => Self::Windows11,
+            GuestArg::Windows10 => Self::Windows10,
+            GuestArg::WindowsServer2025 => Self::WindowsServer2025,
+            GuestArg::Linux => Self::Linux,
+            GuestArg::Other => Self::Other,
+        }
+    }
+}
+
+pub(crate) fn run(home: &Home, args: &Args) -> Done {
+    let guest = Guest::from(args.guest);
+    if args.tpm_profile.is_some() && !guest.defaults().tpm && !args.edit {
         return Err(Failure::new(
             "SIG_ERR_TPM_PROFILE",
             "this VM gets no TPM yet; give --tpm-profile to `sigillo vm tpm add`; nothing was made",
         ));
     }
+    let mut plan = plan(guest, args)?;
+    if args.edit {
+        edit::draft(home, &mut plan)?;
+    }
+    // Found before anything is made: where there is no keychain there is no Windows 11 VM.
+    let kept = if plan.config().tpm.is_some() { Some(Kept::find()?) } else { None };
+    let mut vm = {
+        let mut bar = progress::Bar::new("copying disks");
+        home.make(&plan, &mut |done, total| bar.at(done, total))?
+    };
+    println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
+    match (kept, &plan.config().tpm) {
+        (Some(kept), Some(wanted)) => add_tpm(vm, &kept, &plan, wanted, args),
+        _ => {
+            say_next(&mut vm);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// What the options and the guest's defaults make of the VM.
+fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
+    let defaults = guest.defaults();
+    let has_disk = !args.disk.is_empty() || !args.import_disk.is_empty();
     let create = Create {
-        name: args.name,
+        name: args.name.clone(),
         guest,
         firmware: match args.firmware {
             FirmwareArg::Uefi => Firmware::Uefi,
             FirmwareArg::Bios => Firmware::Bios,
         },
-        memory_mib: args.memory,
-        cpus: args.cpus,
+        memory_mib: args.memory.unwrap_or(defaults.memory_mib),
+        cpus: args.cpus.unwrap_or(defaults.cpus),
         accel: match args.accel {
             AccelArg::Auto => Accelerator::Auto,
             AccelArg::Kvm => Accelerator::Kvm,
             AccelArg::Tcg => Accelerator::Tcg,
         },
-        disks: args.disk,
-        new_disk_gib: args.disk_size,
+        disks: args.disk.clone(),
+        new_disk_gib: args.disk_size.or_else(|| defaults.disk_gib.filter(|_| !has_disk)),
     };
-    // Found before anything is made: where there is no keychain there is no Windows 11 VM.
-    let kept = if guest == Guest::Windows11 { Some(Kept::find()?) } else { None };
-    let mut vm = home.create(&create)?;
-    println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
-    if let Some(kept) = kept {
-        println!("Windows 11 needs a TPM: adding it");
-        let profile = args.tpm_profile.as_deref();
-        match tpm::add(&mut vm, &kept.host(), Interface::Crb, Keys::Microsoft, profile, &args.tpm_store) {
-            Ok(added) => {
-                added.say(vm.name());
-                return added.outcome(vm.name());
-            }
-            Err(error) => {
-                // A Windows 11 VM without its TPM is not what was asked for.
-                vm.delete()?;
-                return Err(error);
-            }
+    let mut plan = Plan::new(&create)?;
+    for device in &args.import_disk {
+        if !plan.import(device)? && create.firmware == Firmware::Uefi {
+            eprintln!(
+                "{}: no EFI system partition is on it, so UEFI firmware will not start a system from it. A system installed for \
+                 legacy BIOS starts with --firmware bios, without a TPM; a single partition has no boot loader of its own",
+                device.display()
+            );
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let config = plan.config_mut();
+    for disk in &mut config.disks {
+        disk.bus = args.disk_bus.map(Into::into).or(disk.bus);
+    }
+    for path in &args.cdrom {
+        let path = std::fs::canonicalize(path)
+            .map_err(|e| Failure::new("SIG_ERR_IO", format!("cannot find {}: {e}", path.display())))?;
+        config.cdroms.push(Cdrom { path, boot_first: false });
+    }
+    if let Some(display) = args.display {
+        config.display = Some(display).filter(|display| display.kind != DisplayKind::None);
+    }
+    if args.network == NetworkArg::None {
+        config.networks.clear();
+    }
+    if defaults.tpm {
+        config.secure_boot = config.firmware == Firmware::Uefi;
+        config.tpm = Some(Tpm {
+            interface: Interface::Crb,
+            store: "tpm.store".to_owned(),
+            encrypted: true,
+            profile: args.tpm_profile.clone(),
+            when_record_missing: None,
+            when_rolled_back: None,
+        });
+    }
+    Ok(plan)
+}
+
+fn add_tpm(mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) -> Done {
+    if vm.config().guest == Guest::Windows11 {
+        println!("Windows 11 needs a TPM: adding it");
+    }
+    let profile = wanted.profile.as_deref().or(args.tpm_profile.as_deref());
+    let added = tpm::add(&mut vm, &kept.host(), wanted.interface, Keys::Microsoft, profile, &args.tpm_store);
+    match added {
+        Ok(added) => {
+            added.say(vm.name());
+            plan.finish(&mut vm)?;
+            say_next(&mut vm);
+            added.outcome(vm.name())
+        }
+        Err(error) => {
+            // A VM without the TPM that was wanted is not what was asked for.
+            vm.delete()?;
+            Err(error)
+        }
+    }
+}
+
+/// What the person will want to know or do next.
+fn say_next(vm: &mut Bundle) {
+    let config = vm.config();
+    let lacks = config.guest == Guest::Windows11
+        && sigillo_vm::windows_11(vm).is_ok_and(|all| all.iter().any(|one| !one.met));
+    if lacks {
+        println!("it lacks something that Windows 11 needs: `sigillo vm check {:?} --windows-11`", vm.name());
+    }
+    if let Some(display) = config.display.filter(|display| display.kind != DisplayKind::None) {
+        println!("its screen: {}; `sigillo vm start` says where", display.kind.as_str());
+    }
+}
+
+/// The profile that a new TPM has where nobody names one.
+pub(super) fn default_profile() -> String {
+    machine::Options::default().profile.name().to_owned()
 }

@@ -33,6 +33,8 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         ("serial_log", json!(vm.serial_log()?.display().to_string())),
         ("tpm", json!(tpm_state(&vm))),
     ];
+    let display = vm.display_address()?.or_else(|| config.display.map(|display| display.to_string()));
+    facts.extend(display.map(|display| ("display", json!(display))));
     if let Some(tpm) = &config.tpm {
         facts.push(("tpm_interface", json!(tpm.interface.to_string())));
         facts.extend(tpm.profile.as_ref().map(|profile| ("tpm_profile", json!(profile))));

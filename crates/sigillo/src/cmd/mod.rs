@@ -1,18 +1,25 @@
 //! One module a command.
 mod audit;
+mod availability;
+mod check;
+mod confirm;
 mod create;
 mod delete;
+mod edit;
+mod hardware;
 mod host;
 mod info;
 mod key;
 mod keychain;
 mod list;
+mod progress;
 mod salvage;
 mod secret;
 mod start;
 mod stop;
 pub(crate) mod swtpm;
 mod tpm;
+mod tpm_remove;
 pub(crate) mod worker;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +56,8 @@ enum Command {
     /// What was done to TPMs and their records on this host
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Where a virtual TPM can be had: on this host, or in a version of Parallels Desktop
+    Availability(availability::Args),
     /// Take swtpm's place: `sigillo swtpm socket --tpm2 ...`
     #[command(disable_help_flag = true)]
     Swtpm,
@@ -60,7 +69,12 @@ enum Command {
 #[derive(Subcommand)]
 enum Vm {
     /// Make a virtual machine
-    Create(create::Args),
+    Create(Box<create::Args>),
+    /// What a virtual machine lacks for Windows 11, and giving it that
+    Check(check::Args),
+    /// The devices of a virtual machine
+    #[command(subcommand)]
+    Hardware(hardware::Command),
     /// The TPM of a virtual machine
     #[command(subcommand)]
     Tpm(tpm::Command),
@@ -112,7 +126,9 @@ pub(crate) fn run() -> ExitCode {
 fn dispatch(command: Command, home: Option<&Path>) -> Done {
     let home = Home::find(home);
     match command {
-        Command::Vm(Vm::Create(args)) => create::run(&home, args),
+        Command::Vm(Vm::Create(args)) => create::run(&home, &args),
+        Command::Vm(Vm::Check(args)) => check::run(&home, &args),
+        Command::Vm(Vm::Hardware(command)) => hardware::run(&home, command),
         Command::Vm(Vm::Start(args)) => start::run(&home, &args),
         Command::Vm(Vm::Stop(args)) => stop::run(&home, &args),
         Command::Vm(Vm::List(args)) => list::run(&home, &args),
@@ -121,6 +137,7 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Tpm(tpm)) | Command::Tpm(tpm) => tpm::run(&home, tpm),
         Command::Keychain(command) => keychain::run(&home, &command),
         Command::Audit(command) => audit::run(&command),
+        Command::Availability(args) => availability::run(&args),
         Command::Swtpm => Ok(swtpm::run(&[])),
         Command::Worker => Ok(worker::run(&[])),
     }

@@ -1,14 +1,11 @@
 //! `sigillo vm start`.
-use super::{Done, Failure, host::Kept, tpm};
+use super::{Done, Failure, confirm, hardware::display, host::Kept, tpm};
 use clap::ValueEnum;
 use sigillo_store::Secret;
 use sigillo_vm::{
-    Attach, Choice, Event, Home, Question, Start, Starter, WhenRecordMissing, WhenRolledBack, start,
+    Attach, Choice, Display, Event, Home, Question, Start, Starter, WhenRecordMissing, WhenRolledBack, start,
 };
-use std::{
-    io::{self, BufRead, IsTerminal},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -20,6 +17,9 @@ pub(crate) struct Args {
     /// Stay, with the guest's serial console on this terminal
     #[arg(long)]
     serial: bool,
+    /// Another screen for this time: none, vnc, spice; vnc:5901 is a port of 127.0.0.1 [default: as vm.toml says]
+    #[arg(long, value_name = "KIND", value_parser = display)]
+    display: Option<Display>,
     /// What to do when the keychain has no record for the VM's TPM: refuse, ask, or keep its store as a backup and make a new
     /// TPM [default: as the VM or the host says, else ask at a terminal and refuse elsewhere]
     #[arg(long, value_name = "WHAT", value_enum)]
@@ -55,14 +55,11 @@ impl Starter for Caller {
     }
 
     fn can_answer(&self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+        confirm::can_answer()
     }
 
     fn ask(&mut self, question: &Question) -> bool {
-        eprint!("{question} [yes/no] ");
-        let mut answer = String::new();
-        // Anything but a whole "yes" is no, and so is a terminal that went away.
-        io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+        confirm::ask(&question.to_string())
     }
 
     fn told(&mut self, event: &Event) {
@@ -75,7 +72,10 @@ impl Starter for Caller {
 }
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
-    let vm = home.open(&args.name)?;
+    let mut vm = home.open(&args.name)?;
+    if let Some(display) = args.display {
+        vm = vm.with_display(display)?;
+    }
     let attach = match (args.serial, args.foreground) {
         (true, _) => Attach::Serial,
         (false, true) => Attach::Foreground,
@@ -103,6 +103,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     match started.ended {
         None => {
             println!("{} is running; serial console in {}", vm.name(), vm.serial_log()?.display());
+            if let Some(address) = vm.display_address()? {
+                println!("its screen: {address}");
+            }
             Ok(ExitCode::SUCCESS)
         }
         Some(status) if status.success() => Ok(ExitCode::SUCCESS),

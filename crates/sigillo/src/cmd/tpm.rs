@@ -1,5 +1,5 @@
-//! `sigillo vm tpm add | key | salvage | restore-backup`, also as `sigillo tpm ...`.
-use super::{Done, Failure, host::Kept, key, salvage};
+//! `sigillo vm tpm add | remove | key | salvage | restore-backup`, also as `sigillo tpm ...`.
+use super::{Done, Failure, host::Kept, key, salvage, tpm_remove};
 use clap::{Subcommand, ValueEnum};
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
@@ -10,6 +10,8 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     /// Give a VM that is off its TPM; turns Secure Boot on
     Add(Add),
+    /// Take the TPM out of a VM that is off; its store is kept as a backup
+    Remove(tpm_remove::Args),
     /// What opens a TPM's store: password, recovery code, passphrase
     #[command(subcommand)]
     Key(key::Command),
@@ -37,7 +39,7 @@ pub(crate) struct Add {
     /// How the guest reaches the TPM
     #[arg(long, value_enum, default_value_t = InterfaceArg::Crb)]
     tpm_interface: InterfaceArg,
-    /// What kind of TPM it is: pc-client, ptp-1.07, libtpms or everything [default: pc-client]
+    /// What kind of TPM it is: pc-client, ptp-1.07, libtpms or everything [default: as the host says, else pc-client]
     #[arg(long, value_name = "NAME", value_parser = profile)]
     tpm_profile: Option<String>,
     /// Whose keys Secure Boot trusts: microsoft, snakeoil (for tests: everybody has its private half), or a variable
@@ -54,9 +56,9 @@ pub(crate) struct Add {
 /// How a new TPM's store is made.
 #[derive(clap::Args)]
 pub(crate) struct StoreArgs {
-    /// What seals the TPM's store
-    #[arg(long, value_enum, default_value_t = key::Cipher::Aes128)]
-    cipher: key::Cipher,
+    /// What seals the TPM's store [default: as the host says, else aes-128]
+    #[arg(long, value_enum)]
+    cipher: Option<key::Cipher>,
     /// Make no recovery code: then only the keychain record opens the TPM's store
     #[arg(long)]
     no_recovery_code: bool,
@@ -71,6 +73,7 @@ enum InterfaceArg {
 pub(crate) fn run(home: &Home, command: Command) -> Done {
     match command {
         Command::Add(args) => run_add(home, args),
+        Command::Remove(args) => tpm_remove::run(home, &args),
         Command::Key(command) => key::run(home, command),
         Command::Salvage(args) => salvage::run(&args),
         Command::RestoreBackup(args) => run_restore(home, &args),
@@ -104,7 +107,7 @@ fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_add(home: &Home, args: Add) -> Done {
+pub(super) fn run_add(home: &Home, args: Add) -> Done {
     let mut vm = home.open(&args.name)?;
     let interface = match args.tpm_interface {
         InterfaceArg::Crb => Interface::Crb,
@@ -160,8 +163,8 @@ pub(crate) fn add(
     store: &StoreArgs,
 ) -> Result<Added, Failure> {
     // The bundle names what the TPM is, also where nobody asked: the default of a later version may be another.
-    let (made_as, state) = manufactured(profile)?;
-    let algorithm = store.cipher.into();
+    let (made_as, state) = manufactured(host.policy.profile(profile))?;
+    let algorithm = host.policy.cipher(store.cipher.map(Into::into));
     let options = AddTpm { interface, keys, profile: Some(made_as), algorithm, state };
     let tpm = add_tpm(vm, host, &options)?;
     let code = if store.no_recovery_code { Ok(None) } else { key::add_recovery_code(vm).map(Some) };
@@ -180,7 +183,7 @@ impl Added {
         }
     }
 
-    fn json(&self, name: &str) -> serde_json::Value {
+    pub(super) fn json(&self, name: &str) -> serde_json::Value {
         let code = self.code.as_ref().ok().and_then(Option::as_ref);
         serde_json::json!({
             "vm": name,

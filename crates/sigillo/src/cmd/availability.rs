@@ -1,0 +1,115 @@
+//! `sigillo availability`.
+use super::{Done, Failure, host::Kept};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use sigillo_vm::{
+    HostPolicy,
+    availability::{Answer, Chip, Edition, Feature, Need, Version, product, this_host},
+};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A version of Parallels Desktop, as in 17.1.0 [default: sigillo on this host]
+    #[arg(long, value_name = "V", requires_all = ["edition", "chip"])]
+    product_version: Option<Version>,
+    /// Its edition
+    #[arg(long, value_enum, requires = "product_version")]
+    edition: Option<EditionArg>,
+    /// The host's processor: intel, apple-m1 and so on
+    #[arg(long, requires = "product_version")]
+    chip: Option<Chip>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum EditionArg {
+    Standard,
+    Pro,
+    Business,
+    AppStore,
+}
+
+impl From<EditionArg> for Edition {
+    fn from(edition: EditionArg) -> Self {
+        match edition {
+            EditionArg::Standard => Self::Standard,
+            EditionArg::Pro => Self::Pro,
+            EditionArg::Business => Self::Business,
+            EditionArg::AppStore => Self::AppStore,
+        }
+    }
+}
+
+/// Ends with success if a TPM can be had.
+pub(crate) fn run(args: &Args) -> Done {
+    let (answers, needs) = match (args.product_version, args.edition, args.chip) {
+        (Some(version), Some(edition), Some(chip)) => {
+            let answers = product(version, edition.into(), chip);
+            (answers.map_err(|why| Failure::new("SIG_ERR_AVAILABILITY", why))?, Vec::new())
+        }
+        _ => (Feature::ALL.map(Feature::here).to_vec(), needs()?),
+    };
+    let missing = needs.iter().any(|need| need.required && !need.met);
+    let available = !missing && answers.first().is_some_and(|tpm| tpm.available == Some(true));
+    if args.json {
+        let features: Vec<Value> = answers
+            .iter()
+            .map(|answer| {
+                let feature = answer.feature.as_str();
+                json!({ "feature": feature, "available": answer.available, "says": answer.says })
+            })
+            .collect();
+        let host: Vec<Value> = needs
+            .iter()
+            .map(|need| json!({ "what": need.what, "required": need.required, "met": need.met, "says": need.says }))
+            .collect();
+        println!("{}", json!({ "tpm": available, "features": features, "host": host }));
+    } else {
+        say(&answers, &needs, available);
+    }
+    Ok(if available { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn needs() -> Result<Vec<Need>, Failure> {
+    let mut needs = this_host(&HostPolicy::of_this_host()?);
+    let keychain = Kept::find().and_then(|kept| {
+        use sigillo_keychain::Keychain;
+        kept.keychain.list().map_err(|error| Failure::new(error.code(), error.to_string()))
+    });
+    let (met, says) = match keychain {
+        Ok(records) => (true, format!("the system keychain can be used; records: {}", records.len())),
+        Err(failure) => (false, format!("{}: {}", failure.code, failure.text)),
+    };
+    needs.insert(needs.len().saturating_sub(1), Need { what: "keychain", required: true, met, says });
+    Ok(needs)
+}
+
+fn say(answers: &[Answer], needs: &[Need], available: bool) {
+    if !needs.is_empty() {
+        println!("{:14}  {:10}  WHAT", "THIS HOST", "");
+        for need in needs {
+            let state = match (need.met, need.required) {
+                (true, _) => "here",
+                (false, true) => "missing",
+                (false, false) => "not needed",
+            };
+            println!("{:14}  {state:10}  {}", need.what, need.says);
+        }
+        println!();
+    }
+    println!("{:38}  {:9}  WHY", "FEATURE", "AVAILABLE");
+    for answer in answers {
+        let state = match answer.available {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unsaid",
+        };
+        println!("{:38}  {state:9}  {}", answer.feature.to_string(), answer.says);
+    }
+    if !needs.is_empty() && !available {
+        println!("\nno VM with a TPM can run on this host until what is missing is here");
+    }
+}

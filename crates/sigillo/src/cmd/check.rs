@@ -1,0 +1,121 @@
+//! `sigillo vm check --windows-11`.
+use super::{Done, Failure, host::Kept, tpm};
+use serde_json::{Value, json};
+use sigillo_vm::{Bundle, Home, Interface, Keys, Requirement, hardware, raise, windows_11};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The VM's name or UUID
+    name: String,
+    /// What it lacks to be upgraded to Windows 11
+    #[arg(long, required = true)]
+    windows_11: bool,
+    /// Give it what it lacks, where that can be done with the VM off
+    #[arg(long)]
+    fix: bool,
+    #[command(flatten)]
+    tpm_store: tpm::StoreArgs,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Ends with success if the VM lacks nothing.
+pub(crate) fn run(home: &Home, args: &Args) -> Done {
+    let mut vm = home.open(&args.name)?;
+    let before = windows_11(&vm)?;
+    let mut added = None;
+    if args.fix && before.iter().any(|one| !one.met) {
+        added = fix(&mut vm, &before, args)?;
+    }
+    let now = windows_11(&vm)?;
+    if args.json {
+        let all: Vec<Value> = now
+            .iter()
+            .map(|one| {
+                json!({
+                    "what": one.what,
+                    "needs": one.needs,
+                    "has": one.has,
+                    "met": one.met,
+                    "fixed": one.met && before.iter().any(|was| was.what == one.what && !was.met),
+                    "cannot_fix": one.cannot,
+                })
+            })
+            .collect();
+        let mut report = json!({ "vm": vm.name(), "ready": now.iter().all(|one| one.met), "checks": all });
+        if let Some(added) = &added {
+            report["tpm"] = added.json(vm.name());
+        }
+        println!("{report}");
+    } else {
+        say(&vm, &before, &now, added.as_ref());
+    }
+    let ready = now.iter().all(|one| one.met);
+    match added {
+        Some(added) => added.outcome(vm.name()),
+        None if ready => Ok(ExitCode::SUCCESS),
+        None => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Mends what can be. What cannot be mended at all stops it before anything is changed.
+fn fix(vm: &mut Bundle, before: &[Requirement], args: &Args) -> Result<Option<tpm::Added>, Failure> {
+    let hopeless = before.iter().find_map(|one| one.cannot.as_ref().map(|why| (one.what, why)));
+    if let Some((what, why)) = hopeless {
+        let text = format!(
+            "VM {:?} cannot be made ready for Windows 11, and nothing was changed: {what}: {why}",
+            vm.name()
+        );
+        return Err(Failure::new("SIG_ERR_VM_CHECK", text));
+    }
+    let lacks_tpm = before.iter().any(|one| one.what == "tpm" && !one.met);
+    let kept = if lacks_tpm { Some(Kept::find()?) } else { None };
+    if let Some(kept) = &kept {
+        let offers = hardware(vm, &kept.host()).offers;
+        let refusal = offers.into_iter().find(|offer| offer.kind == "tpm").and_then(|offer| offer.refusal);
+        if let Some((code, why)) = refusal {
+            let text = format!("VM {:?} gets no TPM, and nothing was changed: {why}", vm.name());
+            return Err(Failure::new(code.unwrap_or_else(|| "SIG_ERR_VM_CHECK".to_owned()), text));
+        }
+    }
+    raise(vm)?;
+    let Some(kept) = kept else { return Ok(None) };
+    tpm::add(vm, &kept.host(), Interface::Crb, Keys::Microsoft, None, &args.tpm_store).map(Some)
+}
+
+fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], added: Option<&tpm::Added>) {
+    println!("{:12}  {:8}  {:12}  {:10}", "WHAT", "NEEDS", "HAS", "");
+    for one in now {
+        let fixed = before.iter().any(|was| was.what == one.what && !was.met);
+        let state = match (one.met, fixed) {
+            (true, true) => "mended",
+            (true, false) => "ok",
+            (false, _) => "lacks",
+        };
+        println!("{:12}  {:8}  {:12}  {state}", one.what, one.needs, one.has);
+    }
+    let mended = |what: &str| {
+        let met = |all: &[Requirement]| all.iter().any(|one| one.what == what && one.met);
+        met(now) && !met(before)
+    };
+    if mended("disk") {
+        println!("the disk is larger now; the guest's own tool (diskmgmt.msc) makes the partition larger");
+    }
+    if mended("secure-boot") && !mended("tpm") {
+        println!("Secure Boot was turned on: a guest that sealed to its TPM asks for its recovery key once");
+    }
+    if let Some(added) = added {
+        added.say(vm.name());
+    }
+    for one in now.iter().filter(|one| !one.met) {
+        match &one.cannot {
+            Some(why) => println!("{}: {why}", one.what),
+            None => println!("{}: `sigillo vm check {:?} --windows-11 --fix` mends it", one.what, vm.name()),
+        }
+    }
+    if now.iter().all(|one| one.met) {
+        println!("{} has what Windows 11 needs", vm.name());
+    }
+}

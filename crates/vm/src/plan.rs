@@ -1,0 +1,348 @@
+//! A VM before it is made: what its `vm.toml` will say, and where its disks come from. It can be looked at and changed until
+//! then, and making it is all or nothing.
+use crate::{
+    bundle::{Bundle, CONFIG, Create, Home, STORE, VARS},
+    config::{self, Config, Disk, DiskFormat, Display, DisplayKind, Firmware, Network},
+    error::{Error, Result},
+    files::{make_dirs, replace_file, sync_dir},
+    firmware::{self, Keys},
+    image::{self, Device, Progress},
+};
+use rustix::fs::{FlockOperation, RenameFlags};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use uuid::Uuid;
+
+const BUILDING: &str = ".making";
+/// A directory that nobody locks is only swept away when it is older than this: its maker may just be about to.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// A VM that is not made yet.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    config: Config,
+    /// What lies in the bundle, by its name there.
+    disks: Vec<(PathBuf, Source)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    /// A copy of this image.
+    Image(PathBuf),
+    /// So many zeros.
+    Empty(u64),
+    /// A copy of this disk of the host.
+    Device(PathBuf),
+}
+
+impl Plan {
+    /// What is wished for, and the guest's defaults for the rest.
+    ///
+    /// # Errors
+    /// [`Error::Name`], or a disk that is not there.
+    pub fn new(create: &Create) -> Result<Self> {
+        config::check_name(&create.name).map_err(Error::Name)?;
+        let defaults = create.guest.defaults();
+        let mut plan = Self {
+            config: Config {
+                version: config::VERSION,
+                uuid: Uuid::new_v4(),
+                name: create.name.clone(),
+                guest: create.guest,
+                firmware: create.firmware,
+                secure_boot: false,
+                memory_mib: create.memory_mib,
+                cpus: create.cpus,
+                accel: create.accel,
+                disks: Vec::new(),
+                cdroms: Vec::new(),
+                networks: vec![Network { model: Some(defaults.network), ..Network::default() }],
+                display: Some(Display { kind: defaults.display, port: None })
+                    .filter(|display| display.kind != DisplayKind::None),
+                tpm: None,
+                removed_tpm: None,
+            },
+            disks: Vec::new(),
+        };
+        for source in &create.disks {
+            let source = fs::canonicalize(source).map_err(|e| Error::io("find", source, e))?;
+            if image::is_block_device(&source) {
+                let bus = Some(defaults.bus);
+                plan.config.disks.push(Disk { path: source, format: DiskFormat::Raw, bus });
+            } else {
+                plan.add_disk(image::format_of(&source), Source::Image(source));
+            }
+        }
+        if let Some(gib) = create.new_disk_gib {
+            plan.add_disk(DiskFormat::Raw, Source::Empty(u64::from(gib) << 30));
+        }
+        Ok(plan)
+    }
+
+    /// Adds a copy of a host's disk or partition. Answers whether UEFI firmware finds a system to start on it.
+    ///
+    /// # Errors
+    /// [`Error::ImportDisk`] if it is none, or in use.
+    pub fn import(&mut self, device: &Path) -> Result<bool> {
+        let startable = Device::open(device)?.has_efi_system_partition();
+        self.add_disk(DiskFormat::Raw, Source::Device(device.to_owned()));
+        Ok(startable)
+    }
+
+    fn add_disk(&mut self, format: DiskFormat, source: Source) {
+        let path = image::name_of(self.config.disks.len(), format);
+        let bus = Some(self.config.guest.defaults().bus);
+        self.config.disks.push(Disk { path: path.clone(), format, bus });
+        self.disks.push((path, source));
+    }
+
+    /// What the plan says of a TPM that was added since, besides what it is.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn finish(&self, vm: &mut Bundle) -> Result<()> {
+        let _lock = vm.lock()?;
+        *vm = Bundle::load(vm.path())?;
+        let mut config = vm.config().clone();
+        if let (Some(tpm), Some(wanted)) = (&mut config.tpm, &self.config.tpm) {
+            tpm.when_record_missing = wanted.when_record_missing;
+            tpm.when_rolled_back = wanted.when_rolled_back;
+        }
+        if config == *vm.config() { Ok(()) } else { vm.set_config(config) }
+    }
+
+    /// What the VM's `vm.toml` will say.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The same, to change it. What cannot be is refused when the VM is made.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// The text of the `vm.toml`, for a person to change.
+    ///
+    /// # Errors
+    /// [`Error::Draft`] if the plan cannot be.
+    pub fn draft(&self) -> Result<String> {
+        self.config.text().map_err(Error::Draft)
+    }
+
+    /// Takes over what a person made of [`Plan::draft`].
+    ///
+    /// # Errors
+    /// A sentence that begins with the line where there is one; the plan is as it was.
+    pub fn take_draft(&mut self, text: &str) -> std::result::Result<(), String> {
+        let config = Config::parse(text)?;
+        if config.uuid != self.config.uuid || config.name != self.config.name {
+            return Err(format!(
+                "name and uuid are those of the VM that is being made: {:?}, {}",
+                self.config.name, self.config.uuid
+            ));
+        }
+        if config.removed_tpm.is_some() {
+            return Err("a new VM has no [removed_tpm]".to_owned());
+        }
+        if let Some(tpm) = &config.tpm
+            && (tpm.store != STORE || !tpm.encrypted)
+        {
+            return Err(format!("a new TPM has store = {STORE:?} and encrypted = true"));
+        }
+        for disk in config.disks.iter().filter(|disk| disk.path.is_relative()) {
+            let planned = self.config.disks.iter().find(|planned| planned.path == disk.path);
+            match planned {
+                Some(planned) if planned.format == disk.format => {}
+                Some(planned) => {
+                    return Err(format!(
+                        "{} has format = {:?}",
+                        disk.path.display(),
+                        planned.format.as_str()
+                    ));
+                }
+                None => {
+                    return Err(format!(
+                        "there will be no {} in the bundle; `sigillo vm hardware add disk` adds more disks later",
+                        disk.path.display()
+                    ));
+                }
+            }
+        }
+        if let Some(cdrom) = config.cdroms.iter().find(|cdrom| !cdrom.path.exists()) {
+            return Err(format!("there is no {}", cdrom.path.display()));
+        }
+        self.disks.retain(|(path, _)| config.disks.iter().any(|disk| disk.path == *path));
+        self.config = config;
+        Ok(())
+    }
+}
+
+impl Home {
+    /// Makes the VM of a plan, whole or not at all. Its `[tpm]` is not made here: [`crate::add_tpm`] does that.
+    ///
+    /// # Errors
+    /// A name that is taken, a disk that cannot be read, firmware that is not installed; [`Error::LegacyBios`] and
+    /// [`Error::PhysicalDisk`] for a VM that is to get a TPM and cannot.
+    pub fn make(&self, plan: &Plan, progress: &mut Progress<'_>) -> Result<Bundle> {
+        let config = &plan.config;
+        let path = self.bundle_path(&config.name);
+        if path.exists() {
+            return Err(Error::Exists { path });
+        }
+        if config.tpm.is_some() && config.firmware == Firmware::Bios {
+            return Err(Error::LegacyBios { name: config.name.clone() });
+        }
+        let physical = config.disks.iter().find(|disk| image::is_block_device(&disk.path));
+        if let Some(disk) = physical.filter(|_| config.tpm.is_some()) {
+            return Err(Error::PhysicalDisk { name: config.name.clone(), disk: disk.path.clone() });
+        }
+        make_dirs(self.path(), 0o700)?;
+        self.sweep()?;
+        let building = self.path().join(format!(".{}{BUILDING}", config.uuid));
+        make_dirs(&building, 0o700)?;
+        let lock = File::open(&building).map_err(|e| Error::io("open", &building, e))?;
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive)
+            .map_err(|e| Error::io("lock", &building, e.into()))?;
+        let made = fill(plan, &building, progress).and_then(|()| {
+            // The rename decides between two creations of one name.
+            rustix::fs::renameat_with(
+                rustix::fs::CWD,
+                &building,
+                rustix::fs::CWD,
+                &path,
+                RenameFlags::NOREPLACE,
+            )
+            .map_err(|e| match e {
+                rustix::io::Errno::EXIST => Error::Exists { path: path.clone() },
+                e => Error::io("make", &path, e.into()),
+            })?;
+            sync_dir(self.path())?;
+            Bundle::load(&path)
+        });
+        if made.is_err() && building.exists() {
+            fs::remove_dir_all(&building).map_err(|e| Error::io("remove", &building, e))?;
+        }
+        // Not by closing alone: a child that is just being started holds a copy of the descriptor. It fails for no descriptor
+        // of ours.
+        let _ = rustix::fs::flock(&lock, FlockOperation::Unlock);
+        made
+    }
+
+    /// Removes what creations that were interrupted left: it never was a VM.
+    fn sweep(&self) -> Result<()> {
+        for entry in fs::read_dir(self.path()).map_err(|e| Error::io("read", self.path(), e))? {
+            let path = entry.map_err(|e| Error::io("read", self.path(), e))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let ours = name.strip_prefix('.').and_then(|name| name.strip_suffix(BUILDING));
+            if ours.is_none_or(|uuid| Uuid::parse_str(uuid).is_err()) {
+                continue;
+            }
+            // Another creation may sweep at the same time; what is gone is gone.
+            let Ok(found) = fs::symlink_metadata(&path) else { continue };
+            let age = found.modified().ok().and_then(|time| time.elapsed().ok());
+            if !found.is_dir() || age.is_none_or(|age| age < SETTLED) {
+                continue;
+            }
+            let Ok(dir) = File::open(&path) else { continue };
+            if rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fill(plan: &Plan, building: &Path, progress: &mut Progress<'_>) -> Result<()> {
+    for (name, source) in &plan.disks {
+        let to = building.join(name);
+        match source {
+            Source::Image(from) => image::copy_image(from, &to, progress)?,
+            Source::Device(from) => Device::open(from)?.copy(from, &to, progress)?,
+            Source::Empty(bytes) => image::make_empty(&to, *bytes)?,
+        }
+    }
+    let mut config = plan.config.clone();
+    let secure_boot = config.secure_boot && config.tpm.is_none();
+    if config.firmware == Firmware::Uefi {
+        let vars = building.join(VARS);
+        if secure_boot {
+            replace_file(&vars, &Keys::Microsoft.variables()?, 0o600)?;
+        } else {
+            firmware::plain_vars(&vars)?;
+        }
+    }
+    config.secure_boot = secure_boot;
+    config.tpm = None;
+    config.write(&building.join(CONFIG))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Accelerator, Guest};
+
+    fn plan(guest: Guest) -> Plan {
+        let create = Create {
+            name: "vm".to_owned(),
+            guest,
+            firmware: Firmware::Uefi,
+            memory_mib: 4096,
+            cpus: 2,
+            accel: Accelerator::Auto,
+            disks: Vec::new(),
+            new_disk_gib: Some(1),
+        };
+        Plan::new(&create).unwrap()
+    }
+
+    #[test]
+    fn a_draft_can_be_changed_in_all_but_the_vms_identity() {
+        let mut changed = plan(Guest::Windows11);
+        let text = changed.draft().unwrap();
+        changed.take_draft(&text.replace("cpus = 2", "cpus = 4").replace("\"nvme\"", "\"sata\"")).unwrap();
+        assert_eq!(changed.config().cpus, 4);
+        assert_eq!(changed.config().bus_of(&changed.config().disks[0]), crate::config::Bus::Sata);
+        for (from, to, says) in [
+            ("name = \"vm\"", "name = \"other\"", "name and uuid"),
+            ("\"disk0.img\"", "\"disk9.img\"", "no disk9.img"),
+            ("\"raw\"", "\"qcow2\"", "format = \"raw\""),
+            ("cpus = 2", "cpus = 0", "line "),
+            ("[display]", "[[cdroms]]\npath = \"/none.iso\"\n[display]", "no /none.iso"),
+            (
+                "[display]",
+                "[tpm]\ninterface = \"crb\"\nstore = \"x\"\nencrypted = true\n[display]",
+                "tpm.store",
+            ),
+        ] {
+            let mut refused = plan(Guest::Windows11);
+            let text = refused.draft().unwrap();
+            assert!(text.contains(from), "{text}");
+            let why = refused.take_draft(&text.replacen(from, to, 1)).unwrap_err();
+            assert!(why.contains(says), "{to}: {why}");
+        }
+    }
+
+    #[test]
+    fn what_an_interrupted_creation_left_is_swept_away_and_one_at_work_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::find(Some(dir.path()));
+        let [dead, alive, young] =
+            [1, 2, 3].map(|n| dir.path().join(format!(".{}{BUILDING}", Uuid::from_u128(n))));
+        for path in [&dead, &alive, &young] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("disk0.img"), "half").unwrap();
+        }
+        let old = std::time::SystemTime::now() - 2 * SETTLED;
+        for path in [&dead, &alive] {
+            File::open(path).unwrap().set_modified(old).unwrap();
+        }
+        let lock = File::open(&alive).unwrap();
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
+        home.sweep().unwrap();
+        assert_eq!([&dead, &alive, &young].map(|path| path.exists()), [false, true, true]);
+    }
+}

@@ -1,0 +1,137 @@
+//! What a VM lacks for Windows 11, and what of it can be given to it while it is off.
+use crate::{
+    bundle::{Bundle, VARS},
+    config::Firmware,
+    error::{Error, Result},
+    files::replace_file,
+    firmware::Keys,
+    image,
+    tpm::physical_disk,
+};
+
+/// Windows 11's minimums, as Microsoft publishes them.
+const MEMORY_MIB: u32 = 4096;
+const CPUS: u32 = 2;
+const DISK_BYTES: u64 = 64_000_000_000;
+/// What a disk that is too small grows to.
+const DISK_GROWN: u64 = 64 << 30;
+
+/// One thing that Windows 11 needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// For scripts: `firmware`, `secure-boot`, `tpm`, `memory`, `cpus`, `disk`.
+    pub what: &'static str,
+    /// What is needed, in words.
+    pub needs: &'static str,
+    /// What the VM has, in words.
+    pub has: String,
+    /// Whether that is enough.
+    pub met: bool,
+    /// Why it cannot be mended here and what to do instead, where that is so.
+    pub cannot: Option<String>,
+}
+
+/// What Windows 11 needs, and what the VM has of it.
+///
+/// # Errors
+/// A disk that cannot be measured.
+pub fn windows_11(vm: &Bundle) -> Result<Vec<Requirement>> {
+    let config = vm.config();
+    let uefi = config.firmware == Firmware::Uefi;
+    let bios = || (!uefi).then(|| Error::LegacyBios { name: vm.name().to_owned() }.to_string());
+    let disk = config.disks.first();
+    let bytes = disk.map(|disk| image::size(&vm.disk_path(disk), disk.format)).transpose()?;
+    let cannot_tpm = bios().or_else(|| {
+        physical_disk(vm).map(|disk| Error::PhysicalDisk { name: vm.name().to_owned(), disk }.to_string())
+    });
+    let cannot_grow = match disk.map(|disk| vm.disk_path(disk)) {
+        None => Some(format!(
+            "it has no disk; `sigillo vm hardware add disk {:?} --size 64` gives it one",
+            vm.name()
+        )),
+        Some(path) if image::is_block_device(&path) => {
+            Some(format!("{} is a disk of this host, which is as large as it is", path.display()))
+        }
+        Some(_) => None,
+    };
+    let need = |what, needs, has, met, cannot: Option<String>| Requirement {
+        what,
+        needs,
+        has,
+        met,
+        cannot: cannot.filter(|_| !met),
+    };
+    let on = |on: bool| if on { "on" } else { "off" }.to_owned();
+    Ok(vec![
+        need("firmware", "UEFI", config.firmware.to_string(), uefi, bios()),
+        need("secure-boot", "on", on(config.secure_boot), config.secure_boot, cannot_tpm.clone()),
+        need(
+            "tpm",
+            "TPM 2.0",
+            if config.tpm.is_some() { "TPM 2.0" } else { "none" }.to_owned(),
+            config.tpm.is_some(),
+            cannot_tpm,
+        ),
+        need("memory", "4 GiB", format!("{} MiB", config.memory_mib), config.memory_mib >= MEMORY_MIB, None),
+        need("cpus", "2", config.cpus.to_string(), config.cpus >= CPUS, None),
+        need(
+            "disk",
+            "64 GB",
+            bytes.map_or_else(|| "none".to_owned(), in_words),
+            bytes.is_some_and(|bytes| bytes >= DISK_BYTES),
+            cannot_grow,
+        ),
+    ])
+}
+
+/// Octets as people say them.
+pub(crate) fn in_words(bytes: u64) -> String {
+    match bytes {
+        0..0x10_0000 => format!("{bytes} bytes"),
+        0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 30) => format!("{} GiB", bytes >> 30),
+        _ => format!("{}.{} GiB", bytes >> 30, (bytes >> 20) % 1024 * 10 / 1024),
+    }
+}
+
+/// Gives a VM that is off what it lacks of memory, processors, disk, and, if it has a TPM, Secure Boot. Each is done whole or not
+/// at all, and what is done already is not done twice. The TPM itself is not added here.
+///
+/// # Errors
+/// [`Error::LegacyBios`], before anything is changed; [`Error::Running`], [`Error::DiskSize`].
+pub fn raise(vm: &mut Bundle) -> Result<()> {
+    let _lock = vm.lock()?;
+    *vm = Bundle::load(vm.path())?;
+    vm.require_off("changing its hardware")?;
+    if vm.config().firmware == Firmware::Bios {
+        return Err(Error::LegacyBios { name: vm.name().to_owned() });
+    }
+    if let Some(disk) = vm.config().disks.first() {
+        let path = vm.disk_path(disk);
+        if image::size(&path, disk.format)? < DISK_BYTES {
+            image::grow(disk, &path, DISK_GROWN)?;
+        }
+    }
+    let mut config = vm.config().clone();
+    config.memory_mib = config.memory_mib.max(MEMORY_MIB);
+    config.cpus = config.cpus.max(CPUS);
+    if config.tpm.is_some() && !config.secure_boot {
+        // The keys first: firmware that knows Secure Boot without keys starts everything.
+        replace_file(&vm.path().join(VARS), &Keys::Microsoft.variables()?, 0o600)?;
+        config.secure_boot = true;
+    }
+    if config == *vm.config() { Ok(()) } else { vm.set_config(config) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_said_as_people_say_them() {
+        for (bytes, words) in [(5, "5 bytes"), (3 << 20, "3 MiB"), (64 << 30, "64 GiB"), (3 << 29, "1.5 GiB")]
+        {
+            assert_eq!(in_words(bytes), words);
+        }
+    }
+}
