@@ -231,16 +231,18 @@ impl Tpm {
         // Otherwise TPM2_Startup makes clear and reset data and PCR anew before anything uses them.
         let kept = matches!(resumes, Resumes::Running | Resumes::AfterShutdownState);
         let running = resumes == Resumes::Running;
-        let hierarchy = |record: &crate::state::HierarchyRecord, enabled: bool, auth: &Tpm2bAuth| HierarchyView {
-            enabled: kept.then_some(enabled),
-            auth_set: Some(!auth.is_empty()),
-            policy: policy(record.policy_alg, &record.policy),
-            derivation_level: Some(record.derivation_level),
-            seed: Some(Fingerprint::of(&record.seed)),
-            proof: Some(Fingerprint::of(&record.proof)),
-            auth: Fingerprint::of(auth),
-        };
-        let (owner, endorsement, platform) = (&persistent.owner, &persistent.endorsement, &persistent.platform);
+        let hierarchy =
+            |record: &crate::state::HierarchyRecord, enabled: bool, auth: &Tpm2bAuth| HierarchyView {
+                enabled: kept.then_some(enabled),
+                auth_set: Some(!auth.is_empty()),
+                policy: policy(record.policy_alg, &record.policy),
+                derivation_level: Some(record.derivation_level),
+                seed: Some(Fingerprint::of(&record.seed)),
+                proof: Some(Fingerprint::of(&record.proof)),
+                auth: Fingerprint::of(auth),
+            };
+        let (owner, endorsement, platform) =
+            (&persistent.owner, &persistent.endorsement, &persistent.platform);
         Inventory {
             profile: self.profile.name,
             tpm: Fingerprint::of(&self.id),

@@ -83,7 +83,8 @@ fn objects_have_their_names_templates_and_nothing_private() {
     let mut tpm = started();
     let storage = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
     let persistent_handle = PersistentHandle::new(0x8100_0001).unwrap();
-    tpm.call(&EvictControl { auth: ProvisionHandle::Owner, object_handle: storage, persistent_handle }).unwrap();
+    tpm.call(&EvictControl { auth: ProvisionHandle::Owner, object_handle: storage, persistent_handle })
+        .unwrap();
     let inventory = tpm.transport().tpm.inventory();
     let [object] = &inventory.objects[..] else { panic!("{:?}", inventory.objects) };
     assert_eq!((object.handle, object.hierarchy, object.primary), (0x8100_0001, Hierarchy::Owner, true));
