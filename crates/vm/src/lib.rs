@@ -7,6 +7,9 @@
 //! - [`Host`]: what the host keeps for its VMs outside of them: the keychain, the audit log, the newest states seen.
 //! - [`restore_backup`]: a TPM that was set aside comes back.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
+//! - [`doctor`]: what is wrong with a host and its VMs, and what to do.
+//! - [`variables`]: what firmware variables say of Secure Boot.
+//! - [`certificate`]: what an EK certificate says it is.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
     not(test),
@@ -16,8 +19,10 @@
 mod accel;
 mod backup;
 mod bundle;
+pub mod certificate;
 pub mod config;
 mod crash;
+pub mod doctor;
 mod error;
 pub mod eventlog;
 mod files;
@@ -34,6 +39,7 @@ mod rundir;
 mod start;
 mod stop;
 mod tpm;
+pub mod variables;
 mod worker;
 
 pub use accel::{Accel, Choice};
