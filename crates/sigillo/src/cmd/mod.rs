@@ -2,8 +2,11 @@
 mod audit;
 mod create;
 mod delete;
+mod diff;
+mod doctor;
 mod host;
 mod info;
+mod inspect;
 mod key;
 mod keychain;
 mod list;
@@ -49,6 +52,8 @@ enum Command {
     /// What was done to TPMs and their records on this host
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Tell what is wrong with this host and its virtual machines, and what to do; ends with 1 if there is an error
+    Doctor(doctor::Args),
     /// Take swtpm's place: `sigillo swtpm socket --tpm2 ...`
     #[command(disable_help_flag = true)]
     Swtpm,
@@ -103,10 +108,15 @@ pub(crate) fn run() -> ExitCode {
     match dispatch(cli.command, cli.home.as_deref()) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("sigillo: {}: {}", failure.code, failure.text);
+            complain(&failure);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what went wrong, under its code.
+fn complain(failure: &Failure) {
+    eprintln!("sigillo: {}: {}", failure.code, failure.text);
 }
 
 fn dispatch(command: Command, home: Option<&Path>) -> Done {
@@ -121,6 +131,7 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Tpm(tpm)) | Command::Tpm(tpm) => tpm::run(&home, tpm),
         Command::Keychain(command) => keychain::run(&home, &command),
         Command::Audit(command) => audit::run(&command),
+        Command::Doctor(args) => doctor::run(&home, &args),
         Command::Swtpm => Ok(swtpm::run(&[])),
         Command::Worker => Ok(worker::run(&[])),
     }

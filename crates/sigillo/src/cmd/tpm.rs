@@ -1,5 +1,5 @@
-//! `sigillo vm tpm add | key | salvage | restore-backup`, also as `sigillo tpm ...`.
-use super::{Done, Failure, host::Kept, key, salvage};
+//! `sigillo vm tpm add | inspect | diff | key | salvage | restore-backup`, also as `sigillo tpm ...`.
+use super::{Done, Failure, diff, host::Kept, inspect, key, salvage};
 use clap::{Subcommand, ValueEnum};
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
@@ -10,6 +10,10 @@ use std::process::ExitCode;
 pub(crate) enum Command {
     /// Give a VM that is off its TPM; turns Secure Boot on
     Add(Add),
+    /// Show what a TPM at rest has: hierarchies, objects, NV indices, PCR, its store; never a secret. Changes nothing
+    Inspect(inspect::Args),
+    /// Compare two TPMs at rest; ends with 0 if they are the same, 1 if they differ, 2 if they cannot be compared
+    Diff(diff::Args),
     /// What opens a TPM's store: password, recovery code, passphrase
     #[command(subcommand)]
     Key(key::Command),
@@ -71,6 +75,8 @@ enum InterfaceArg {
 pub(crate) fn run(home: &Home, command: Command) -> Done {
     match command {
         Command::Add(args) => run_add(home, args),
+        Command::Inspect(args) => inspect::run(home, &args),
+        Command::Diff(args) => Ok(diff::run(home, &args)),
         Command::Key(command) => key::run(home, command),
         Command::Salvage(args) => salvage::run(&args),
         Command::RestoreBackup(args) => run_restore(home, &args),
