@@ -36,6 +36,7 @@ mod dispatch;
 mod entity;
 mod execute;
 mod hierarchy;
+pub mod inventory;
 mod lifecycle;
 mod nv;
 mod object;
@@ -54,6 +55,7 @@ mod tpm;
 mod x509;
 
 pub use dispatch::implemented;
+pub use inventory::Inventory;
 pub use pending::Pending;
 pub use profile::Profile;
 pub use tpm::{EntropyUnavailable, Host, RestoreError, Tpm};

@@ -348,7 +348,7 @@ impl Anchors {
     /// See [`AnchorError`].
     pub fn open(&self, vm_uuid: &[u8; 16], file_uuid: &[u8; 16]) -> Result<AnchorFile, AnchorError> {
         let dir = self.dir()?;
-        let name = OsString::from(format!("{}.{}.anchor", hex(vm_uuid), hex(file_uuid)));
+        let name = anchor_name(vm_uuid, file_uuid);
         let new = dir.identity(&name).map_err(|e| self.io(e))?.is_none();
         let file = dir.open_or_create(&name, 0o600).map_err(|e| self.file(&name, e))?;
         self.require_private(&file, &self.dir.join(&name))?;
@@ -369,12 +369,29 @@ impl Anchors {
         anchor.read().and_then(|_| anchor.write(&Seen::of(store))).map_err(|e| self.io(e))
     }
 
+    /// What is remembered of a VM's store. Nothing is made, locked or written.
+    ///
+    /// # Errors
+    /// See [`AnchorError`].
+    pub fn look(&self, vm_uuid: &[u8; 16], file_uuid: &[u8; 16]) -> Result<Anchored, AnchorError> {
+        let Some(dir) = self.dir_if_there()? else { return Ok(Anchored::Nothing) };
+        let name = anchor_name(vm_uuid, file_uuid);
+        let file = match dir.open_file(&name, false) {
+            Ok(file) => file,
+            Err(FileError::NotFound) => return Ok(Anchored::Nothing),
+            Err(error) => return Err(self.file(&name, error)),
+        };
+        self.require_private(&file, &self.dir.join(&name))?;
+        AnchorFile::new(file).read().map_err(|e| self.io(e))
+    }
+
     /// The store that a VM ran with last, by its file's UUID; `None` if it never ran here.
     ///
     /// # Errors
     /// See [`AnchorError`].
     pub fn current(&self, vm_uuid: &[u8; 16]) -> Result<Option<[u8; 16]>, AnchorError> {
-        let (dir, name) = (self.dir()?, current_name(vm_uuid));
+        let Some(dir) = self.dir_if_there()? else { return Ok(None) };
+        let name = current_name(vm_uuid);
         let file = match dir.open_file(&name, false) {
             Ok(file) => file,
             Err(FileError::NotFound) => return Ok(None),
@@ -404,9 +421,18 @@ impl Anchors {
 
     fn dir(&self) -> Result<Dir, AnchorError> {
         files::make_dirs(&self.dir, 0o700).map_err(|e| self.io(e))?;
-        let dir = Dir::open(&self.dir).map_err(|e| self.io(e))?;
-        self.require_private(&dir, &self.dir)?;
-        Ok(dir)
+        self.dir_if_there()?.ok_or_else(|| self.io(io::ErrorKind::NotFound.into()))
+    }
+
+    fn dir_if_there(&self) -> Result<Option<Dir>, AnchorError> {
+        match Dir::open(&self.dir) {
+            Ok(dir) => {
+                self.require_private(&dir, &self.dir)?;
+                Ok(Some(dir))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.io(error)),
+        }
     }
 
     fn require_private(&self, fd: impl std::os::fd::AsFd, path: &Path) -> Result<(), AnchorError> {
@@ -424,6 +450,10 @@ impl Anchors {
     fn io(&self, source: io::Error) -> AnchorError {
         AnchorError::Io { path: self.dir.clone(), source }
     }
+}
+
+fn anchor_name(vm_uuid: &[u8; 16], file_uuid: &[u8; 16]) -> OsString {
+    OsString::from(format!("{}.{}.anchor", hex(vm_uuid), hex(file_uuid)))
 }
 
 fn current_name(vm_uuid: &[u8; 16]) -> OsString {

@@ -195,3 +195,17 @@ fn the_store_a_vm_runs_with_is_kept() {
         assert_eq!(fixture.anchors.current(&VM).unwrap(), Some(store));
     }
 }
+
+#[test]
+fn looking_makes_nothing_and_needs_no_lock() {
+    let fixture = Fixture::new();
+    let uuid = fixture.open().info().file_uuid;
+    assert_eq!(fixture.anchors.look(&VM, &uuid).unwrap(), Anchored::Nothing);
+    assert_eq!(fixture.anchors.current(&VM).unwrap(), None);
+    assert!(!fixture.dir.path().join("keychain").exists());
+    fixture.live(&["1"], true);
+    let held = fixture.anchors.open(&VM, &uuid).unwrap();
+    held.lock().unwrap().unwrap();
+    assert_eq!(fixture.anchors.look(&VM, &uuid).unwrap(), fixture.seen());
+    assert_eq!(fixture.anchors.look(&[8; 16], &uuid).unwrap(), Anchored::Nothing);
+}

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub use sigillo_engine::Profile;
-use sigillo_engine::{EntropyUnavailable, Pending, RestoreError, Tpm};
+use sigillo_engine::{EntropyUnavailable, Inventory, Pending, Tpm};
+pub use sigillo_engine::{Profile, RestoreError, inventory};
 use sigillo_types::{Rc, cc, rc};
 use zeroize::Zeroizing;
 
@@ -75,6 +75,19 @@ pub fn profile(name: &str) -> Result<Profile, String> {
 pub fn manufactured(profile: Profile) -> Result<Zeroizing<Vec<u8>>, EntropyUnavailable> {
     let mut host = SystemHost::new(Arc::default());
     Ok(Tpm::manufacture(profile, &mut host)?.permanent_state())
+}
+
+/// What a TPM at rest has, from its states as storage holds them. It is not powered on.
+///
+/// # Errors
+/// What is wrong with a state, or the operating system gave no entropy.
+pub fn look(permanent: &[u8], volatile: Option<&[u8]>) -> Result<Inventory, RestoreError> {
+    let mut host = SystemHost::new(Arc::default());
+    let tpm = match volatile {
+        Some(volatile) => Tpm::resume(permanent, volatile, &mut host)?,
+        None => Tpm::restore(permanent, &mut host)?,
+    };
+    Ok(tpm.inventory())
 }
 
 /// State blobs set for the next INIT.

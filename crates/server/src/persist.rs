@@ -192,6 +192,37 @@ pub fn volatile_len(dir: &Dir, name: &OsStr) -> Option<u64> {
     Some(file.metadata().ok()?.len())
 }
 
+/// The volatile state kept beside the store `name`, which is only read; `None` if there is none.
+///
+/// # Errors
+/// There is one and it cannot be read, or is sealed under another key.
+pub fn volatile_beside(
+    dir: &Dir,
+    name: &OsStr,
+    keys: &BlobKeys,
+) -> Result<Option<Zeroizing<Vec<u8>>>, PersistError> {
+    read_volatile(dir, &volatile_name(name), keys)
+}
+
+fn read_volatile(
+    dir: &Dir,
+    name: &OsStr,
+    keys: &BlobKeys,
+) -> Result<Option<Zeroizing<Vec<u8>>>, PersistError> {
+    let file = match dir.open_file(name, false) {
+        Ok(file) => file,
+        Err(FileError::NotFound) => return Ok(None),
+        Err(FileError::Unsafe(why)) => {
+            return Err(PersistError::new(format!("the stored volatile state is not used: {why}")));
+        }
+        Err(FileError::Io(error)) => return Err(PersistError::new(error)),
+    };
+    let mut packed = Vec::new();
+    let bound = u64::from(MAX_BLOB).saturating_add(1);
+    file.take(bound).read_to_end(&mut packed).map_err(PersistError::new)?;
+    blob::unpack(BlobKind::Volatile, &packed, keys).map(Some).map_err(PersistError::new)
+}
+
 fn volatile_name(name: &OsStr) -> OsString {
     let mut volatile = name.to_owned();
     volatile.push(".volatile");
@@ -245,18 +276,7 @@ impl Persist for StorePersist {
     }
 
     fn volatile(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, PersistError> {
-        let file = match self.dir.open_file(&self.volatile_name, false) {
-            Ok(file) => file,
-            Err(FileError::NotFound) => return Ok(None),
-            Err(FileError::Unsafe(why)) => {
-                return Err(PersistError::new(format!("the stored volatile state is not used: {why}")));
-            }
-            Err(FileError::Io(error)) => return Err(PersistError::new(error)),
-        };
-        let mut packed = Vec::new();
-        let bound = u64::from(MAX_BLOB).saturating_add(1);
-        file.take(bound).read_to_end(&mut packed).map_err(PersistError::new)?;
-        blob::unpack(BlobKind::Volatile, &packed, &self.keys).map(Some).map_err(PersistError::new)
+        read_volatile(&self.dir, &self.volatile_name, &self.keys)
     }
 
     fn keep_volatile(&mut self, volatile: &[u8]) -> Result<(), PersistError> {

@@ -26,12 +26,15 @@ fn every_code_in_the_sources_is_in_the_list_of_errors() {
     }
     let mut codes = BTreeSet::new();
     for file in &files {
-        for part in fs::read_to_string(file).unwrap().split("\"SIG_ERR_").skip(1) {
-            let name: String = part
-                .chars()
-                .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_')
-                .collect();
-            codes.insert(format!("SIG_ERR_{name}"));
+        let text = fs::read_to_string(file).unwrap();
+        for kind in ["SIG_ERR_", "SIG_NOTE_"] {
+            for part in text.split(&format!("\"{kind}")).skip(1) {
+                let name: String = part
+                    .chars()
+                    .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_')
+                    .collect();
+                codes.insert(format!("{kind}{name}"));
+            }
         }
     }
     assert!(codes.len() > 20, "{codes:?}");

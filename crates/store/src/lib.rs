@@ -62,4 +62,4 @@ pub use key::{Key, KeyId, KeyKind, SlotInfo};
 pub use keys::MIN_PASSPHRASE_LEN;
 pub use recovery::{RecoveryCode, RecoveryCodeError};
 pub use secret::{EntropyError, Secret};
-pub use store::{Anchor, CreateOptions, Lineage, OpenNotes, Store, StoreInfo, now_unix_s};
+pub use store::{Anchor, CreateOptions, Lineage, Looked, OpenNotes, Store, StoreInfo, now_unix_s};

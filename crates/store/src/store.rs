@@ -158,6 +158,19 @@ pub struct Store {
     pub(crate) poisoned: bool,
 }
 
+/// A store that was opened to be looked at, by [`Store::look`]: it lends itself for reading alone, and its descriptor could not
+/// write. [`OpenNotes::header_repaired`] means here that an opening would repair a header copy.
+#[derive(Debug)]
+pub struct Looked(Store);
+
+impl core::ops::Deref for Looked {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.0
+    }
+}
+
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
@@ -293,6 +306,20 @@ impl Store {
     }
 
     pub(crate) fn open_medium(medium: Box<dyn Medium>, key: &Key) -> Result<Self, OpenError> {
+        let mut store = Self::examine(medium, key)?;
+        if store.notes.header_repaired {
+            // Otherwise an old copy could come back to life (with an old password) when this one is damaged.
+            let header = store.header.clone();
+            store.write_header_copy(header).map_err(|error| match error {
+                CommitError::Io(error) => OpenError::Io(error),
+                other => OpenError::Io(io::Error::other(other)),
+            })?;
+        }
+        Ok(store)
+    }
+
+    /// Everything of an opening but the repair: nothing is written.
+    fn examine(medium: Box<dyn Medium>, key: &Key) -> Result<Self, OpenError> {
         let front = read_front(medium.as_ref())?;
         let chosen = choose_header(&front)?;
         let header = chosen.header;
@@ -317,7 +344,7 @@ impl Store {
         let (newest, mut notes) = newest_slot(medium.as_ref(), &header, data_key.as_ref())?;
         let body = newest.body()?;
         notes.header_repaired = chosen.other_is_stale;
-        let mut store = Store {
+        Ok(Store {
             session: Session::new(&header, data_key.as_ref()).map_err(open_vault)?,
             medium,
             header_copy: chosen.copy,
@@ -332,16 +359,26 @@ impl Store {
             notes,
             poisoned: false,
             header,
-        };
-        if chosen.other_is_stale {
-            // Otherwise an old copy could come back to life (with an old password) when this one is damaged.
-            let header = store.header.clone();
-            store.write_header_copy(header).map_err(|error| match error {
-                CommitError::Io(error) => OpenError::Io(error),
-                other => OpenError::Io(io::Error::other(other)),
-            })?;
+        })
+    }
+
+    /// Opens a store to look at it: nothing is written, not even what an opening repairs. It holds the file's lock, so that nobody
+    /// writes meanwhile.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn look(path: &Path, key: &Key) -> Result<Looked, OpenError> {
+        let (dir, name) = dir_of(path)?;
+        for _ in 0..OPEN_TRIES {
+            let file = dir.open_file(&name, false).map_err(file_error)?;
+            if lock(&file, Some((&dir, &name)))? {
+                let (_, mode) = files::owner_and_mode(&file).map_err(OpenError::Io)?;
+                let mut store = Self::examine(Box::new(FileMedium::new(file, None)), key)?;
+                store.notes.open_to_others = mode & 0o077 != 0;
+                return Ok(Looked(store));
+            }
         }
-        Ok(store)
+        Err(OpenError::Replaced)
     }
 
     /// What a store's header says, read without key and without lock. Nothing of it is authenticated.

@@ -62,6 +62,35 @@ fn a_committed_state_is_there_after_reopening() {
 }
 
 #[test]
+fn looking_repairs_nothing_waits_for_nobody_and_reads_what_an_opening_would() {
+    let place = Place::new();
+    let mut store = place.create();
+    store.commit(b"one").unwrap();
+    let anchor = store.anchor();
+    match Store::look(&place.path(), &place.key) {
+        Err(OpenError::Locked { pid }) => assert_eq!(pid, Some(std::process::id())),
+        other => panic!("{other:?}"),
+    }
+    drop(store);
+    let mut bytes = std::fs::read(place.path()).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(place.path(), &bytes).unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let before = std::fs::metadata(place.path()).unwrap();
+    let looked = Store::look(&place.path(), &place.key).unwrap();
+    assert_eq!((looked.state(), looked.anchor()), (&b"one"[..], anchor));
+    assert!(looked.notes().header_repaired && looked.notes().open_to_others);
+    // Meanwhile nobody writes.
+    assert!(matches!(place.open(), Err(OpenError::Locked { .. })));
+    drop(looked);
+    assert_eq!(std::fs::read(place.path()).unwrap(), bytes);
+    let after = std::fs::metadata(place.path()).unwrap();
+    assert_eq!((after.mtime(), after.mtime_nsec()), (before.mtime(), before.mtime_nsec()));
+    assert!(matches!(Store::look(&place.path(), &other_password()), Err(OpenError::WrongKey { .. })));
+    assert!(place.open().unwrap().notes().header_repaired);
+}
+
+#[test]
 fn the_file_is_0600_whatever_the_umask_and_shows_neither_state_nor_password() {
     let place = Place::new();
     let mut store = place.create();

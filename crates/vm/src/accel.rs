@@ -91,7 +91,7 @@ pub(crate) fn choose(wanted: Accelerator, name: &str) -> Result<Choice> {
 }
 
 /// Why KVM cannot be used here, if it cannot.
-fn fault() -> Result<Option<String>> {
+pub(crate) fn fault() -> Result<Option<String>> {
     if let Err(e) = fs::OpenOptions::new().read(true).write(true).open(DEVICE) {
         return Ok(Some(format!("{DEVICE}: {e}")));
     }

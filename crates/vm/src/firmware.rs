@@ -72,9 +72,14 @@ pub(crate) fn code(secure_boot: bool) -> Result<PathBuf> {
     part(if secure_boot { "OVMF_CODE_4M.secboot.fd" } else { "OVMF_CODE_4M.fd" })
 }
 
+/// The variable store without keys that a new VM gets.
+pub(crate) fn plain_template() -> Result<PathBuf> {
+    part("OVMF_VARS_4M.fd")
+}
+
 /// Writes a variable store without keys.
 pub(crate) fn plain_vars(to: &Path) -> Result<()> {
-    let from = part("OVMF_VARS_4M.fd")?;
+    let from = plain_template()?;
     let bytes = fs::read(&from).map_err(|e| Error::io("read", &from, e))?;
     crate::files::replace_file(to, &bytes, 0o600)
 }

@@ -41,7 +41,7 @@ pub(crate) fn spawn_guarded(
         match worker::spawn(bundle, run, &options.program, &found.key, &anchor, state)? {
             Spawned::Ready(worker, verdict) => break (worker, verdict),
             Spawned::Held(held) => {
-                let (why, act) = refusal(bundle, &held);
+                let (why, act) = refusal(bundle, held.verdict);
                 // What was agreed to is that state and no other, and nothing makes two live copies right.
                 if accepted.is_some() || matches!(held.verdict, Verdict::InUse { .. }) {
                     let detail = format!("VM {:?}: {}", bundle.name(), why.code());
@@ -109,9 +109,10 @@ fn consent(
     Err(why)
 }
 
-fn refusal(bundle: &Bundle, held: &Held) -> (Error, Act) {
+/// What is said of a store that does not start without consent, and how the audit log calls it.
+pub(crate) fn refusal(bundle: &Bundle, verdict: Verdict) -> (Error, Act) {
     let name = bundle.name().to_owned();
-    match held.verdict {
+    match verdict {
         Verdict::RolledBack { by, seen_unix_s } => {
             (Error::RolledBack { name, by, seen: date(seen_unix_s) }, Act::RollbackRefused)
         }

@@ -9,6 +9,9 @@
 //! - [`Plan`]: a VM before it is made; [`hardware`]: its devices; [`windows_11`]: what it lacks for Windows 11.
 //! - [`remove_tpm`]: takes the TPM out, and keeps its store as a backup; [`availability`]: where a TPM can be had.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
+//! - [`doctor`]: what is wrong with a host and its VMs, and what to do.
+//! - [`variables`]: what firmware variables say of Secure Boot.
+//! - [`certificate`]: what an EK certificate says it is.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
     not(test),
@@ -19,9 +22,11 @@ mod accel;
 pub mod availability;
 mod backup;
 mod bundle;
+pub mod certificate;
 pub mod config;
 mod crash;
 mod display;
+pub mod doctor;
 mod error;
 pub mod eventlog;
 mod files;
@@ -43,6 +48,7 @@ mod start;
 mod stop;
 mod tpm;
 mod upgrade;
+pub mod variables;
 mod worker;
 
 pub use accel::{Accel, Choice};

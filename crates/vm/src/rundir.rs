@@ -110,15 +110,22 @@ impl RunDir {
         replace_file(&path, &text, 0o600)
     }
 
+    /// What only means something while the VM runs.
+    pub(crate) fn of_a_run(&self) -> [PathBuf; 7] {
+        [
+            self.0.join(STATE),
+            self.monitor(),
+            self.tpm_socket(),
+            self.qemu_pid(),
+            self.display_socket(),
+            self.display_password(),
+            self.display_note(),
+        ]
+    }
+
     /// Removes what only means something while the VM runs; logs stay.
     pub(crate) fn clear(&self) -> Result<()> {
-        for path in [self.0.join(STATE), self.monitor(), self.tpm_socket(), self.qemu_pid()] {
-            remove(&path)?;
-        }
-        for path in [self.display_socket(), self.display_password(), self.display_note()] {
-            remove(&path)?;
-        }
-        Ok(())
+        self.of_a_run().iter().try_for_each(|path| remove(path))
     }
 
     /// QEMU without a state file: whoever started it was killed before it could write one. QEMU holds a lock on its pid file

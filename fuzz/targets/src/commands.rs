@@ -123,6 +123,7 @@ const KEYS: u8 = 3;
 pub fn permanent_state(data: &[u8]) {
     let mut host = FuzzHost::default();
     if let Ok(mut tpm) = Tpm::restore(&with_header(1, data), &mut host) {
+        let _ = tpm.inventory();
         tpm.init(&mut host);
         exercise(&mut tpm, &mut host);
     }
@@ -132,6 +133,7 @@ pub fn permanent_state(data: &[u8]) {
 pub fn volatile_state(data: &[u8]) {
     let mut host = FuzzHost::default();
     if let Ok(mut tpm) = Tpm::resume(&bare().0, &with_header(2, data), &mut host) {
+        let _ = tpm.inventory();
         exercise(&mut tpm, &mut host);
     }
 }

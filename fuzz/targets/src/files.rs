@@ -15,6 +15,29 @@ pub fn event_log(data: &[u8]) {
     }
 }
 
+/// An EK certificate in an NV index.
+pub fn certificate(data: &[u8]) {
+    let _ = sigillo_vm::certificate::Certificate::parse(data);
+}
+
+/// A VM's firmware variables: as they are, or as the variables of a store that is whole.
+pub fn firmware_variables(data: &[u8]) {
+    let _ = sigillo_vm::variables::secure_boot(data);
+    let mut volume = [variable_front(), data.to_vec()].concat();
+    let size = u32::try_from(volume.len() - 72).unwrap_or(u32::MAX);
+    volume[88..92].copy_from_slice(&size.to_le_bytes());
+    let _ = sigillo_vm::variables::secure_boot(&volume);
+}
+
+/// The headers of a firmware volume and of the variable store in it.
+fn variable_front() -> Vec<u8> {
+    let mut front = vec![0; 100];
+    front[40..44].copy_from_slice(b"_FVH");
+    front[48] = 72;
+    front[72..88].copy_from_slice(b"\x78\x2C\xF3\xAA\x7B\x94\x9A\x43\xA1\x80\x2E\x14\x4E\xC3\x77\x92");
+    front
+}
+
 /// The system keychain's file: as it is, with the checksum of its front corrected, and what would lie sealed in it; and an anchor beside it.
 pub fn keychain_file(data: &[u8]) {
     use sigillo_keychain::format::{HEADER_LEN, parse_file, parse_records};
@@ -78,6 +101,24 @@ pub(crate) fn event_log_seeds() -> Vec<Vec<u8>> {
     ]
 }
 
+/// A certificate without an issuer or a subject, of version 1.
+pub(crate) fn certificate_seeds() -> Vec<Vec<u8>> {
+    let time = [&[0x17, 13][..], b"260101000000Z"].concat();
+    let validity = [&[0x30, 30][..], &time, &time].concat();
+    let tbs =
+        [&[0x30, 43][..], &[2, 1, 1], &[0x30, 0], &[0x30, 0], &validity, &[0x30, 0], &[0x30, 0]].concat();
+    vec![[&[0x30, 50][..], &tbs, &[0x30, 0], &[3, 1, 0]].concat()]
+}
+
+/// One variable, `PK`, that is enrolled.
+pub(crate) fn variable_seeds() -> Vec<Vec<u8>> {
+    let mut variable = vec![0; 60];
+    variable[..3].copy_from_slice(&[0xAA, 0x55, 0x3F]);
+    (variable[36], variable[40]) = (6, 3);
+    variable.extend(b"P\0K\0\0\0key");
+    vec![variable.clone(), [variable_front(), variable].concat()]
+}
+
 pub(crate) fn keychain_seeds() -> Vec<Vec<u8>> {
     vec![include_bytes!("../../../tests/golden/keychain-v1.keychain").to_vec()]
 }
@@ -116,6 +157,9 @@ mod tests {
         }
         for seed in recovery_seeds() {
             RecoveryCode::parse(std::str::from_utf8(&seed).unwrap()).unwrap();
+        }
+        for seed in certificate_seeds() {
+            assert!(sigillo_vm::certificate::Certificate::parse(&seed).is_some());
         }
         for seed in keychain_seeds() {
             sigillo_keychain::format::parse_file(&seed).unwrap();

@@ -16,7 +16,9 @@ pub use channels::{
     control_channel, control_session, data_channel, data_session, mssim_commands, mssim_platform, state_blob,
 };
 pub use commands::{command, commands, permanent_state, volatile_state};
-pub use files::{audit_log, event_log, keychain_file, recovery_code, vm_config};
+pub use files::{
+    audit_log, certificate, event_log, firmware_variables, keychain_file, recovery_code, vm_config,
+};
 pub use kdbx::kdbx_file;
 pub use store::store_file;
 pub use types::{areas, structures};
@@ -52,6 +54,7 @@ pub fn all() -> BTreeMap<&'static str, (Target, Vec<Vec<u8>>)> {
     BTreeMap::from([
         ("areas", (areas as Target, types::area_seeds())),
         ("audit_log", (audit_log as Target, files::audit_seeds())),
+        ("certificate", (certificate as Target, files::certificate_seeds())),
         ("command", (command as Target, commands::seeds())),
         ("commands", (commands as Target, commands::seeds())),
         ("control_channel", (control_channel as Target, channels::control_seeds())),
@@ -59,6 +62,7 @@ pub fn all() -> BTreeMap<&'static str, (Target, Vec<Vec<u8>>)> {
         ("data_channel", (data_channel as Target, channels::data_seeds())),
         ("data_session", (data_session as Target, channels::sessions(&channels::data_seeds()))),
         ("event_log", (event_log as Target, files::event_log_seeds())),
+        ("firmware_variables", (firmware_variables as Target, files::variable_seeds())),
         ("kdbx_file", (kdbx_file as Target, kdbx::seeds())),
         ("keychain_file", (keychain_file as Target, files::keychain_seeds())),
         ("mssim_commands", (mssim_commands as Target, channels::mssim_command_seeds())),

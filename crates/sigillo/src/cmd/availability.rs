@@ -76,7 +76,6 @@ pub(crate) fn run(args: &Args) -> Done {
 fn needs() -> Result<Vec<Need>, Failure> {
     let mut needs = this_host(&HostPolicy::of_this_host()?);
     let keychain = Kept::find().and_then(|kept| {
-        use sigillo_keychain::Keychain;
         kept.keychain.list().map_err(|error| Failure::new(error.code(), error.to_string()))
     });
     let (met, says) = match keychain {

@@ -5,10 +5,13 @@ mod check;
 mod confirm;
 mod create;
 mod delete;
+mod diff;
+mod doctor;
 mod edit;
 mod hardware;
 mod host;
 mod info;
+mod inspect;
 mod key;
 mod keychain;
 mod list;
@@ -58,6 +61,8 @@ enum Command {
     Audit(audit::Command),
     /// Where a virtual TPM can be had: on this host, or in a version of Parallels Desktop
     Availability(availability::Args),
+    /// Tell what is wrong with this host and its virtual machines, and what to do; ends with 1 if there is an error
+    Doctor(doctor::Args),
     /// Take swtpm's place: `sigillo swtpm socket --tpm2 ...`
     #[command(disable_help_flag = true)]
     Swtpm,
@@ -117,10 +122,15 @@ pub(crate) fn run() -> ExitCode {
     match dispatch(cli.command, cli.home.as_deref()) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("sigillo: {}: {}", failure.code, failure.text);
+            complain(&failure);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says what went wrong, under its code.
+fn complain(failure: &Failure) {
+    eprintln!("sigillo: {}: {}", failure.code, failure.text);
 }
 
 fn dispatch(command: Command, home: Option<&Path>) -> Done {
@@ -138,6 +148,7 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Keychain(command) => keychain::run(&home, &command),
         Command::Audit(command) => audit::run(&command),
         Command::Availability(args) => availability::run(&args),
+        Command::Doctor(args) => doctor::run(&home, &args),
         Command::Swtpm => Ok(swtpm::run(&[])),
         Command::Worker => Ok(worker::run(&[])),
     }

@@ -1,5 +1,5 @@
-//! `sigillo vm tpm add | remove | key | salvage | restore-backup`, also as `sigillo tpm ...`.
-use super::{Done, Failure, host::Kept, key, salvage, tpm_remove};
+//! `sigillo vm tpm add | remove | inspect | diff | key | salvage | restore-backup`, also as `sigillo tpm ...`.
+use super::{Done, Failure, diff, host::Kept, inspect, key, salvage, tpm_remove};
 use clap::{Subcommand, ValueEnum};
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
@@ -12,6 +12,10 @@ pub(crate) enum Command {
     Add(Add),
     /// Take the TPM out of a VM that is off; its store is kept as a backup
     Remove(tpm_remove::Args),
+    /// Show what a TPM at rest has: hierarchies, objects, NV indices, PCR, its store; never a secret. Changes nothing
+    Inspect(inspect::Args),
+    /// Compare two TPMs at rest; ends with 0 if they are the same, 1 if they differ, 2 if they cannot be compared
+    Diff(diff::Args),
     /// What opens a TPM's store: password, recovery code, passphrase
     #[command(subcommand)]
     Key(key::Command),
@@ -74,6 +78,8 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
     match command {
         Command::Add(args) => run_add(home, args),
         Command::Remove(args) => tpm_remove::run(home, &args),
+        Command::Inspect(args) => inspect::run(home, &args),
+        Command::Diff(args) => Ok(diff::run(home, &args)),
         Command::Key(command) => key::run(home, command),
         Command::Salvage(args) => salvage::run(&args),
         Command::RestoreBackup(args) => run_restore(home, &args),

@@ -81,6 +81,14 @@ pub(crate) fn of_host() -> Result<Box<dyn Keychain>, Failure> {
     }
 }
 
+/// The keychain that has them, if it is not the sealed file. A policy that cannot be read names no other.
+pub(crate) fn elsewhere() -> Result<Option<Box<dyn Keychain>>, Failure> {
+    match place() {
+        Ok(KeychainPlace::SecretService) => secret_service().map(Some),
+        Ok(KeychainPlace::System) | Err(_) => Ok(None),
+    }
+}
+
 #[cfg(feature = "secret-service")]
 fn secret_service() -> Result<Box<dyn Keychain>, Failure> {
     let dir = SystemKeychain::default_dir()?;

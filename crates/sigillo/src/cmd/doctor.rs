@@ -1,0 +1,54 @@
+//! `sigillo doctor`: what is wrong with this host and its VMs. Ends with 1 if there is an error among the findings.
+use super::{Done, audit, keychain};
+use serde_json::json;
+use sigillo_keychain::anchor::Anchors;
+use sigillo_vm::{
+    Home,
+    doctor::{Finding, Patient, Records, Severity, examine},
+};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The VM's name or UUID [default: all VMs]
+    name: Option<String>,
+    /// Only what should be done something about, without the notes
+    #[arg(long, short)]
+    quiet: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(home: &Home, args: &Args) -> Done {
+    let (sealed, audit, anchors) = (keychain::system()?, audit::log()?, Anchors::of_this_host()?);
+    let elsewhere = keychain::elsewhere()?;
+    let records = elsewhere.as_deref().map_or(Records::System(&sealed), Records::SecretService);
+    let patient = Patient { home, records, audit: &audit, anchors: &anchors };
+    let mut findings = examine(&patient, args.name.as_deref())?;
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if args.quiet {
+        findings.retain(|finding| finding.severity > Severity::Note);
+    }
+    if args.json {
+        println!("{}", json!({ "errors": errors, "warnings": warnings, "findings": findings }));
+    } else {
+        findings.iter().for_each(say);
+        println!("{errors} errors, {warnings} warnings");
+    }
+    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn say(finding: &Finding) {
+    let whose = finding.vm.as_ref().map_or_else(|| "host".to_owned(), |vm| format!("VM {vm:?}"));
+    println!("{:7}  {whose}: {}: {}", finding.severity.as_str(), finding.code, finding.what);
+    for (what, text) in [("means", &finding.meaning), ("do", &finding.remedy)] {
+        if !text.is_empty() {
+            println!("         {what}: {text}");
+        }
+    }
+    if let Some(command) = &finding.command {
+        println!("         command: {command}");
+    }
+}

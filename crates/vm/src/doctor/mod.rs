@@ -1,0 +1,244 @@
+//! What is wrong with a host and its VMs, or will be when somebody starts one: findings, each with what it means and what to do. Nothing is
+//! repaired here and no file of a bundle is written; where a repair is safe, its command is in the finding.
+//!
+//! Reading a VM's store takes its password, so the audit log gets the line of every reading of a record.
+mod bundle;
+mod firmware;
+mod host;
+mod leftovers;
+mod tpm;
+
+use crate::{
+    bundle::{Bundle, Home},
+    error::{Error, Result},
+};
+use serde::Serialize;
+use sigillo_keychain::{Keychain, SystemKeychain, anchor::Anchors, audit::AuditLog};
+use std::{collections::BTreeMap, path::Path};
+
+/// What a finding asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// All is well; or something to know.
+    Note,
+    /// It works, and something should be done.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+impl Severity {
+    /// As reports print it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// A code of `docs/errors.md`.
+    pub code: String,
+    /// What it asks for.
+    pub severity: Severity,
+    /// The VM; `None`: the host.
+    pub vm: Option<String>,
+    /// What was found.
+    pub what: String,
+    /// What it means for the guest or the host.
+    pub meaning: String,
+    /// What to do; empty where nothing is to be done.
+    pub remedy: String,
+    /// A command that repairs it and loses nothing.
+    pub command: Option<String>,
+}
+
+/// What a host keeps for its VMs. As [`crate::Host`], of which any part may be in disorder.
+#[derive(Clone, Copy)]
+pub struct Patient<'a> {
+    /// Where the VMs are.
+    pub home: &'a Home,
+    /// The stores' passwords.
+    pub records: Records<'a>,
+    /// What was done to them.
+    pub audit: &'a AuditLog,
+    /// The newest states seen.
+    pub anchors: &'a Anchors,
+}
+
+/// Where the host's records are.
+#[derive(Clone, Copy)]
+pub enum Records<'a> {
+    /// In the sealed file, which has more to examine than its records.
+    System(&'a SystemKeychain),
+    /// In a desktop session's Secret Service.
+    SecretService(&'a dyn Keychain),
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn keychain(self) -> &'a dyn Keychain {
+        match self {
+            Self::System(keychain) => keychain,
+            Self::SecretService(keychain) => keychain,
+        }
+    }
+}
+
+/// Examines the host and one VM, or all of them.
+///
+/// # Errors
+/// [`Error::NotFound`] for a VM that is not there. Everything else is a finding.
+pub fn examine(patient: &Patient<'_>, vm: Option<&str>) -> Result<Vec<Finding>> {
+    let mut findings = Findings::default();
+    let vms = match vm {
+        Some(name) => vec![one(patient.home, name)?],
+        None => match patient.home.list() {
+            Ok(vms) => vms,
+            Err(error) => {
+                findings.error(&error, "no VM in it can be listed or started");
+                Vec::new()
+            }
+        },
+    };
+    host::examine(patient, &mut findings);
+    if vm.is_none() {
+        leftovers::of_home(patient.home, &mut findings);
+        twins(&vms, &mut findings);
+    }
+    for (name, bundle) in &vms {
+        findings.vm = Some(name.clone());
+        match bundle {
+            Ok(bundle) => examine_vm(patient, bundle, &mut findings),
+            Err(error) => {
+                findings.error(error, "the VM does not start and no command but this one works on it");
+            }
+        }
+    }
+    Ok(findings.all)
+}
+
+/// A VM as listings have it: also one whose configuration cannot be used.
+fn one(home: &Home, name: &str) -> Result<(String, Result<Bundle>)> {
+    match home.open(name) {
+        Err(error @ Error::NotFound { .. }) => {
+            home.list()?.into_iter().find(|(found, _)| found == name).ok_or(error)
+        }
+        bundle => {
+            let name = bundle.as_ref().map_or(name, Bundle::name).to_owned();
+            Ok((name, bundle))
+        }
+    }
+}
+
+fn examine_vm(patient: &Patient<'_>, vm: &Bundle, findings: &mut Findings) {
+    bundle::examine(vm, findings);
+    firmware::examine(vm, findings);
+    tpm::examine(patient, vm, findings);
+    leftovers::of_bundle(vm, findings);
+}
+
+/// VMs of one UUID: a bundle that was copied by hand.
+fn twins(vms: &[(String, Result<Bundle>)], findings: &mut Findings) {
+    let mut by_uuid: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for bundle in vms.iter().filter_map(|(_, bundle)| bundle.as_ref().ok()) {
+        by_uuid.entry(bundle.config().uuid).or_default().push(bundle.name());
+    }
+    for (uuid, names) in by_uuid.iter().filter(|(_, names)| names.len() > 1) {
+        findings.found(
+            Severity::Warning,
+            "SIG_ERR_VM_SAME_UUID",
+            format!("{} have the one UUID {uuid}", names.join(" and ")),
+            "they share a keychain record and pass for one machine; of two copies of one TPM only one may run",
+            "a copy of a VM needs a UUID and a TPM of its own; keep one of them",
+        );
+    }
+}
+
+/// What is being put together.
+#[derive(Default)]
+pub(crate) struct Findings {
+    all: Vec<Finding>,
+    /// Whose findings come next.
+    vm: Option<String>,
+}
+
+impl Findings {
+    fn found(&mut self, severity: Severity, code: &str, what: String, meaning: &str, remedy: &str) {
+        self.with_command(severity, code, what, meaning, remedy, None);
+    }
+
+    /// With a command that repairs it and loses nothing.
+    fn with_command(
+        &mut self,
+        severity: Severity,
+        code: &str,
+        what: String,
+        meaning: &str,
+        remedy: &str,
+        command: Option<String>,
+    ) {
+        self.all.push(Finding {
+            code: code.to_owned(),
+            severity,
+            vm: self.vm.clone(),
+            what,
+            meaning: meaning.to_owned(),
+            remedy: remedy.to_owned(),
+            command,
+        });
+    }
+
+    /// What would be an error of a command: its words say what to do.
+    fn error(&mut self, error: &Error, meaning: &str) {
+        self.said(error.code(), error.to_string(), meaning);
+    }
+
+    /// An error of another crate.
+    fn said(&mut self, code: &str, what: String, meaning: &str) {
+        self.found(
+            Severity::Error,
+            code,
+            what,
+            meaning,
+            "as it says; docs/errors.md has more under the code",
+        );
+    }
+
+    fn note(&mut self, code: &str, what: String) {
+        self.found(Severity::Note, code, what, "", "");
+    }
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A path for a shell.
+fn quoted_path(path: &Path) -> String {
+    quoted(&path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_add_words_to_a_command() {
+        assert_eq!(quoted("demo"), "demo");
+        assert_eq!(quoted("a b; rm -r /"), "'a b; rm -r /'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}
