@@ -6,6 +6,7 @@
 //! - [`list_keys`], [`add_key`], [`rotate`], [`restore_record`]: the ways into the store.
 //! - [`Host`]: what the host keeps for its VMs outside of them: the keychain, the audit log, the newest states seen.
 //! - [`restore_backup`]: a TPM that was set aside comes back.
+//! - [`clone_vm`], [`rename_vm`], [`move_vm`], [`delete_vm`], [`export_vm`], [`import_vm`]: which VM is which, and where.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
@@ -24,6 +25,7 @@ mod files;
 mod firmware;
 mod guard;
 mod host;
+mod identity;
 mod keys;
 mod open;
 mod policy;
@@ -43,7 +45,11 @@ pub use config::{Accelerator, Config, Disk, DiskFormat, Firmware, Guest, Interfa
 pub use error::{Error, Result};
 pub use firmware::Keys;
 pub use guard::announce_revert;
-pub use host::{Event, Host, Question, Starter};
+pub use host::{Event, Host, LOSS, Question, Starter};
+pub use identity::{
+    CloneTpm, CloneVm, Cloned, Deleted, Exported, Flaw, IdentityError, Manifest, Member, Progress, Swept,
+    check_export, clone_vm, delete_vm, export_vm, forged_export, import_vm, move_vm, rename_vm,
+};
 pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
