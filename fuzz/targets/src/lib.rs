@@ -16,7 +16,7 @@ pub use channels::{
     control_channel, control_session, data_channel, data_session, mssim_commands, mssim_platform, state_blob,
 };
 pub use commands::{command, commands, permanent_state, volatile_state};
-pub use files::{audit_log, event_log, keychain_file, recovery_code, vm_config};
+pub use files::{audit_log, event_log, keychain_file, recovery_code, vm_config, vm_export};
 pub use kdbx::kdbx_file;
 pub use store::store_file;
 pub use types::{areas, structures};
@@ -69,6 +69,7 @@ pub fn all() -> BTreeMap<&'static str, (Target, Vec<Vec<u8>>)> {
         ("store_file", (store_file as Target, store::seeds())),
         ("structures", (structures as Target, types::structure_seeds())),
         ("vm_config", (vm_config as Target, files::vm_config_seeds())),
+        ("vm_export", (vm_export as Target, files::vm_export_seeds())),
         ("volatile_state", (volatile_state as Target, commands::volatile_seeds())),
     ])
 }
