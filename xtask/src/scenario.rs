@@ -147,13 +147,8 @@ impl Setup {
 
     /// Deletes the VM, and the keychain record that goes with it.
     pub(crate) fn delete(&self) -> Result<()> {
-        let record = self.info()?["keychain_record"].as_str().map(str::to_owned);
         self.force_off();
-        sh::read(&mut self.sigillo(&["vm", "delete", &self.name]))?;
-        match record {
-            Some(record) => sh::read(&mut self.sigillo(&["keychain", "delete", &record])).map(|_| ()),
-            None => Ok(()),
-        }
+        sh::read(&mut self.sigillo(&["vm", "delete", &self.name, "--yes", "--with-tpm"])).map(|_| ())
     }
 
     /// An empty data disk: the guest then gives a shell.
@@ -470,7 +465,7 @@ fn idle(setup: &Setup, report: &mut Report) -> Result<bool> {
     ok &= report.check("QEMU and the TPM are two processes", pids.len() == 2, format!("{pids:?}"));
     let again = sh::output_within(&mut setup.sigillo(&["vm", "start", &setup.name]), QUICK)?;
     ok &= report.check("a second start is refused", again.stderr.contains("SIG_ERR_VM_RUNNING"), "");
-    let gone = sh::output_within(&mut setup.sigillo(&["vm", "delete", &setup.name]), QUICK)?;
+    let gone = sh::output_within(&mut setup.sigillo(&["vm", "delete", &setup.name, "--yes"]), QUICK)?;
     ok &= report.check("deleting a running VM is refused", gone.stderr.contains("SIG_ERR_VM_RUNNING"), "");
     let stop = sh::output_within(&mut setup.sigillo(&["vm", "stop", &setup.name]), QUICK * 2)?;
     ok &= report.check(

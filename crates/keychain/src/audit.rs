@@ -57,6 +57,8 @@ pub enum Act {
     KeyRemoved,
     /// A store was made, with a new TPM in it.
     StoreCreated,
+    /// A store was made, with a copy of another VM's TPM in it: two VMs of one identity.
+    StoreCopied,
     /// A store was renamed as a backup.
     BackupMade,
     /// A backup became the VM's store again.
@@ -97,6 +99,7 @@ impl Act {
             Act::KeyAdded => "key-added",
             Act::KeyRemoved => "key-removed",
             Act::StoreCreated => "store-created",
+            Act::StoreCopied => "store-copied",
             Act::BackupMade => "backup-made",
             Act::BackupRestored => "backup-restored",
             Act::TpmRemoved => "tpm-removed",

@@ -9,10 +9,12 @@
 //! | missing | there | the next one | before the next one got the store's name |
 use crate::{
     bundle::{Bundle, STORE},
+    copy::copy_new,
     crash,
     error::{Error, Result},
     files::{remove, sync_dir},
     host::Host,
+    identity::{forget_kept, kept_stores},
     removal,
 };
 use rustix::{fs::RenameFlags, io::Errno};
@@ -24,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const BACKUP: &str = ".backup-";
+pub(crate) const BACKUP: &str = ".backup-";
 /// Of this many backups in one second under one key the next is refused.
 const MOST_IN_A_SECOND: u32 = 100;
 
@@ -177,7 +179,7 @@ fn move_new(from: &Path, to: &Path) -> Result<()> {
     to.parent().map_or(Ok(()), sync_dir)
 }
 
-fn volatile(store: &Path) -> PathBuf {
+pub(crate) fn volatile(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push(".volatile");
     PathBuf::from(name)
@@ -189,7 +191,7 @@ pub(crate) fn store_of(vm: &Bundle) -> PathBuf {
     vm.path().join(tpm.map_or(STORE, |tpm| tpm.store.as_str()))
 }
 
-/// The backups of a VM's store, oldest name first.
+/// The backups of a VM's store, by name: those in its bundle, and those kept of deleted VMs of its UUID.
 ///
 /// # Errors
 /// The bundle or the keychain cannot be read.
@@ -198,6 +200,12 @@ pub fn backups(vm: &Bundle, keychain: &dyn Keychain) -> Result<Vec<Backup>> {
     let mut prefix = store.file_name().unwrap_or_default().to_owned();
     prefix.push(BACKUP);
     let own = find(vm, keychain, &RecordName::for_vm(vm.config().uuid.as_bytes()))?;
+    let record_of = |info: Option<&StoreInfo>| -> Result<Option<KeyId>> {
+        let Some(info) = info else { return Ok(None) };
+        let parked = find(vm, keychain, &parked_name(info))?;
+        let fits = |record: &&Record| info.key_ids.contains(&record.key_id);
+        Ok(own.as_ref().filter(fits).or(parked.as_ref().filter(fits)).map(|record| record.key_id))
+    };
     let mut all = Vec::new();
     let entries = fs::read_dir(vm.path()).map_err(|e| Error::io("read", vm.path(), e))?;
     for entry in entries {
@@ -207,14 +215,12 @@ pub fn backups(vm: &Bundle, keychain: &dyn Keychain) -> Result<Vec<Backup>> {
             continue;
         }
         let info = Store::peek(&path).ok();
-        let record = match &info {
-            Some(info) => {
-                let parked = find(vm, keychain, &parked_name(info))?;
-                let fits = |record: &&Record| info.key_ids.contains(&record.key_id);
-                own.as_ref().filter(fits).or(parked.as_ref().filter(fits)).map(|record| record.key_id)
-            }
-            None => None,
-        };
+        let record = record_of(info.as_ref())?;
+        all.push(Backup { name, path, info, record });
+    }
+    for (name, path) in kept_stores(vm) {
+        let info = Store::peek(&path).ok();
+        let record = record_of(info.as_ref())?;
         all.push(Backup { name, path, info, record });
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -240,6 +246,8 @@ pub fn restore_backup(vm: &Bundle, host: &Host<'_>, which: Option<&str>) -> Resu
     let backup = choose(&vm, backups(&vm, host.keychain)?, which)?;
     let record = record_of(&vm, host, &backup)?;
     let info = opened(&vm, &backup, &record)?;
+    let kept = backup.path.parent().filter(|dir| *dir != vm.path()).map(Path::to_owned);
+    let backup = adopt(&store, backup)?;
     let in_use = Store::peek(&store);
     let name = RecordName::for_vm(vm.config().uuid.as_bytes());
     host.audit.record(
@@ -262,7 +270,29 @@ pub fn restore_backup(vm: &Bundle, host: &Host<'_>, which: Option<&str>) -> Resu
             Some(aside)
         }
     };
+    if let Some(kept) = kept {
+        forget_kept(&kept)?;
+    }
     Ok(RestoredBackup { store, backup: backup.name, set_aside: set_aside_as })
+}
+
+/// Takes a store that was kept of a deleted VM into the bundle, as a backup.
+fn adopt(store: &Path, backup: Backup) -> Result<Backup> {
+    if backup.path.parent() == store.parent() {
+        return Ok(backup);
+    }
+    let key = backup.info.as_ref().and_then(|info| info.key_ids.first()).map(KeyId::to_string);
+    let mut name = store.file_name().unwrap_or_default().to_owned();
+    name.push(format!("{BACKUP}kept-{}", key.unwrap_or_default()));
+    let path = store.with_file_name(name);
+    match move_new(&backup.path, &path) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {
+            copy_new(&backup.path, &path)?;
+            remove(&backup.path)?;
+        }
+        other => other?,
+    }
+    Ok(Backup { path, ..backup })
 }
 
 fn choose(vm: &Bundle, all: Vec<Backup>, which: Option<&str>) -> Result<Backup> {

@@ -2,12 +2,18 @@
 use crate::{
     config::{self, Accelerator, Config, Disk, Firmware, Guest},
     error::{Error, Result},
+    files::is_own_dir,
+    identity::{
+        IdentityError,
+        hidden::{self, Kind},
+    },
     plan::Plan,
 };
 use rustix::fs::FlockOperation;
 use std::{
     ffi::OsStr,
     fs::{self, File},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -87,6 +93,12 @@ impl Home {
         &self.0
     }
 
+    /// Whether a bundle is one of these VMs, by its own name or by a link to where it was moved.
+    pub(crate) fn holds(&self, vm: &Bundle) -> bool {
+        vm.path.parent() == Some(&self.0)
+            && vm.path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+    }
+
     /// All bundles by name; one whose configuration cannot be used is listed with the reason.
     ///
     /// # Errors
@@ -102,14 +114,14 @@ impl Home {
             let path = entry.map_err(|e| Error::io("read", &self.0, e))?.path();
             let name = path.file_name().and_then(OsStr::to_str).and_then(|n| n.strip_suffix(SUFFIX));
             if let Some(name) = name.filter(|n| !n.is_empty() && !n.starts_with('.')) {
-                all.push((name.to_owned(), Bundle::load(&path)));
+                all.push((name.to_owned(), Self::load(name, &path)));
             }
         }
         all.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(all)
     }
 
-    /// The VM of that name or UUID (with or without braces).
+    /// The VM of that name or UUID (with or without braces), or, where it has a slash, at that path.
     ///
     /// # Errors
     /// [`Error::NotFound`], or what is wrong with its configuration.
@@ -117,9 +129,12 @@ impl Home {
         let not_found = || Error::NotFound { name: name.to_owned(), home: self.0.clone() };
         if config::check_name(name).is_ok() {
             let path = self.bundle_path(name);
-            if path.join(CONFIG).exists() {
-                return Bundle::load(&path);
+            if path.join(CONFIG).exists() || path.is_symlink() {
+                return Self::load(name, &path);
             }
+        }
+        if name.contains('/') && Path::new(name).join(CONFIG).exists() {
+            return self.open_path(Path::new(name));
         }
         let Ok(uuid) = Uuid::parse_str(name) else { return Err(not_found()) };
         self.list()?
@@ -127,6 +142,53 @@ impl Home {
             .filter_map(|(_, bundle)| bundle.ok())
             .find(|bundle| bundle.config.uuid == uuid)
             .ok_or_else(not_found)
+    }
+
+    /// A bundle in this directory, or one that was moved from here. Its directory's name is the VM's: a bundle that was renamed has
+    /// another one in it until it is next written.
+    fn load(name: &str, path: &Path) -> Result<Bundle> {
+        if let Ok(to) = fs::read_link(path) {
+            let away = |why: String| IdentityError::Away {
+                name: name.to_owned(),
+                path: to.clone(),
+                link: path.to_owned(),
+                why,
+            };
+            match is_own_dir(&to) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Err(
+                        away("it is not a directory of yours that only you can write".to_owned()).into()
+                    );
+                }
+                Err(e) => return Err(away(e.to_string()).into()),
+            }
+        }
+        let mut bundle = Bundle::load(path)?;
+        if config::check_name(name).is_ok() {
+            name.clone_into(&mut bundle.config.name);
+        }
+        Ok(bundle)
+    }
+
+    /// A bundle anywhere. One of this directory is opened as such.
+    fn open_path(&self, path: &Path) -> Result<Bundle> {
+        let real = fs::canonicalize(path).map_err(|e| Error::io("find", path, e))?;
+        let unusable = |why: &str| {
+            Error::io("use", &real, std::io::Error::new(std::io::ErrorKind::InvalidInput, why.to_owned()))
+        };
+        if hidden::is_unfinished(&real) {
+            return Err(unusable("it is a copy of a VM that is not whole"));
+        }
+        if !is_own_dir(&real).map_err(|e| Error::io("use", &real, e))? {
+            return Err(unusable("it is not a directory of yours that only you can write"));
+        }
+        for (name, bundle) in self.list()? {
+            if bundle.is_ok_and(|bundle| fs::canonicalize(&bundle.path).is_ok_and(|there| there == real)) {
+                return Self::load(&name, &self.bundle_path(&name));
+            }
+        }
+        Bundle::load(&real)
     }
 
     /// Makes a VM with its guest's defaults: whole, or not at all.
@@ -190,9 +252,14 @@ impl Bundle {
         let _lock = self.lock()?;
         self.require_off("deleting it")?;
         // Out of sight first: a crash half way leaves no half VM in the list.
-        let away = self.path.with_file_name(format!(".{}.deleted", self.config.uuid));
+        let away = Kind::Gone.entry(self.path.parent().unwrap_or(Path::new("")), &self.config.uuid);
         fs::rename(&self.path, &away).map_err(|e| Error::io("move", &self.path, e))?;
         fs::remove_dir_all(&away).map_err(|e| Error::io("remove", &away, e))
+    }
+
+    pub(crate) fn set_place(&mut self, path: PathBuf, name: &str) {
+        self.path = path;
+        name.clone_into(&mut self.config.name);
     }
 
     pub(crate) fn set_config(&mut self, config: Config) -> Result<()> {
@@ -211,12 +278,18 @@ impl Bundle {
 
     /// Takes the VM for one command. The lock goes with the process.
     pub(crate) fn lock(&self) -> Result<Lock> {
-        let dir = File::open(&self.path).map_err(|e| Error::io("open", &self.path, e))?;
-        match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock(dir)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Busy { name: self.config.name.clone() }),
-            Err(e) => Err(Error::io("lock", &self.path, e.into())),
-        }
+        lock_dir(&self.path).map(Lock).map_err(|e| match e.kind() {
+            std::io::ErrorKind::WouldBlock => Error::Busy { name: self.config.name.clone() },
+            _ => Error::io("lock", &self.path, e),
+        })
+    }
+
+    /// As [`Bundle::lock`], and reads the configuration again: another command may have changed it since it was read.
+    pub(crate) fn lock_as_it_is(&mut self) -> Result<Lock> {
+        let lock = self.lock()?;
+        let name = std::mem::take(&mut self.config.name);
+        self.config = Config { name, ..Config::read(&self.path.join(CONFIG))? };
+        Ok(lock)
     }
 
     pub(crate) fn require_off(&self, action: &'static str) -> Result<()> {
@@ -226,4 +299,21 @@ impl Bundle {
             Err(Error::Running { name: self.config.name.clone(), action })
         }
     }
+}
+
+/// Opens and locks a bundle's directory, or one that becomes a bundle. Fails with `WouldBlock` where somebody has it, and where it was
+/// moved away or replaced in the meantime.
+pub(crate) fn lock_dir(path: &Path) -> std::io::Result<File> {
+    let dir = File::open(path)?;
+    match rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Err(std::io::ErrorKind::WouldBlock.into()),
+        Err(e) => return Err(e.into()),
+    }
+    let same =
+        |found: &fs::Metadata, now: &fs::Metadata| (found.dev(), found.ino()) == (now.dev(), now.ino());
+    if fs::metadata(path).is_ok_and(|now| dir.metadata().is_ok_and(|found| same(&found, &now))) {
+        return Ok(dir);
+    }
+    Err(std::io::ErrorKind::WouldBlock.into())
 }

@@ -225,13 +225,18 @@ impl Config {
 
     /// Writes the file anew, whole or not at all.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let fail = |what: String| Error::Config { path: path.to_owned(), what };
-        self.require_possible(path)?;
-        let text = format!(
-            "# A sigillo virtual machine. Edit only while it is off; `sigillo vm info` checks it.\n{}",
-            self.text().map_err(fail)?
-        );
+        let text = self.to_text().map_err(|what| Error::Config { path: path.to_owned(), what })?;
         crate::files::replace_file(path, text.as_bytes(), 0o644)
+    }
+
+    /// The file's text, checked. The error is a sentence.
+    pub(crate) fn to_text(&self) -> std::result::Result<String, String> {
+        self.check().map_err(|(_, what)| what)?;
+        Ok(format!(
+            "# A sigillo virtual machine. Edit only while it is off; `sigillo vm info` checks it.
+{}",
+            self.text()?
+        ))
     }
 
     /// The keys and values, as in the file.

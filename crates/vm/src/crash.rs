@@ -10,7 +10,7 @@ pub(crate) fn point() {}
 pub(crate) use tests::point;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use crate::{
         AddTpm, Bundle, Create, Error, Event, Firmware, Guest, Home, Host, HostPolicy, Interface, Keys,
         Question, Start, Starter, WhenRecordMissing, accel, add_tpm, backups, config::Accelerator, open,
@@ -41,24 +41,24 @@ mod tests {
     }
 
     /// `None` if it crashed at this point.
-    fn crashed_at<T>(number: u32, run: impl FnOnce() -> T) -> Option<T> {
+    pub(crate) fn crashed_at<T>(number: u32, run: impl FnOnce() -> T) -> Option<T> {
         LEFT.set(Some(number));
         let done = catch_unwind(AssertUnwindSafe(run)).ok();
         LEFT.set(None);
         done
     }
 
-    struct Fixture {
-        dir: tempfile::TempDir,
-        home: Home,
-        keychain: MemoryKeychain,
-        audit: AuditLog,
-        anchors: Anchors,
-        policy: HostPolicy,
+    pub(crate) struct Fixture {
+        pub(crate) dir: tempfile::TempDir,
+        pub(crate) home: Home,
+        pub(crate) keychain: MemoryKeychain,
+        pub(crate) audit: AuditLog,
+        pub(crate) anchors: Anchors,
+        pub(crate) policy: HostPolicy,
     }
 
     impl Fixture {
-        fn new() -> Self {
+        pub(crate) fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let kept = dir.path().join("keychain");
             let home = Home::find(Some(&dir.path().join("vms")));
@@ -83,13 +83,13 @@ mod tests {
             }
         }
 
-        fn with_tpm() -> Self {
+        pub(crate) fn with_tpm() -> Self {
             let fixture = Self::new();
             fixture.add().unwrap();
             fixture
         }
 
-        fn host(&self) -> Host<'_> {
+        pub(crate) fn host(&self) -> Host<'_> {
             Host {
                 keychain: &self.keychain,
                 audit: &self.audit,
@@ -98,7 +98,7 @@ mod tests {
             }
         }
 
-        fn vm(&self) -> Bundle {
+        pub(crate) fn vm(&self) -> Bundle {
             self.home.open("vm").unwrap()
         }
 
@@ -106,7 +106,7 @@ mod tests {
             RecordName::for_vm(self.vm().config().uuid.as_bytes())
         }
 
-        fn record(&self) -> Record {
+        pub(crate) fn record(&self) -> Record {
             self.keychain.get(&self.name()).unwrap()
         }
 
@@ -132,7 +132,7 @@ mod tests {
         }
 
         /// The state of the VM's store, opened as its start would open it.
-        fn state(&self) -> Vec<u8> {
+        pub(crate) fn state(&self) -> Vec<u8> {
             let path = self.vm().store_path().unwrap();
             let store = Store::open(&path, &Key::Password(self.record().secret)).unwrap();
             let file_uuid = store.info().file_uuid;

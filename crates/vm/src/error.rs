@@ -1,4 +1,5 @@
 //! Everything that can go wrong with a virtual machine: what happened, what it means for the guest, what to do next.
+use crate::identity::IdentityError;
 use sigillo_keychain::{anchor::AnchorError, audit::AuditError};
 use std::{
     io,
@@ -113,12 +114,14 @@ pub enum Error {
     },
     /// The record is not there: the VM was moved, or the record deleted.
     #[error(
-        "VM {name:?} was not started: the system keychain of this host has no record {record:?}, which holds the password \
-         of its TPM store. The store was not touched. If the VM came from another host, bring the record from there; \
-         if the record was deleted, restore the keychain from a backup. With the recovery code printed when the TPM was added, or \
-         a passphrase, `sigillo tpm key restore-record {name:?}` makes a new record. Without all of these the guest's keys cannot \
-         be recovered; a guest that uses BitLocker or LUKS with the TPM can still be opened with its recovery key, and `sigillo vm \
-         start {name:?} --when-record-missing new` keeps the store as a backup and gives the VM a new TPM"
+        "VM {name:?} was not started: it is tied to the host it was made on, or ran on last, because the password of its TPM store is in \
+         the record {record:?}, which the system keychain of this host does not have. The store was not touched. Two ways bring it: \
+         (1) carry the record in a keychain file: on that host `sigillo keychain create carry.kdbx` and `sigillo keychain copy \
+         '{record}' --from system --to carry.kdbx`, then on this one `sigillo keychain copy '{record}' --from carry.kdbx --to \
+         system` (also from a keychain file kept as a backup); (2) with the recovery code printed when the TPM was added, or a passphrase, \
+         `sigillo tpm key restore-record {name:?}` makes a new record. Without either the guest's keys cannot be recovered; a guest \
+         that uses BitLocker or LUKS with the TPM can still be opened with its recovery key, and `sigillo vm start {name:?} \
+         --when-record-missing new` keeps the store as a backup and gives the VM a new TPM"
     )]
     KeychainRecordMissing {
         /// The VM.
@@ -330,6 +333,9 @@ pub enum Error {
     /// No directory for sockets.
     #[error("no private directory for the VM's sockets: {0}")]
     RunDirectory(String),
+    /// A VM's identity or place.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// A key file or key set for Secure Boot that cannot be used.
     #[error("Secure Boot keys: {0}")]
     SecureBootKeys(String),
@@ -440,6 +446,7 @@ impl Error {
             Self::Qmp(_) => "SIG_ERR_VM_MONITOR",
             Self::StopTimeout { .. } => "SIG_ERR_VM_STOP_TIMEOUT",
             Self::RunDirectory(_) => "SIG_ERR_VM_RUN_DIRECTORY",
+            Self::Identity(error) => error.code(),
             Self::SecureBootKeys(_) => "SIG_ERR_SECURE_BOOT_KEYS",
             Self::ImportDisk { .. } => "SIG_ERR_VM_IMPORT_DISK",
             Self::Draft(_) => "SIG_ERR_VM_DRAFT",

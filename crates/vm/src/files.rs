@@ -56,7 +56,8 @@ fn home(path: &Path) -> io::Result<(Dir, OsString)> {
     Dir::of(path)?.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))
 }
 
-fn plain(error: FileError) -> io::Error {
+/// What the operating system would say.
+pub(crate) fn plain(error: FileError) -> io::Error {
     match error {
         FileError::NotFound => io::ErrorKind::NotFound.into(),
         FileError::Unsafe(why) => io::Error::new(io::ErrorKind::InvalidInput, why),

@@ -5,10 +5,11 @@ use crate::{
     config::{
         Bus, Cdrom, Disk, DiskFormat, Display, DisplayKind, MAX_CDROMS, MAX_DISKS, MAX_NETWORKS, Network,
     },
+    copy::Progress,
     error::{Error, Result},
     files::{remove, sync_dir},
     host::Host,
-    image::{self, Progress},
+    image,
     tpm::require_possible,
     upgrade::in_words,
 };

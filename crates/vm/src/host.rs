@@ -57,7 +57,7 @@ pub enum Question {
 }
 
 /// What a guest that meets a new TPM loses.
-const LOSS: &str = "what the guest sealed to the old TPM stays closed: BitLocker asks for its recovery key, LUKS for its \
+pub const LOSS: &str = "what the guest sealed to the old TPM stays closed: BitLocker asks for its recovery key, LUKS for its \
                     passphrase; keys, NV contents and counters in the TPM are not there; Windows Hello and certificates bound \
                     to it have to be set up anew; who attests the guest sees another endorsement key";
 

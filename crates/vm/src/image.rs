@@ -1,6 +1,7 @@
 //! Disk images: copied into a bundle, read from a host's disk, grown.
 use crate::{
     config::{Disk, DiskFormat},
+    copy::{Progress, Source, Tally},
     error::{Error, Result},
     files::{new_file, open_plain, read_plain, require_one_file},
 };
@@ -12,9 +13,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-
-/// How far a copy is: octets done, and octets in all.
-pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
 /// QEMU's program for images, which alone knows how to grow a qcow2.
 const QEMU_IMG: &str = "qemu-img";
@@ -44,9 +42,9 @@ pub(crate) fn copy_image(from: &Path, to: &Path, progress: &mut Progress<'_>) ->
     if format_of(from) == DiskFormat::Qcow2 {
         require_one_file(from).map_err(|e| Error::io("import", from, e))?;
     }
-    let mut source = open_plain(from).map_err(|e| Error::io("open", from, e))?;
-    let total = source.metadata().map_err(|e| Error::io("read", from, e))?.len();
-    copy_sparse(&mut source, total, from, to, progress)
+    let source = open_plain(from).and_then(|file| Source::of(file, from.to_owned()));
+    let source = source.map_err(|e| Error::io("open", from, e))?;
+    source.copy_to(to, &mut Tally::new(source.len, progress))
 }
 
 /// Makes an empty disk.

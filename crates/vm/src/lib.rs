@@ -8,6 +8,7 @@
 //! - [`restore_backup`]: a TPM that was set aside comes back.
 //! - [`Plan`]: a VM before it is made; [`hardware`]: its devices; [`windows_11`]: what it lacks for Windows 11.
 //! - [`remove_tpm`]: takes the TPM out, and keeps its store as a backup; [`availability`]: where a TPM can be had.
+//! - [`clone_vm`], [`rename_vm`], [`move_vm`], [`delete_vm`], [`export_vm`], [`import_vm`]: which VM is which, and where.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
 //! - [`doctor`]: what is wrong with a host and its VMs, and what to do.
 //! - [`variables`]: what firmware variables say of Secure Boot.
@@ -24,6 +25,7 @@ mod backup;
 mod bundle;
 pub mod certificate;
 pub mod config;
+mod copy;
 mod crash;
 mod display;
 pub mod doctor;
@@ -34,6 +36,7 @@ mod firmware;
 mod guard;
 mod hardware;
 mod host;
+mod identity;
 mod image;
 mod keys;
 mod open;
@@ -58,14 +61,18 @@ pub use config::{
     Accelerator, Bus, Cdrom, Config, Disk, DiskFormat, Display, DisplayKind, Firmware, Forward, Guest,
     Interface, MAX_CONFIG_BYTES, Network, NetworkModel, Tpm,
 };
+pub use copy::Progress;
 pub use error::{Error, Result};
 pub use firmware::Keys;
 pub use guard::announce_revert;
 pub use hardware::{
     Device, Hardware, NewDevice, NewDisk, Offer, RemovedDevice, add_device, hardware, remove_device,
 };
-pub use host::{Event, Host, Question, Starter};
-pub use image::Progress;
+pub use host::{Event, Host, LOSS, Question, Starter};
+pub use identity::{
+    CloneTpm, CloneVm, Cloned, Deleted, Exported, Flaw, IdentityError, Manifest, Member, Swept, check_export,
+    clone_vm, delete_vm, export_vm, forged_export, import_vm, move_vm, rename_vm,
+};
 pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,

@@ -3,22 +3,18 @@
 use crate::{
     bundle::{Bundle, CONFIG, Create, Home, STORE, VARS},
     config::{self, Config, Disk, DiskFormat, Display, DisplayKind, Firmware, Network},
+    copy::Progress,
     error::{Error, Result},
-    files::{make_dirs, replace_file, sync_dir},
+    files::replace_file,
     firmware::{self, Keys},
-    image::{self, Device, Progress},
+    identity::hidden::{Building, Kind},
+    image::{self, Device},
 };
-use rustix::fs::{FlockOperation, RenameFlags};
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 use uuid::Uuid;
-
-const BUILDING: &str = ".making";
-/// A directory that nobody locks is only swept away when it is older than this: its maker may just be about to.
-const SETTLED: Duration = Duration::from_secs(60);
 
 /// A VM that is not made yet.
 #[derive(Clone, Debug)]
@@ -200,59 +196,11 @@ impl Home {
         if let Some(disk) = physical.filter(|_| config.tpm.is_some()) {
             return Err(Error::PhysicalDisk { name: config.name.clone(), disk: disk.path.clone() });
         }
-        make_dirs(self.path(), 0o700)?;
-        self.sweep()?;
-        let building = self.path().join(format!(".{}{BUILDING}", config.uuid));
-        make_dirs(&building, 0o700)?;
-        let lock = File::open(&building).map_err(|e| Error::io("open", &building, e))?;
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive)
-            .map_err(|e| Error::io("lock", &building, e.into()))?;
-        let made = fill(plan, &building, progress).and_then(|()| {
-            // The rename decides between two creations of one name.
-            rustix::fs::renameat_with(
-                rustix::fs::CWD,
-                &building,
-                rustix::fs::CWD,
-                &path,
-                RenameFlags::NOREPLACE,
-            )
-            .map_err(|e| match e {
-                rustix::io::Errno::EXIST => Error::Exists { path: path.clone() },
-                e => Error::io("make", &path, e.into()),
-            })?;
-            sync_dir(self.path())?;
-            Bundle::load(&path)
-        });
-        if made.is_err() && building.exists() {
-            fs::remove_dir_all(&building).map_err(|e| Error::io("remove", &building, e))?;
-        }
-        // Not by closing alone: a child that is just being started holds a copy of the descriptor. It fails for no descriptor
-        // of ours.
-        let _ = rustix::fs::flock(&lock, FlockOperation::Unlock);
-        made
-    }
-
-    /// Removes what creations that were interrupted left: it never was a VM.
-    fn sweep(&self) -> Result<()> {
-        for entry in fs::read_dir(self.path()).map_err(|e| Error::io("read", self.path(), e))? {
-            let path = entry.map_err(|e| Error::io("read", self.path(), e))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let ours = name.strip_prefix('.').and_then(|name| name.strip_suffix(BUILDING));
-            if ours.is_none_or(|uuid| Uuid::parse_str(uuid).is_err()) {
-                continue;
-            }
-            // Another creation may sweep at the same time; what is gone is gone.
-            let Ok(found) = fs::symlink_metadata(&path) else { continue };
-            let age = found.modified().ok().and_then(|time| time.elapsed().ok());
-            if !found.is_dir() || age.is_none_or(|age| age < SETTLED) {
-                continue;
-            }
-            let Ok(dir) = File::open(&path) else { continue };
-            if rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))?;
-            }
-        }
-        Ok(())
+        let building = Building::new(self.path(), &config.uuid, Kind::New)?;
+        fill(plan, building.path(), progress)?;
+        // The rename decides between two creations of one name.
+        building.publish(&path)?;
+        Bundle::load(&path)
     }
 }
 
@@ -324,25 +272,5 @@ mod tests {
             let why = refused.take_draft(&text.replacen(from, to, 1)).unwrap_err();
             assert!(why.contains(says), "{to}: {why}");
         }
-    }
-
-    #[test]
-    fn what_an_interrupted_creation_left_is_swept_away_and_one_at_work_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::find(Some(dir.path()));
-        let [dead, alive, young] =
-            [1, 2, 3].map(|n| dir.path().join(format!(".{}{BUILDING}", Uuid::from_u128(n))));
-        for path in [&dead, &alive, &young] {
-            fs::create_dir(path).unwrap();
-            fs::write(path.join("disk0.img"), "half").unwrap();
-        }
-        let old = std::time::SystemTime::now() - 2 * SETTLED;
-        for path in [&dead, &alive] {
-            File::open(path).unwrap().set_modified(old).unwrap();
-        }
-        let lock = File::open(&alive).unwrap();
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
-        home.sweep().unwrap();
-        assert_eq!([&dead, &alive, &young].map(|path| path.exists()), [false, true, true]);
     }
 }

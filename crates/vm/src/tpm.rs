@@ -55,7 +55,7 @@ pub fn record_name(uuid: &Uuid) -> String {
 /// [`Error::LegacyBios`], [`Error::PhysicalDisk`], [`Error::TpmExists`], [`Error::TpmPolicy`], [`Error::TpmUnavailable`],
 /// [`Error::Running`], [`Error::KeychainSetup`], [`Error::Store`], [`Error::SecureBootKeys`].
 pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<TpmAdded> {
-    let _lock = vm.lock()?;
+    let _lock = vm.lock_as_it_is()?;
     let name = vm.name().to_owned();
     require_possible(vm, host)?;
     vm.require_off("adding the TPM")?;
@@ -142,7 +142,12 @@ pub(crate) fn physical_disk(vm: &Bundle) -> Option<PathBuf> {
 
 /// A record with a new password for a VM.
 pub(crate) fn new_record(vm: &Bundle) -> std::result::Result<Record, EntropyError> {
-    Record::generate(vm.config().uuid.as_bytes(), &host_name(), vm.name())
+    record_for(&vm.config().uuid, vm.name())
+}
+
+/// A record with a new password for a VM of that UUID and name.
+pub(crate) fn record_for(uuid: &Uuid, name: &str) -> std::result::Result<Record, EntropyError> {
+    Record::generate(uuid.as_bytes(), &host_name(), name)
 }
 
 /// Takes back what was done when the rest fails. After a crash the same command goes on from what is there.

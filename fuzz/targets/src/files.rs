@@ -94,6 +94,48 @@ pub fn vm_config(data: &[u8]) {
     }
 }
 
+/// The file of an exported VM. Its checksums stop any mutation, so an input is read once as it is and once as a manifest (up to the first
+/// zero octet) and what follows it.
+pub fn vm_export(data: &[u8]) {
+    let read = |file: &[u8]| {
+        if let Ok(manifest) = sigillo_vm::check_export(file) {
+            assert!(
+                manifest.members.first().is_some_and(|first| first.name == "vm.toml"),
+                "a VM has a configuration"
+            );
+            // Each member has an end and a checksum.
+            assert!(file.len() >= manifest.members.len() * 44, "the file is longer than what it says");
+        }
+    };
+    read(data);
+    let mut parts = data.splitn(2, |octet| *octet == 0);
+    let (manifest, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    read(&sigillo_vm::forged_export(manifest, rest));
+}
+
+pub(crate) fn vm_export_seeds() -> Vec<Vec<u8>> {
+    let manifest = br#"{"made_by":"s","made":"2026-11-26T00:00:00Z","host":"h","uuid":"bcd5622d-5dba-4e5b-a6be-bcb497dc167e","name":"demo","members":[{"name":"vm.toml","len":5},{"name":"disk0.img","len":8192}]}"#;
+    let mut whole = manifest.to_vec();
+    let head = sigillo_vm::forged_export(manifest, b"");
+    let sum = head.last_chunk::<32>().copied().unwrap_or_default();
+    let mut rest = Vec::new();
+    for (number, pieces) in
+        [(0_u64, vec![(0_u64, &b"abcde"[..]), (5, b"")]), (1, vec![(4096, &[7; 4096][..]), (8192, b"")])]
+    {
+        let mut framed = Vec::new();
+        for (at, octets) in pieces {
+            framed.extend_from_slice(&u64::to_le_bytes(at));
+            framed.extend_from_slice(&u32::try_from(octets.len()).unwrap_or_default().to_le_bytes());
+            framed.extend_from_slice(octets);
+        }
+        let checksum = seal::sha256(&[&sum, &number.to_le_bytes(), &framed]);
+        rest.extend(framed.into_iter().chain(checksum));
+    }
+    whole.push(0);
+    whole.extend_from_slice(&rest);
+    vec![sigillo_vm::forged_export(manifest, &rest), whole]
+}
+
 pub(crate) fn event_log_seeds() -> Vec<Vec<u8>> {
     vec![
         include_bytes!("../../../crates/vm/tests/fixtures/eventlogs/ovmf-directkernel.evlog").to_vec(),
@@ -149,6 +191,7 @@ mod tests {
 
     #[test]
     fn seeds_are_read_to_their_ends() {
+        assert_eq!(sigillo_vm::check_export(&vm_export_seeds()[0][..]).unwrap().members.len(), 2);
         for seed in vm_config_seeds() {
             sigillo_vm::config::Config::parse(std::str::from_utf8(&seed).unwrap()).unwrap();
         }

@@ -17,7 +17,7 @@ pub use channels::{
 };
 pub use commands::{command, commands, permanent_state, volatile_state};
 pub use files::{
-    audit_log, certificate, event_log, firmware_variables, keychain_file, recovery_code, vm_config,
+    audit_log, certificate, event_log, firmware_variables, keychain_file, recovery_code, vm_config, vm_export,
 };
 pub use kdbx::kdbx_file;
 pub use store::store_file;
@@ -73,6 +73,7 @@ pub fn all() -> BTreeMap<&'static str, (Target, Vec<Vec<u8>>)> {
         ("store_file", (store_file as Target, store::seeds())),
         ("structures", (structures as Target, types::structure_seeds())),
         ("vm_config", (vm_config as Target, files::vm_config_seeds())),
+        ("vm_export", (vm_export as Target, files::vm_export_seeds())),
         ("volatile_state", (volatile_state as Target, commands::volatile_seeds())),
     ])
 }

@@ -75,9 +75,8 @@ pub(crate) fn run(args: &Args) -> Done {
 
 fn needs() -> Result<Vec<Need>, Failure> {
     let mut needs = this_host(&HostPolicy::of_this_host()?);
-    let keychain = Kept::find().and_then(|kept| {
-        kept.keychain.list().map_err(|error| Failure::new(error.code(), error.to_string()))
-    });
+    let keychain = Kept::find()
+        .and_then(|kept| kept.keychain.list().map_err(|error| Failure::new(error.code(), error.to_string())));
     let (met, says) = match keychain {
         Ok(records) => (true, format!("the system keychain can be used; records: {}", records.len())),
         Err(failure) => (false, format!("{}: {}", failure.code, failure.text)),

@@ -123,8 +123,8 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     // Found before anything is made: where there is no keychain there is no Windows 11 VM.
     let kept = if plan.config().tpm.is_some() { Some(Kept::find()?) } else { None };
     let mut vm = {
-        let mut bar = progress::Bar::new("copying disks");
-        home.make(&plan, &mut |done, total| bar.at(done, total))?
+        let mut bar = progress::Bar::new();
+        home.make(&plan, &mut |done, total| bar.at("copying disks", done, total))?
     };
     println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
     match (kept, &plan.config().tpm) {

@@ -1,23 +1,58 @@
 //! `sigillo vm delete`.
-use super::Done;
-use sigillo_vm::{Home, record_name};
+use super::{Done, confirm, host::Kept};
+use serde_json::json;
+use sigillo_vm::{Home, delete_vm};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The VM's name or UUID
     name: String,
+    /// Delete its TPM and its keychain record as well; without this they are kept
+    #[arg(long)]
+    with_tpm: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
-    let vm = home.open(&args.name)?;
+    let mut vm = home.open(&args.name)?;
     let name = vm.name().to_owned();
-    let record = vm.config().tpm.as_ref().map(|_| record_name(&vm.config().uuid));
-    vm.delete()?;
+    if !args.yes {
+        let tpm = match (&vm.config().tpm, args.with_tpm) {
+            (None, _) => "It has no TPM.",
+            (Some(_), false) => "Its TPM is kept, and can be brought back.",
+            (Some(_), true) => {
+                "Its TPM and its keychain record go as well: what a guest sealed to it, here or in a copy elsewhere, can be \
+                 opened with recovery keys only."
+            }
+        };
+        let question =
+            format!("This deletes VM {name:?} in {} with its disks. {tpm}\nDelete it?", vm.path().display());
+        confirm::require(false, &question)?;
+    }
+    let kept = Kept::find()?;
+    kept.sweep(home);
+    let done = delete_vm(home, &mut vm, &kept.host(), args.with_tpm)?;
+    if args.json {
+        let place = done.kept.as_ref().map(|path| path.display().to_string());
+        println!("{}", json!({ "deleted": name, "kept": place, "records_deleted": done.records }));
+        return Ok(ExitCode::SUCCESS);
+    }
     println!("{name} is deleted");
-    if let Some(record) = record {
-        // A copy of the VM elsewhere, or a backup of it, can be opened with it and with nothing else.
-        println!("its keychain record {record} was kept");
+    if let Some(path) = &done.kept {
+        println!("  its TPM is kept in {}, and its keychain record where it was", path.display());
+        println!(
+            "  when a VM of its UUID is here again, by `sigillo vm import`, `sigillo tpm restore-backup NAME` gives it this TPM"
+        );
+        println!("  to delete it for good: sigillo vm delete --with-tpm {:?}", path.display().to_string());
+    }
+    for record in &done.records {
+        println!("  its keychain record {record} is deleted");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -187,8 +187,8 @@ fn run_add(home: &Home, add: Add) -> Done {
         Add::Tpm(args) => return tpm::run_add(home, args),
     };
     let mut vm = home.open(&name)?;
-    let mut bar = progress::Bar::new("copying the disk");
-    let device = add_device(&mut vm, &new, &mut |done, total| bar.at(done, total))?;
+    let mut bar = progress::Bar::new();
+    let device = add_device(&mut vm, &new, &mut |done, total| bar.at("copying the disk", done, total))?;
     drop(bar);
     println!("{} has {device} now", vm.name());
     Ok(ExitCode::SUCCESS)

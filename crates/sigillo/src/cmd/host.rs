@@ -5,7 +5,7 @@ use sigillo_keychain::{
     anchor::{AnchorError, Anchors},
     audit::AuditLog,
 };
-use sigillo_vm::{Host, HostPolicy};
+use sigillo_vm::{Home, Host, HostPolicy};
 
 /// The keychain, the audit log, the anchors and the policy of this host.
 pub(crate) struct Kept {
@@ -29,6 +29,13 @@ impl Kept {
             anchors: Anchors::of_this_host()?,
             policy: HostPolicy::of_this_host()?,
         })
+    }
+
+    /// Clears away what interrupted commands left, and says so.
+    pub(crate) fn sweep(&self, home: &Home) {
+        for swept in home.sweep(&self.host()) {
+            eprintln!("sigillo: {swept}");
+        }
     }
 
     pub(crate) fn host(&self) -> Host<'_> {

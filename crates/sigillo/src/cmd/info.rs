@@ -1,8 +1,10 @@
 //! `sigillo vm info`.
-use super::{Done, list::tpm_state};
+use super::{Done, keychain, list::tpm_state};
 use serde_json::{Value, json};
-use sigillo_vm::{Home, record_name};
+use sigillo_store::Store;
+use sigillo_vm::{Bundle, Home, RecordState, list_keys, record_name};
 use std::process::ExitCode;
+use uuid::Uuid;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -23,7 +25,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         ("name", json!(vm.name())),
         ("uuid", json!(config.uuid.to_string())),
         ("status", json!(vm.status()?.as_str())),
-        ("bundle", json!(vm.path().display().to_string())),
+        (
+            "bundle",
+            json!(vm.path().canonicalize().unwrap_or_else(|_| vm.path().to_owned()).display().to_string()),
+        ),
         ("guest", json!(config.guest.to_string())),
         ("firmware", json!(config.firmware.to_string())),
         ("secure_boot", json!(config.secure_boot)),
@@ -40,6 +45,13 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         facts.extend(tpm.profile.as_ref().map(|profile| ("tpm_profile", json!(profile))));
         facts.push(("tpm_store", json!(vm.store_path().map(|path| path.display().to_string()))));
         facts.push(("keychain_record", json!(record_name(&config.uuid))));
+        facts.push(("record_state", json!(record_state(&vm))));
+        if let Some(store) = vm.store_path().and_then(|path| Store::peek(&path).ok()) {
+            // What tells this TPM from any other, copies of its store excepted.
+            facts.push(("tpm_identity", json!(Uuid::from_bytes(store.file_uuid).to_string())));
+            let ids: Vec<String> = store.key_ids.iter().map(ToString::to_string).collect();
+            facts.push(("tpm_key_ids", json!(ids)));
+        }
     }
     if let Some(run) = run {
         facts.push(("accel", json!(run.accel)));
@@ -64,4 +76,18 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether this host has what the VM needs to start.
+fn record_state(vm: &Bundle) -> String {
+    let keys = match keychain::system() {
+        Ok(keychain) => list_keys(vm, &keychain),
+        Err(failure) => return failure.code.into_owned(),
+    };
+    match keys.map(|keys| keys.record) {
+        Ok(RecordState::Opens(_)) => "here".to_owned(),
+        Ok(RecordState::Other(_)) => "of another store".to_owned(),
+        Ok(RecordState::Missing) => "missing: the VM does not start on this host".to_owned(),
+        Err(error) => error.code().to_owned(),
+    }
 }

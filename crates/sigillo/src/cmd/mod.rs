@@ -2,6 +2,7 @@
 mod audit;
 mod availability;
 mod check;
+mod clone;
 mod confirm;
 mod create;
 mod delete;
@@ -15,6 +16,7 @@ mod inspect;
 mod key;
 mod keychain;
 mod list;
+mod place;
 mod progress;
 mod salvage;
 mod secret;
@@ -23,6 +25,7 @@ mod stop;
 pub(crate) mod swtpm;
 mod tpm;
 mod tpm_remove;
+mod transfer;
 pub(crate) mod worker;
 
 use clap::{Parser, Subcommand};
@@ -91,7 +94,17 @@ enum Vm {
     List(list::Args),
     /// Show what a virtual machine is made of
     Info(info::Args),
-    /// Delete a virtual machine with its disks and its TPM
+    /// Make a second virtual machine like one there is, with a TPM of its own
+    Clone(clone::Args),
+    /// Give a virtual machine another name
+    Rename(place::Rename),
+    /// Put a virtual machine into another directory, also on another file system
+    Move(place::Move),
+    /// Write a virtual machine to one file, for another host: all but the password of its TPM
+    Export(transfer::Export),
+    /// Make a virtual machine of a file that `vm export` wrote
+    Import(transfer::Import),
+    /// Delete a virtual machine with its disks; its TPM is kept, unless --with-tpm is given
     Delete(delete::Args),
 }
 
@@ -143,6 +156,11 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Stop(args)) => stop::run(&home, &args),
         Command::Vm(Vm::List(args)) => list::run(&home, &args),
         Command::Vm(Vm::Info(args)) => info::run(&home, &args),
+        Command::Vm(Vm::Clone(args)) => clone::run(&home, &args),
+        Command::Vm(Vm::Rename(args)) => place::rename(&home, &args),
+        Command::Vm(Vm::Move(args)) => place::run_move(&home, &args),
+        Command::Vm(Vm::Export(args)) => transfer::export(&home, &args),
+        Command::Vm(Vm::Import(args)) => transfer::import(&home, &args),
         Command::Vm(Vm::Delete(args)) => delete::run(&home, &args),
         Command::Vm(Vm::Tpm(tpm)) | Command::Tpm(tpm) => tpm::run(&home, tpm),
         Command::Keychain(command) => keychain::run(&home, &command),

@@ -1,46 +1,60 @@
-//! A bar for what takes longer than a moment.
+//! A bar on stderr for what takes longer than a moment; nothing where that is no terminal.
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 
 /// What is done in less time shows no bar.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// A bar on stderr, where that is a terminal.
+/// The bar of one command, which may have several steps.
+#[derive(Default)]
 pub(super) struct Bar {
-    what: &'static str,
-    began: Instant,
+    step: Option<(&'static str, Instant)>,
     bar: Option<ProgressBar>,
 }
 
 impl Bar {
-    pub(super) fn new(what: &'static str) -> Self {
-        Self { what, began: Instant::now(), bar: None }
+    pub(super) fn new() -> Self {
+        Self::default()
     }
 
-    /// So many octets of so many are done.
-    pub(super) fn at(&mut self, done: u64, total: u64) {
-        if self.bar.is_none() && self.began.elapsed() >= MOMENT {
-            let bar = ProgressBar::new(total);
-            let style = ProgressStyle::with_template(
-                "{msg} [{bar:32}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
-            );
-            if let Ok(style) = style {
+    /// The step is at `done` of `all` octets; zero where the end is not known.
+    pub(super) fn at(&mut self, step: &'static str, done: u64, all: u64) {
+        let now = Instant::now();
+        let began = match self.step {
+            Some((current, began)) if current == step => began,
+            _ => {
+                self.end();
+                self.step = Some((step, now));
+                now
+            }
+        };
+        if self.bar.is_none() && now.duration_since(began) >= MOMENT {
+            let bar = ProgressBar::new(all);
+            let known = "{msg} [{bar:32}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+            let unknown = "{msg} {bytes}, {bytes_per_sec}";
+            if let Ok(style) = ProgressStyle::with_template(if all == 0 { unknown } else { known }) {
                 bar.set_style(style.progress_chars("=> "));
             }
-            bar.set_message(self.what);
+            bar.set_message(step);
             self.bar = Some(bar);
         }
         if let Some(bar) = &self.bar {
-            bar.set_length(total);
+            bar.set_length(all.max(done));
             bar.set_position(done);
         }
+    }
+
+    /// Takes it away.
+    pub(super) fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        self.step = None;
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.end();
     }
 }

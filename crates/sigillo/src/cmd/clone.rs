@@ -1,0 +1,109 @@
+//! `sigillo vm clone`.
+use super::{Done, Failure, host::Kept, key, progress::Bar, tpm};
+use clap::ValueEnum;
+use serde_json::json;
+use sigillo_server::sandbox;
+use sigillo_store::RecoveryCode;
+use sigillo_vm::{CloneTpm, CloneVm, Home, LOSS, clone_vm};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The VM's name or UUID
+    name: String,
+    /// The new VM's name
+    new: String,
+    /// What becomes of the TPM: the clone gets a new one, a copy of the same one, or none
+    #[arg(long, value_enum, default_value_t = TpmArg::Replace)]
+    tpm: TpmArg,
+    /// Make no recovery code for the new store: then only the clone's keychain record opens it
+    #[arg(long)]
+    no_recovery_code: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TpmArg {
+    Replace,
+    Copy,
+    None,
+}
+
+pub(crate) fn run(home: &Home, args: &Args) -> Done {
+    // Best effort, as for every process with a key.
+    let _ = sandbox::lock_memory();
+    let mut vm = home.open(&args.name)?;
+    let kept = Kept::find()?;
+    kept.sweep(home);
+    let has_tpm = vm.config().tpm.clone();
+    let tpm = match (args.tpm, &has_tpm) {
+        (TpmArg::None, _) | (TpmArg::Replace, None) => CloneTpm::None,
+        (TpmArg::Copy, _) => CloneTpm::Copy,
+        (TpmArg::Replace, Some(tpm)) => {
+            let (profile, state) = tpm::manufactured(tpm.profile.as_deref())?;
+            CloneTpm::Replace { state, profile }
+        }
+    };
+    let code = if has_tpm.is_some() && args.tpm != TpmArg::None && !args.no_recovery_code {
+        Some(RecoveryCode::generate().map_err(|e| Failure::new(e.code(), e.to_string()))?)
+    } else {
+        None
+    };
+    let options = CloneVm { name: args.new.clone(), tpm, recovery_code: code.clone() };
+    let mut bar = Bar::new();
+    let done =
+        clone_vm(home, &mut vm, &kept.host(), &options, &mut |done, total| bar.at("cloning", done, total))?;
+    drop(bar);
+    if args.json {
+        let report = json!({
+            "name": done.vm.name(),
+            "uuid": done.vm.config().uuid.to_string(),
+            "bundle": done.vm.path().display().to_string(),
+            "record": done.record,
+            "left_out": done.left_out,
+            "recovery_code": code.as_ref().filter(|_| done.recovery_key.is_some()).map(|code| code.reveal().to_string()),
+            "recovery_key_id": done.recovery_key.map(|key_id| key_id.to_string()),
+        });
+        println!("{report}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} {{{}}} is a clone of {}", done.vm.name(), done.vm.config().uuid, vm.name());
+    match (args.tpm, &done.record) {
+        (_, None) if has_tpm.is_none() => println!("  {} has no TPM, and neither has the clone", vm.name()),
+        (TpmArg::None, _) | (_, None) => {
+            println!(
+                "  it has no TPM: BitLocker asks for its recovery key, LUKS for its passphrase; Windows 11 needs a TPM"
+            );
+            println!("  `sigillo tpm add {:?}` gives it one of its own", done.vm.name());
+        }
+        (TpmArg::Replace, Some(record)) => {
+            println!("  it has a new TPM, another identity than {}'s; so in the clone {LOSS}", vm.name());
+            println!("  the password of its store is record {record} in this host's system keychain");
+        }
+        (TpmArg::Copy, Some(record)) => {
+            println!("  WARNING: it has the same TPM as {}: two VMs of one identity", vm.name());
+            println!(
+                "    who attests one of them cannot tell it from the other: endorsement key, keys and certificates are the same"
+            );
+            println!(
+                "    counters, failed tries and NV contents go apart from here on: what relies on them is undone by using both"
+            );
+            println!("    keep one of them off, or give the clone a TPM of its own");
+            println!("  the password of its store is record {record} in this host's system keychain");
+        }
+    }
+    if let (Some(code), Some(key_id)) = (&code, done.recovery_key) {
+        key::say_recovery_code(code, key_id);
+    }
+    say_left_out(&done.left_out);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What of a bundle did not come along.
+pub(super) fn say_left_out(names: &[String]) {
+    for name in names {
+        println!("  not taken along: {name}");
+    }
+}

@@ -1,0 +1,41 @@
+//! `sigillo vm rename` and `sigillo vm move`.
+use super::{Done, host::Kept, progress::Bar};
+use sigillo_vm::{Home, move_vm, rename_vm};
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(clap::Args)]
+pub(crate) struct Rename {
+    /// The VM's name or UUID
+    name: String,
+    /// Its new name
+    new: String,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Move {
+    /// The VM's name or UUID
+    name: String,
+    /// The directory to put it in; the one that `--home` names brings it back
+    path: PathBuf,
+}
+
+pub(crate) fn rename(home: &Home, args: &Rename) -> Done {
+    let mut vm = home.open(&args.name)?;
+    Kept::find()?.sweep(home);
+    let old = vm.name().to_owned();
+    rename_vm(home, &mut vm, &args.new)?;
+    println!("{old} is {} now; its UUID, and so its keychain record, are what they were", vm.name());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn run_move(home: &Home, args: &Move) -> Done {
+    let mut vm = home.open(&args.name)?;
+    let kept = Kept::find()?;
+    kept.sweep(home);
+    let mut bar = Bar::new();
+    let place =
+        move_vm(home, &mut vm, &kept.host(), &args.path, &mut |done, total| bar.at("moving", done, total))?;
+    drop(bar);
+    println!("{} is in {} now; its name goes on to be known here", vm.name(), place.display());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,109 @@
+//! `sigillo vm export` and `sigillo vm import`.
+use super::{Done, clone::say_left_out, host::Kept, progress::Bar};
+use serde_json::json;
+use sigillo_vm::{Home, RecordState, export_vm, import_vm, list_keys, record_name};
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(clap::Args)]
+pub(crate) struct Export {
+    /// The VM's name or UUID
+    name: String,
+    /// The new file
+    file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Import {
+    /// What `vm export` wrote
+    file: PathBuf,
+    /// How the VM is called here [default: as it was]
+    #[arg(long)]
+    name: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn export(home: &Home, args: &Export) -> Done {
+    let mut vm = home.open(&args.name)?;
+    Kept::find()?.sweep(home);
+    let mut bar = Bar::new();
+    let done = export_vm(&mut vm, &args.file, &mut |done, total| bar.at("exporting", done, total))?;
+    drop(bar);
+    if args.json {
+        println!(
+            "{}",
+            json!({ "file": args.file.display().to_string(), "manifest": done.manifest, "left_out": done.left_out })
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} is exported to {}", vm.name(), args.file.display());
+    say_left_out(&done.left_out);
+    if let Some(record) = &done.manifest.record {
+        println!(
+            "  the password of its TPM is not in it: on another host the VM starts only with the record {record}"
+        );
+        println!("  to bring it: sigillo keychain create carry.kdbx");
+        println!("               sigillo keychain copy '{record}' --from system --to carry.kdbx");
+    }
+    println!("  start it on one host only from now on: two copies of one TPM drift apart");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn import(home: &Home, args: &Import) -> Done {
+    let kept = Kept::find()?;
+    kept.sweep(home);
+    let mut bar = Bar::new();
+    let vm = import_vm(home, &args.file, args.name.as_deref(), &mut |done, total| {
+        bar.at("importing", done, total)
+    })?;
+    drop(bar);
+    let name = vm.name();
+    let encrypted = vm.config().tpm.as_ref().is_some_and(|tpm| tpm.encrypted);
+    // That the keychain cannot be read is told when the VM starts; it is imported all the same.
+    let state =
+        if encrypted { list_keys(&vm, kept.keychain.as_ref()).map(|keys| keys.record).ok() } else { None };
+    let word = match &state {
+        Some(RecordState::Opens(_)) => "here",
+        Some(RecordState::Other(_)) => "of another store",
+        Some(RecordState::Missing) => "missing",
+        None => "unknown",
+    };
+    let record = record_name(&vm.config().uuid);
+    if args.json {
+        let record = encrypted.then(|| json!({ "name": record, "state": word }));
+        println!(
+            "{}",
+            json!({
+                "name": name,
+                "uuid": vm.config().uuid.to_string(),
+                "bundle": vm.path().display().to_string(),
+                "record": record,
+            })
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{name} {{{}}} is in {}", vm.config().uuid, vm.path().display());
+    if !encrypted {
+        return Ok(ExitCode::SUCCESS);
+    }
+    match state {
+        Some(RecordState::Opens(key_id)) => {
+            println!("  its keychain record is here (key {key_id}): `sigillo vm start {name:?}`");
+        }
+        Some(RecordState::Other(key_id)) => {
+            println!(
+                "  this host's keychain record {record} (key {key_id}) is of another store, and does not open its TPM"
+            );
+            println!("  `sigillo keychain copy` with `--replace {key_id}` puts the right one in its place");
+        }
+        Some(RecordState::Missing) | None => {
+            println!("  it starts once the record {record} is here:");
+            println!("  sigillo keychain copy '{record}' --from carry.kdbx --to system");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
