@@ -58,7 +58,7 @@ pub(crate) fn import(home: &Home, args: &Import) -> Done {
     kept.sweep(home);
     let mut bar = Bar::new();
     let vm = import_vm(home, &args.file, args.name.as_deref(), &mut |done, total| {
-        bar.at("importing", done, total)
+        bar.at("importing", done, total);
     })?;
     drop(bar);
     let name = vm.name();
