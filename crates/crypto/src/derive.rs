@@ -39,7 +39,8 @@
 //! # Elliptic curves, and the rest
 //!
 //! [`ecc`] draws eight octets more than the order n has, takes the number modulo n - 1 and adds 1 (FIPS 186-5,
-//! A.2.1). [`octets`] (symmetric keys, HMAC keys, seedValue) is the draw itself.
+//! A.2.1). [`eddsa`], for Ed25519, draws the 32 octets that are the private key (RFC 8032, 5.1.5; FIPS 186-5,
+//! A.2.3). [`octets`] (symmetric keys, HMAC keys, seedValue) is the draw itself.
 //!
 //! [`cipher_key`] is [`octets`] too; of TDES the lowest bit of each octet is then set to odd parity, and a key that is weak or whose
 //! neighbouring DES keys are equal is thrown away for the next draw.
@@ -52,7 +53,7 @@ use zeroize::Zeroizing;
 
 use crate::backend::primality::Tester;
 use crate::drbg::Drbg;
-use crate::ecc::{EcPrivate, scalar_with_extra_bits};
+use crate::ecc::{EcPrivate, eddsa::EdPrivate, scalar_with_extra_bits};
 use crate::kdf::kdfa;
 use crate::rsa::{RsaPrivate, is_key_size};
 use crate::{EccCurve, Error, HashAlg, Rng, sym};
@@ -92,10 +93,18 @@ pub fn rsa<R: Rng + Clone>(generator: &mut R, bits: u32, e: u32) -> Result<RsaPr
 /// A private key on `curve`, from the next draw of `drbg`. Part 1, 44.6.
 ///
 /// # Errors
-/// None: the number drawn is always in range.
+/// [`Error::BadValue`] for curve 25519, whose keys are made by [`eddsa`]; else none: the number drawn is always in range.
 pub fn ecc(drbg: &mut dyn Rng, curve: EccCurve) -> Result<EcPrivate, Error> {
     let d = scalar_with_extra_bits(curve, drbg)?;
     EcPrivate::new(curve, &d[..curve.coordinate_size()])
+}
+
+/// A private key of Ed25519, from the next draw of `drbg`.
+///
+/// # Errors
+/// None.
+pub fn eddsa(drbg: &mut dyn Rng) -> Result<EdPrivate, Error> {
+    EdPrivate::generate(drbg)
 }
 
 /// `len` octets: a symmetric key, an HMAC key or a seedValue.

@@ -18,7 +18,7 @@ fn less(n: &[u8], mut small: u8) -> Vec<u8> {
 
 #[test]
 fn the_parameters_are_those_of_the_arithmetic() {
-    for curve in EccCurve::ALL {
+    for curve in EccCurve::WEIERSTRASS {
         let parameters = ecc::parameters(curve);
         let generator = EcPoint::new(curve, parameters.gx, parameters.gy).unwrap();
         assert_eq!(ecc::base_mul(curve, &[1]).unwrap(), generator);
@@ -42,7 +42,7 @@ fn the_parameters_are_those_of_the_arithmetic() {
 
 #[test]
 fn scalars_outside_the_group_are_refused() {
-    for curve in EccCurve::ALL {
+    for curve in EccCurve::WEIERSTRASS {
         let n = ecc::parameters(curve).n;
         let width = curve.coordinate_size();
         let generator = ecc::base_mul(curve, &[1]).unwrap();
@@ -67,7 +67,7 @@ fn scalars_outside_the_group_are_refused() {
 
 #[test]
 fn points_off_the_curve_are_refused() {
-    for curve in EccCurve::ALL {
+    for curve in EccCurve::WEIERSTRASS {
         let parameters = ecc::parameters(curve);
         let generator = ecc::base_mul(curve, &[1]).unwrap();
         assert!(ecc::is_on_curve(curve, generator.x(), generator.y()));
@@ -91,7 +91,7 @@ fn points_off_the_curve_are_refused() {
 #[test]
 fn both_sides_of_an_agreement_agree() {
     let mut rng = drbg(1);
-    for curve in EccCurve::ALL {
+    for curve in EccCurve::WEIERSTRASS {
         let a = derive::ecc(&mut rng, curve).unwrap();
         let b = derive::ecc(&mut rng, curve).unwrap();
         assert_ne!(a.d(), b.d());
@@ -104,7 +104,7 @@ fn both_sides_of_an_agreement_agree() {
 #[test]
 fn signatures_verify_for_digests_of_every_length_and_nothing_else_does() {
     let mut rng = drbg(1);
-    for curve in EccCurve::ALL {
+    for curve in EccCurve::WEIERSTRASS {
         let key = derive::ecc(&mut rng, curve).unwrap();
         let public = key.public().unwrap();
         let stranger = derive::ecc(&mut rng, curve).unwrap().public().unwrap();
@@ -140,7 +140,7 @@ impl Rng for Stuck {
 #[test]
 fn a_stuck_generator_repeats_no_nonce_for_another_digest_or_key() {
     let mut rng = drbg(1);
-    for curve in EccCurve::ALL {
+    for curve in EccCurve::WEIERSTRASS {
         let key = derive::ecc(&mut rng, curve).unwrap();
         let other = derive::ecc(&mut rng, curve).unwrap();
         let first = key.sign(&[1; 32], &mut Stuck).unwrap();

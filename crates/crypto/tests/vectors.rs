@@ -221,6 +221,10 @@ fn seeds_give_the_keys_they_have_always_given() {
             assert_eq!(key.d(), record.hex("d"));
             assert_eq!(public.x(), record.hex("x"));
             assert_eq!(public.y(), record.hex("y"));
+        } else if record.text("kind") == "Ed25519" {
+            let key = derive::eddsa(&mut drbg).unwrap();
+            assert_eq!(key.seed().to_vec(), record.hex("d"));
+            assert_eq!(key.public().encoded().to_vec(), record.hex("x"));
         } else if record.text("kind") == "rsa" {
             let e = record.text("e").parse().unwrap();
             let bits = record.text("bits").parse().unwrap();
@@ -237,5 +241,5 @@ fn seeds_give_the_keys_they_have_always_given() {
             assert_eq!(derive::octets(&mut drbg, value.len()).to_vec(), value);
         }
     }
-    assert_eq!(seen, 35);
+    assert_eq!(seen, 38);
 }

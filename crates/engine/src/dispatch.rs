@@ -1,6 +1,6 @@
 //! From a command code to its declaration and its handler.
 
-use crate::{Tpm, commands};
+use crate::{Profile, Tpm, commands};
 use alloc::vec::Vec;
 use sigillo_types::{
     Rc, cc,
@@ -48,8 +48,8 @@ macro_rules! entries {
 }
 pub(crate) use entries;
 
-/// The implemented commands in the order of their clauses.
-pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
+/// The implemented commands in the order of their clauses; a profile may lack the last of them.
+fn all() -> impl Iterator<Item = &'static Entry> {
     commands::CLAUSES.iter().flat_map(|clause| clause.iter())
 }
 
@@ -70,10 +70,22 @@ static BY_CODE: [Option<&Entry>; (cc::LAST - cc::FIRST + 1) as usize] = {
     table
 };
 
-/// The command with a code.
-pub(crate) fn find(code: u32) -> Option<&'static Entry> {
+/// The command with a code, in the profiles that have it.
+fn find(code: u32) -> Option<&'static Entry> {
     let index = usize::try_from(code.checked_sub(cc::FIRST)?).ok()?;
     BY_CODE.get(index).copied().flatten()
+}
+
+impl Profile {
+    /// The commands of the profile in the order of their clauses.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = &'static Entry> {
+        all().filter(|entry| entry.spec.code <= self.last_command)
+    }
+
+    /// The command with a code.
+    pub(crate) fn command(&self, code: u32) -> Option<&'static Entry> {
+        find(code).filter(|_| code <= self.last_command)
+    }
 }
 
 /// Older declarations of a code that another command has taken over: that one does all they say. Part 3, 15.6.

@@ -73,7 +73,26 @@ fn verified_hmac(
     digest(tpm, hierarchy, metadata.selector(), &[signed, key_name, &meta])
 }
 
-/// Whether a ticket is one that [`verified`] makes; a NULL ticket is not.
+/// Begins the ticket that a signature over a message was verified: its HMAC takes the message, piece by piece. Part 2, 10.6.5.
+pub(crate) fn begin_message_verified(tpm: &Tpm, hierarchy: Hierarchy) -> Hmac {
+    let mut mac = Hmac::new(CONTEXT_HASH, tpm.proof(hierarchy));
+    mac.update(&TkVerifiedMeta::MessageVerified.selector().to_be_bytes());
+    mac
+}
+
+/// Ends it. As [`verified`], it proves nothing in the NULL hierarchy and for a key without a Name.
+pub(crate) fn message_verified(hierarchy: Hierarchy, mut mac: Hmac, key_name: &Tpm2bName) -> TpmtTkVerified {
+    let metadata = TkVerifiedMeta::MessageVerified;
+    if hierarchy == Hierarchy::Null || key_name.is_empty() {
+        return TpmtTkVerified { metadata, ..TpmtTkVerified::null() };
+    }
+    mac.update(key_name);
+    // No digest is longer than the buffer.
+    let hmac = Tpm2bDigest::new(&mac.finish()).unwrap_or_default();
+    TpmtTkVerified { metadata, hierarchy, hmac }
+}
+
+/// Whether a ticket is one that [`verified`] or [`message_verified`] makes; a NULL ticket is not.
 pub(crate) fn is_verified(tpm: &Tpm, ticket: &TpmtTkVerified, signed: &[u8], key_name: &Tpm2bName) -> bool {
     ct_eq(&ticket.hmac, &verified_hmac(tpm, ticket.hierarchy, ticket.metadata, signed, key_name))
 }

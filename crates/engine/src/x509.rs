@@ -1,4 +1,4 @@
-//! What TPM2_CertifyX509 reads of a partial certificate and adds to it. Part 3, 18.8; RFC 5280, 4.1 and 4.2.1.3; RFC 3279, 4055, 5480 and 5758.
+//! What TPM2_CertifyX509 reads of a partial certificate and adds to it. Part 3, 18.8; RFC 5280, 4.1 and 4.2.1.3; RFC 3279, 4055, 5480, 5758 and 8410.
 
 use crate::{
     der::{self, NotDer, bit_string, element, tag, unsigned},
@@ -11,7 +11,7 @@ use sigillo_types::{
     EccCurve, Fmt1, Marshal,
     attributes::TpmaObject,
     rc,
-    structures::{PublicId, PublicParms, SigScheme},
+    structures::{EccScheme, PublicId, PublicParms, SigScheme},
 };
 
 /// Version 3.
@@ -25,6 +25,8 @@ const RSA_ENCRYPTION: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 
 const RSA_PSS: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0A];
 const MGF1: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x08];
 const EC_PUBLIC_KEY: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
+/// id-Ed25519. RFC 8410, 3.
+const ED25519: &[u8] = &[0x2B, 0x65, 0x70];
 
 // TPMA_X509_KEY_USAGE. Part 2, 8.11.
 const DIGITAL_SIGNATURE: u32 = 1 << 31;
@@ -214,6 +216,11 @@ pub(crate) fn public_key(object: &Object) -> Result<Vec<u8>, Fmt1> {
             let numbers = element(tag::SEQUENCE, &[&unsigned(modulus), &unsigned(&exponent)]);
             (element(tag::SEQUENCE, &[&oid(RSA_ENCRYPTION), &null()]), bit_string(&[&numbers]))
         }
+        // The identifier is that of the key and of its one use. RFC 8410.
+        (PublicParms::Ecc(parms), PublicId::Ecc(_)) if parms.scheme == Some(EccScheme::Eddsa) => {
+            let public = key::eddsa_public(&object.public)?;
+            (element(tag::SEQUENCE, &[&oid(ED25519)]), bit_string(&[public.encoded()]))
+        }
         (PublicParms::Ecc(parms), PublicId::Ecc(_)) => {
             let curve = oid(curve_oid(parms.curve_id).ok_or(rc::CURVE)?);
             let point = key::tpms_point(&key::ecc_public(&object.public)?)?;
@@ -233,7 +240,7 @@ fn curve_oid(curve: EccCurve) -> Option<&'static [u8]> {
         EccCurve::NistP384 => &[0x2B, 0x81, 0x04, 0x00, 0x22],
         EccCurve::NistP521 => &[0x2B, 0x81, 0x04, 0x00, 0x23],
         EccCurve::Sm2P256 => &[0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01, 0x82, 0x2D],
-        EccCurve::BnP256 => return None,
+        EccCurve::BnP256 | EccCurve::Curve25519 => return None,
     })
 }
 
@@ -288,6 +295,8 @@ fn algorithm(signer: &Object, scheme: SigScheme) -> Option<Vec<u8>> {
         SigScheme::Sm2 { .. }
         | SigScheme::Ecdaa { .. }
         | SigScheme::EcSchnorr { .. }
+        | SigScheme::Eddsa
+        | SigScheme::HashEddsa
         | SigScheme::Hmac { .. } => None,
     }
 }

@@ -89,7 +89,7 @@ fn ecdaa_signature(signature: TpmtSignature) -> TpmsSignatureEcc {
 #[test]
 fn what_is_committed_to_the_generator_verifies_as_a_signature() {
     let mut tpm = started_with_everything();
-    for curve in EccCurve::ALL {
+    for curve in EccCurve::WEIERSTRASS {
         let key = ecdaa_key(&mut tpm, curve);
         let public = public_point(&mut tpm, key, curve);
         let made = tpm.call(&commit(key)).expect("a commitment");
@@ -305,15 +305,17 @@ fn a_commitment_lives_until_tpm_reset() {
 #[test]
 fn ephemeral_keys_are_points_of_their_curve_and_count_with_commitments() {
     let mut tpm = started_with_everything();
-    for (count, curve_id) in (0..).zip(EccCurve::ALL) {
+    for (count, curve_id) in (0..).zip(EccCurve::WEIERSTRASS) {
         let made = tpm.call(&EcEphemeral { curve_id }).expect("an ephemeral key");
         point(curve_id, &made.q);
         assert_eq!((made.q.point.x.len(), made.counter), (curve_id.coordinate_size(), count));
     }
+    let command = EcEphemeral { curve_id: EccCurve::Curve25519 };
+    assert_eq!(refused(&mut tpm, &command), rc::CURVE.at(EcEphemeral::CURVE_ID));
     let again = tpm.call(&EcEphemeral { curve_id: EccCurve::NistP256 }).expect("an ephemeral key");
     let other = tpm.call(&EcEphemeral { curve_id: EccCurve::NistP256 }).expect("an ephemeral key");
     assert_ne!(again.q, other.q);
     let key = ecdaa_key(&mut tpm, EccCurve::NistP256);
     let commitment = tpm.call(&commit(key)).expect("a commitment");
-    assert_eq!(usize::from(commitment.counter), EccCurve::ALL.len() + 2);
+    assert_eq!(usize::from(commitment.counter), EccCurve::WEIERSTRASS.len() + 2);
 }

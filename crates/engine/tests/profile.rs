@@ -10,18 +10,20 @@ use sigillo_types::{
     EccCurve, HashAlg, Position,
     alg::{RsaKeyBits, SymMode, id},
     buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bEncryptedSecret},
+    cc,
     commands::{
         ChangePps, CreatePrimary, GetCapability, Hash, HashSequenceStart, LoadExternal, PcrExtend, PcrRead,
-        PcrReset, PcrSetAuthPolicy, PcrSetAuthValue, StartAuthSession, TestParms,
+        PcrReset, PcrSetAuthPolicy, PcrSetAuthValue, PolicyCommandCode, StartAuthSession, TestParms,
     },
     constants::{Capability, SessionType, StartupType},
-    handles::{Hierarchy, PcrHandle, PlatformHandle},
+    handles::{Hierarchy, PcrHandle, PlatformHandle, PolicySessionHandle},
     pt, rc,
     structures::{
         CapabilityData, List, PcrSelect, PublicParms, SymDefObject, Tpm2bPublicPlus, TpmsPcrSelection,
         TpmsSymcipherParms, TpmtHa, TpmtPublic,
     },
 };
+use std::collections::BTreeSet;
 use support::create_primary;
 
 /// What another TPM answered: kind, number and value of each line.
@@ -110,6 +112,35 @@ fn libtpms_has_no_algorithm_or_curve_that_libtpms_does_not_have() {
     assert!(found.iter().all(|one| known.contains(one)), "{found:x?}");
     assert!(found_curves.iter().all(|one| known_curves.contains(one)), "{found_curves:x?}");
     assert!(found.len() > 20 && found_curves.len() > 1);
+}
+
+#[test]
+fn the_signing_commands_of_v185_are_not_in_libtpms() {
+    let from = cc::VERIFY_SEQUENCE_COMPLETE;
+    let commands = |tpm: &mut TestTpm| match get(tpm, Capability::Commands, from) {
+        CapabilityData::Command(all) => all.iter().map(|one| one.code()).collect::<Vec<u32>>(),
+        other => panic!("{other:?}"),
+    };
+    let added = [
+        cc::VERIFY_SEQUENCE_COMPLETE,
+        cc::SIGN_SEQUENCE_COMPLETE,
+        cc::VERIFY_DIGEST_SIGNATURE,
+        cc::SIGN_DIGEST,
+        cc::VERIFY_SEQUENCE_START,
+        cc::SIGN_SEQUENCE_START,
+    ];
+    for profile in Profile::ALL {
+        let there = profile.name() != "libtpms";
+        let mut tpm = started_as(profile);
+        assert_eq!(commands(&mut tpm), if there { &added[..] } else { &[] });
+        let total = property(&mut tpm, pt::TOTAL_COMMANDS);
+        let all = sigillo_engine::implemented().map(|spec| spec.code).collect::<BTreeSet<u32>>();
+        assert_eq!(all.len() - total as usize, if there { 0 } else { added.len() });
+        let session = tpm.start_session(SessionOptions::new(SessionType::Trial, HashAlg::Sha256)).unwrap();
+        let policy_session = PolicySessionHandle::new(session.handle).unwrap();
+        let limited = tpm.call(&PolicyCommandCode { policy_session, code: cc::SIGN_DIGEST });
+        assert_eq!(limited.is_ok(), there);
+    }
 }
 
 #[test]

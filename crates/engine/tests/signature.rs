@@ -88,7 +88,7 @@ fn what_a_key_signs_verifies_inside_and_outside() {
     ] {
         let made = primary_response(&mut tpm, Hierarchy::Owner, public);
         let key_handle = handle(made.object_handle);
-        let digest = hash(scheme.hash_alg(), &[b"message"]);
+        let digest = hash(scheme.hash_alg().expect("a hash"), &[b"message"]);
         let signature = tpm.call(&sign(key_handle, &digest, Some(scheme))).expect("signed").signature;
         assert_eq!(signature.scheme(), scheme);
         assert!(verifies(&made.out_public.public_area, &digest, &signature));
@@ -98,7 +98,8 @@ fn what_a_key_signs_verifies_inside_and_outside() {
         assert_eq!((ticket.hierarchy, ticket.metadata), (Hierarchy::Owner, TkVerifiedMeta::Verified));
         assert_eq!(ticket.hmac.len(), 64);
         let mut other = verify;
-        other.digest = Tpm2bDigest::new(&hash(scheme.hash_alg(), &[b"another"])).expect("a digest");
+        other.digest =
+            Tpm2bDigest::new(&hash(scheme.hash_alg().expect("a hash"), &[b"another"])).expect("a digest");
         assert_eq!(refused(&mut tpm, &other), rc::SIGNATURE.at(VerifySignature::SIGNATURE));
         flush(&mut tpm, key_handle);
     }

@@ -90,11 +90,13 @@ pub enum EccCurve {
     BnP256 = 0x0010,
     /// TPM_ECC_SM2_P256.
     Sm2P256 = 0x0020,
+    /// TPM_ECC_CURVE_25519, in its Edwards form: the curve of EdDSA.
+    Curve25519 = 0x0040,
 }
 
 impl EccCurve {
     /// Every curve this crate knows, in the order of their identifiers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NistP192,
         Self::NistP224,
         Self::NistP256,
@@ -102,7 +104,16 @@ impl EccCurve {
         Self::NistP521,
         Self::BnP256,
         Self::Sm2P256,
+        Self::Curve25519,
     ];
+
+    /// Those whose keys are two coordinates and a number, for every scheme but EdDSA.
+    pub const WEIERSTRASS: [Self; 7] = {
+        let [p192, p224, p256, p384, p521, bn, sm2, Self::Curve25519] = Self::ALL else {
+            panic!("curve 25519 is the last");
+        };
+        [p192, p224, p256, p384, p521, bn, sm2]
+    };
 
     /// The TPM_ECC_CURVE.
     #[must_use]
@@ -110,13 +121,14 @@ impl EccCurve {
         self as u16
     }
 
-    /// Bits in a coordinate, in the order of the generator and so in a private key: the same for all of these curves.
+    /// Bits in a coordinate, in the order of the generator and so in a private key: the same for all of these curves but the last, whose
+    /// keys are strings of so many bits.
     #[must_use]
     pub const fn bits(self) -> u16 {
         match self {
             Self::NistP192 => 192,
             Self::NistP224 => 224,
-            Self::NistP256 | Self::BnP256 | Self::Sm2P256 => 256,
+            Self::NistP256 | Self::BnP256 | Self::Sm2P256 | Self::Curve25519 => 256,
             Self::NistP384 => 384,
             Self::NistP521 => 521,
         }

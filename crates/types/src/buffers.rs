@@ -237,6 +237,18 @@ secret_buffer! {
     Tpm2bEccPrivate, limits::MAX_ECC_KEY_BYTES
 }
 buffer! {
+    /// TPM2B_SIGNATURE_EDDSA: a signature in the form of RFC 8032. Part 2, 11.3.3.
+    Tpm2bSignatureEddsa, 2 * limits::MAX_ECC_KEY_BYTES
+}
+buffer! {
+    /// TPM2B_SIGNATURE_CTX: what a scheme signs by, besides key and message. Part 2, 11.3.8.
+    Tpm2bSignatureCtx, limits::MAX_SIGNATURE_CTX
+}
+buffer! {
+    /// TPM2B_SIGNATURE_HINT: what of a signature must be known before the message. Part 2, 11.3.9.
+    Tpm2bSignatureHint, limits::MAX_SIGNATURE_HINT
+}
+buffer! {
     /// TPM2B_ENCRYPTED_SECRET: a seed or salt encrypted to a key; the largest is an RSA block. Part 2, 11.4.3.
     Tpm2bEncryptedSecret, limits::MAX_RSA_KEY_BYTES
 }

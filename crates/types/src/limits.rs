@@ -28,6 +28,10 @@ pub const MAX_RSA_KEY_BYTES: usize = 512;
 
 /// Octets in the largest coordinate: room for P-521, so that saved objects do not grow when it comes.
 pub const MAX_ECC_KEY_BYTES: usize = 66;
+/// sizeof(TPMU_SIGNATURE_CTX): ML-DSA's context is the largest; an identity of SM2 may be as long. Part 2, 11.3.7.
+pub const MAX_SIGNATURE_CTX: usize = 255;
+/// MAX_SIGNATURE_HINT_SIZE: the point R of an Ed25519 signature. Part 2, 11.3.9.
+pub const MAX_SIGNATURE_HINT: usize = 32;
 
 /// Octets in the largest symmetric block.
 pub const MAX_SYM_BLOCK_SIZE: usize = 16;

@@ -142,6 +142,10 @@ every! {
     MacStartResponse { sequence_handle }
     HashSequenceStart { auth, hash_alg }
     HashSequenceStartResponse { sequence_handle }
+    SignSequenceStart { key_handle, auth, context }
+    SignSequenceStartResponse { sequence_handle }
+    VerifySequenceStart { key_handle, auth, hint, context }
+    VerifySequenceStartResponse { sequence_handle }
     SequenceUpdate { sequence_handle, buffer }
     SequenceComplete { sequence_handle, buffer, hierarchy }
     SequenceCompleteResponse { result, validation }
@@ -167,8 +171,16 @@ every! {
     EcEphemeralResponse { q, counter }
     VerifySignature { key_handle, digest, signature }
     VerifySignatureResponse { validation }
+    VerifySequenceComplete { sequence_handle, key_handle, signature }
+    VerifySequenceCompleteResponse { validation }
+    VerifyDigestSignature { key_handle, context, digest, signature }
+    VerifyDigestSignatureResponse { validation }
     Sign { key_handle, digest, in_scheme, validation }
     SignResponse { signature }
+    SignSequenceComplete { sequence_handle, key_handle, buffer }
+    SignSequenceCompleteResponse { signature }
+    SignDigest { key_handle, context, digest, validation }
+    SignDigestResponse { signature }
     SetCommandCodeAuditStatus { auth, audit_alg, set_list, clear_list }
     PcrExtend { pcr_handle, digests }
     PcrEvent { pcr_handle, event_data }

@@ -93,6 +93,9 @@ buffers! {
     Tpm2bRsaMessage;
     Tpm2bPrivateKeyRsa;
     Tpm2bEccParameter;
+    Tpm2bSignatureEddsa;
+    Tpm2bSignatureCtx;
+    Tpm2bSignatureHint;
     Tpm2bEccPrivate;
     Tpm2bEncryptedSecret;
     Tpm2bPrivate, at most 1408 in both;
@@ -179,7 +182,7 @@ units!(
     ClockAdjust: CoarseSlower MediumSlower FineSlower NoChange FineFaster MediumFaster CoarseFaster,
     Capability: Algs Handles Commands PpCommands AuditCommands Pcrs TpmProperties PcrProperties EccCurves AuthPolicies Act,
     HashAlg: Sha1 Sha256 Sha384 Sha512 Sm3_256 Sha3_256 Sha3_384 Sha3_512,
-    EccCurve: NistP192 NistP224 NistP256 NistP384 NistP521 BnP256 Sm2P256,
+    EccCurve: NistP192 NistP224 NistP256 NistP384 NistP521 BnP256 Sm2P256 Curve25519,
     ObjectType: Rsa KeyedHash Ecc SymCipher,
     SymMode: Cmac Ctr Ofb Cbc Cfb Ecb,
     CipherMode: Ctr Ofb Cbc Cfb Ecb,
@@ -201,6 +204,13 @@ macro_rules! ecdaa {
         } else {
             Self::Ecdaa { hash_alg: Sample::sample($s), count: Sample::sample($s) }
         }
+    };
+}
+
+/// EdDSA, but of what both crates know ECDSA: the other one may not know it.
+macro_rules! eddsa {
+    ($s:ident, $scheme:expr) => {
+        if $s.common { Self::Ecdsa { hash_alg: Sample::sample($s) } } else { $scheme }
     };
 }
 
@@ -260,6 +270,8 @@ one_of! {
         ecdaa!(s),
         Self::Sm2 { hash_alg: Sample::sample(s) },
         Self::EcSchnorr { hash_alg: Sample::sample(s) },
+        eddsa!(s, Self::Eddsa),
+        eddsa!(s, Self::HashEddsa),
         Self::Hmac { hash_alg: Sample::sample(s) },
     ];
     KdfScheme: s => [
@@ -280,6 +292,8 @@ one_of! {
         ecdaa!(s),
         Self::Sm2 { hash_alg: Sample::sample(s) },
         Self::EcSchnorr { hash_alg: Sample::sample(s) },
+        eddsa!(s, Self::Eddsa),
+        eddsa!(s, Self::HashEddsa),
         Self::Ecmqv { hash_alg: Sample::sample(s) },
         Self::Ecdh { hash_alg: Sample::sample(s) },
     ];
@@ -339,13 +353,15 @@ impl Sample for TkVerifiedMeta {
 
 impl Sample for TpmtSignature {
     fn sample(s: &mut Source<'_>) -> Self {
-        match s.below(7) {
+        match s.below(if s.common { 7 } else { 9 }) {
             0 => Self::Rsassa(Sample::sample(s)),
             1 => Self::Rsapss(Sample::sample(s)),
             2 => Self::Ecdsa(Sample::sample(s)),
             3 => Self::Ecdaa(Sample::sample(s)),
             4 => Self::Sm2(Sample::sample(s)),
             5 => Self::EcSchnorr(Sample::sample(s)),
+            7 => Self::Eddsa(Sample::sample(s)),
+            8 => Self::HashEddsa(Sample::sample(s)),
             _ => Self::Hmac(Sample::sample(s)),
         }
     }

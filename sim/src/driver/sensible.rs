@@ -18,7 +18,7 @@ use sigillo_types::{
         PcrHandle, PersistentHandle, PlatformHandle, PolicySessionHandle, ProvisionHandle, rh,
     },
     structures::{
-        PcrSelect, SigScheme, SymDef, Tpm2bNvPublic, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlCc,
+        EccScheme, PcrSelect, SigScheme, SymDef, Tpm2bNvPublic, Tpm2bPublic, Tpm2bSensitiveCreate, TpmlCc,
         TpmlDigestValues, TpmlPcrSelection, TpmsNvPublic, TpmsPcrSelection, TpmsSensitiveCreate, TpmtHa,
         TpmtPublic, TpmtTkHashcheck,
     },
@@ -107,7 +107,10 @@ impl Driver {
                 template::sealed(Tpm2bDigest::default())
             }
             14..18 => template::ecc_signing(EccCurve::NistP256, None, false),
-            18 => template::ecc_signing(EccCurve::NistP384, None, false),
+            18 => {
+                let scheme = EccScheme::Ecdsa { hash_alg: HashAlg::Sha384 };
+                template::ecc_signing(EccCurve::NistP384, Some(scheme), false)
+            }
             19 => template::ecc_decryption(EccCurve::NistP256),
             20..22 => template::ecc_endorsement(),
             22 if self.random.one_in(6) => template::rsa_storage(),
@@ -255,7 +258,7 @@ impl Driver {
         let buffer = Tpm2bMaxBuffer::new(&self.random.octets(count)).ok()?;
         if sequences.is_empty() {
             let hash_alg = Some(self.hash_alg()).filter(|_| !self.random.one_in(3));
-            return Some(match self.random.below(4) {
+            return Some(match self.random.below(6) {
                 0 => Order::of(&sigillo_types::commands::Hash {
                     data: buffer,
                     hash_alg: self.hash_alg(),
@@ -265,15 +268,29 @@ impl Driver {
                     let handle = self.signer(look)?;
                     Order::of(&HmacStart { handle, auth: self.auth(), hash_alg: None })
                 }
+                2 => {
+                    let (key_handle, auth) = (self.signer(look)?, self.auth());
+                    Order::of(&SignSequenceStart { key_handle, auth, context: Default::default() })
+                }
+                3 => Order::of(&VerifySequenceStart {
+                    key_handle: self.signer(look)?,
+                    auth: self.auth(),
+                    hint: Default::default(),
+                    context: Default::default(),
+                }),
                 _ => Order::of(&HashSequenceStart { auth: self.auth(), hash_alg }),
             });
         }
         let sequence_handle = ObjectHandle::new(self.random.pick(&sequences)).ok()?;
-        Some(match self.random.below(6) {
+        Some(match self.random.below(8) {
             0 => Order::of(&SequenceComplete { sequence_handle, buffer, hierarchy: self.hierarchy() }),
             1 => {
                 let pcr_handle = PcrHandle::new(self.random.next_u64() as u32 % 24).ok();
                 Order::of(&EventSequenceComplete { pcr_handle, sequence_handle, buffer })
+            }
+            2 => {
+                let key_handle = self.signer(look)?;
+                Order::of(&SignSequenceComplete { sequence_handle, key_handle, buffer })
             }
             _ => Order::of(&SequenceUpdate { sequence_handle, buffer }),
         })

@@ -134,6 +134,8 @@ macro_rules! on_curve {
                 EccCurve::NistP521 => nist_p521::$name($($argument),*),
                 EccCurve::BnP256 => bn_p256::$name($($argument),*),
                 EccCurve::Sm2P256 => sm2_p256::$name($($argument),*),
+                // It has another form and other operations: `edwards`.
+                EccCurve::Curve25519 => Err(Error::BadValue),
             }
         }
     )+};

@@ -7,6 +7,7 @@
 pub(crate) mod bignum;
 pub(crate) mod block;
 pub(crate) mod curve;
+pub(crate) mod edwards;
 pub(crate) mod hash;
 mod montgomery;
 #[cfg(test)]

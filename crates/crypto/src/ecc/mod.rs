@@ -1,4 +1,5 @@
-//! Elliptic curves: points, keys, agreement and signatures on curves of prime order. Part 1, 44 and 45; SP 800-186;
+//! Elliptic curves: points, keys, agreement and signatures on curves of prime order; [`eddsa`] on curve 25519, which has keys and
+//! signatures of its own. Part 1, 44 and 45; SP 800-186;
 //! FIPS 186-5.
 //!
 //! Numbers cross this interface as big-endian octets. Those given may be shorter than the curve's
@@ -12,6 +13,7 @@ use crate::backend::curve::{self as backend, MAX_WIDTH, Number, Pair};
 use crate::{EccCurve, Error, Rng};
 
 mod agreement;
+pub mod eddsa;
 mod encryption;
 mod parameters;
 mod signature;
@@ -19,7 +21,7 @@ mod signature;
 pub use agreement::{KeyPair, mqv, sm2_exchange};
 pub use encryption::{EcCiphertext, decrypt, encrypt};
 pub use parameters::{CurveParameters, parameters};
-pub use signature::{EcSignature, verify, verify_ecdaa, verify_schnorr, verify_sm2};
+pub use signature::{EcSignature, sm2_identity, verify, verify_ecdaa, verify_schnorr, verify_sm2};
 
 /// `value` in exactly the curve's width.
 ///

@@ -2,8 +2,8 @@
 
 use crate::EccCurve;
 
-/// The numbers that define a curve, each in the curve's width, as TPM2_ECC_Parameters reports them. The
-/// cofactor of every curve is 1. SP 800-186, 3.2.1; TCG Algorithm Registry; GB/T 32918.5-2017.
+/// The numbers that define a curve, each big-endian in the curve's width, as TPM2_ECC_Parameters reports them. The
+/// cofactor of every curve is 1, but that of curve 25519. SP 800-186, 3.2.1; TCG Algorithm Registry; GB/T 32918.5-2017.
 #[derive(Clone, Copy, Debug)]
 pub struct CurveParameters {
     /// The prime of the field.
@@ -33,6 +33,7 @@ pub fn parameters(curve: EccCurve) -> &'static CurveParameters {
         EccCurve::NistP521 => &P521,
         EccCurve::BnP256 => &BN_P256,
         EccCurve::Sm2P256 => &SM2_P256,
+        EccCurve::Curve25519 => &CURVE_25519,
     }
 }
 
@@ -147,4 +148,15 @@ static SM2_P256: CurveParameters = CurveParameters {
     gy: &hex::<32>("bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0"),
     n: &hex::<32>("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123"),
     h: &[1],
+};
+
+/// In the form that EdDSA uses, ax^2 + y^2 = 1 + bx^2y^2: the registry has no numbers of it. RFC 8032, 5.1.
+static CURVE_25519: CurveParameters = CurveParameters {
+    p: &hex::<32>("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed"),
+    a: &hex::<32>("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffec"),
+    b: &hex::<32>("52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3"),
+    gx: &hex::<32>("216936d3cd6e53fec0a4e231fdd6dc5c692cc7609525a7b2c9562d608f25d51a"),
+    gy: &hex::<32>("6666666666666666666666666666666666666666666666666666666666666658"),
+    n: &hex::<32>("1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed"),
+    h: &[8],
 };

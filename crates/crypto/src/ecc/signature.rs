@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::{EcPoint, EcPrivate, fit, parameters, scalar_with_extra_bits};
 use crate::backend::curve::{self as backend, MAX_WIDTH, Number, Pair};
 use crate::drbg::Drbg;
-use crate::hash::hash;
+use crate::hash::{Digest, hash};
 use crate::{EccCurve, Error, HashAlg, Rng};
 
 /// A signature: two numbers in the curve's width.
@@ -204,6 +204,17 @@ pub fn verify_ecdaa(
         let pair = backend::linear_combination(curve, &s[..width], &minus_t[..width], public.coordinates())?;
         Ok(EcPoint { curve, coordinates: pair } == *committed)
     })
+}
+
+/// Z_A: the digest of who signs, which is hashed before the message to make the digest e. The length in it is in bits, as GB/T 32918.2, 5.5
+/// and every verifier have it; Part 1, 45.2.2.1 says octets (ADR 0019).
+///
+/// # Errors
+/// [`Error::BadSize`] for an identity of 8192 octets or more.
+pub fn sm2_identity(alg: HashAlg, public: &EcPoint, id: &[u8]) -> Result<Digest, Error> {
+    let bits = id.len().checked_mul(8).and_then(|bits| u16::try_from(bits).ok()).ok_or(Error::BadSize)?;
+    let of = parameters(public.curve());
+    Ok(hash(alg, &[&bits.to_be_bytes(), id, of.a, of.b, of.gx, of.gy, public.x(), public.y()]))
 }
 
 /// Verifies an SM2 signature over the digest e. Part 1, 45.2.2.2.

@@ -9,8 +9,9 @@ import hashlib
 import hmac
 import math
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 LEVEL = 16
 
@@ -181,6 +182,12 @@ def ecc(drbg, name):
     return [value.to_bytes(width, "big").hex() for value in (d, x, y)]
 
 
+def eddsa(drbg):
+    d = drbg.generate(32)
+    public = ed25519.Ed25519PrivateKey.from_private_bytes(d).public_key()
+    return [d.hex(), public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()]
+
+
 def main():
     print("# Derivation contract, level 16. Written by derive.py; never changes.")
     for number in range(3):
@@ -200,6 +207,11 @@ def main():
         seed = hashlib.sha512(b"seed %d" % number).digest()
         p, q = rsa(seeded(seed, b"PRIMARY", b""), 1024, 65537)
         print(f"\nseed = {seed.hex()}\nlabel = PRIMARY\ncontext = \nkind = rsa\nbits = 1024\ne = 65537\np = {p:x}\nq = {q:x}")
+    for number in range(3):
+        seed = hashlib.sha512(b"seed %d" % number).digest()
+        context = hashlib.sha256(b"context %d" % number).digest() * number
+        d, x = eddsa(seeded(seed, b"PRIMARY", context))
+        print(f"\nseed = {seed.hex()}\nlabel = PRIMARY\ncontext = {context.hex()}\nkind = Ed25519\nd = {d}\nx = {x}")
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ pub(crate) fn ecdh_z_gen(tpm: &mut Tpm, cmd: EcdhZGen) -> Result<EcdhZGenRespons
     Ok(EcdhZGenResponse { out_point: key::sized_point(&z)? })
 }
 
-/// TPM2_ECC_Parameters. Part 3, 14.6.
+/// TPM2_ECC_Parameters. Part 3, 14.6. No curve has a scheme that its keys must sign by: curve 25519 has two.
 pub(crate) fn ecc_parameters(_: &mut Tpm, cmd: EccParameters) -> Result<EccParametersResponse, Rc> {
     let curve = ecc::parameters(cmd.curve_id);
     // The registry's default key derivation of each curve.
@@ -190,7 +190,7 @@ pub(crate) fn ecc_parameters(_: &mut Tpm, cmd: EccParameters) -> Result<EccParam
         EccCurve::NistP384 => Some(HashAlg::Sha384),
         EccCurve::NistP521 => Some(HashAlg::Sha512),
         EccCurve::Sm2P256 => Some(HashAlg::Sm3_256),
-        EccCurve::BnP256 => None,
+        EccCurve::BnP256 | EccCurve::Curve25519 => None,
     };
     let parameters = TpmsAlgorithmDetailEcc {
         curve_id: cmd.curve_id,
@@ -223,7 +223,7 @@ fn unrestricted_decryption<'a>(
     }
     match private.as_deref() {
         Some(PrivateKey::Ecc(private)) => Ok((parms, private)),
-        Some(PrivateKey::Rsa(_)) | None => Err(rc::KEY),
+        Some(PrivateKey::Rsa(_) | PrivateKey::Ed25519(_)) | None => Err(rc::KEY),
     }
 }
 
@@ -254,7 +254,13 @@ pub(crate) fn z_gen_2phase(tpm: &mut Tpm, cmd: ZGen2Phase) -> Result<ZGen2PhaseR
         Some(EccScheme::Ecdh { .. }) => Some(EccKeyExchange::Ecdh),
         Some(EccScheme::Sm2 { .. }) => Some(EccKeyExchange::Sm2),
         Some(EccScheme::Ecmqv { .. }) => Some(EccKeyExchange::Ecmqv),
-        Some(EccScheme::Ecdsa { .. } | EccScheme::Ecdaa { .. } | EccScheme::EcSchnorr { .. }) => None,
+        Some(
+            EccScheme::Ecdsa { .. }
+            | EccScheme::Ecdaa { .. }
+            | EccScheme::EcSchnorr { .. }
+            | EccScheme::Eddsa
+            | EccScheme::HashEddsa,
+        ) => None,
     };
     if own != Some(cmd.in_scheme) {
         return Err(rc::SCHEME.at(ZGen2Phase::IN_SCHEME));

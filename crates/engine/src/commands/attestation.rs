@@ -21,7 +21,7 @@ use sigillo_types::{
     },
     rc,
     structures::{
-        Attested, TpmsCertifyInfo, TpmsCommandAuditInfo, TpmsCreationInfo, TpmsQuoteInfo,
+        Attested, SigScheme, TpmsCertifyInfo, TpmsCommandAuditInfo, TpmsCreationInfo, TpmsQuoteInfo,
         TpmsSessionAuditInfo, TpmsTimeAttestInfo,
     },
 };
@@ -78,7 +78,7 @@ pub(crate) fn certify_creation(tpm: &mut Tpm, cmd: CertifyCreation) -> Result<Ce
 /// - `SCHEME`, `RANGE`, `VALUE` (inScheme): as TPM2_Certify; `SCHEME` also without a key, since the scheme's hash makes the digest of the PCR.
 pub(crate) fn quote(tpm: &mut Tpm, cmd: Quote) -> Result<QuoteResponse, Rc> {
     let signer = tpm.signer(cmd.sign_handle, Quote::SIGN_HANDLE, cmd.in_scheme, Quote::IN_SCHEME)?;
-    let hash_alg = signer.scheme.ok_or(rc::SCHEME.at(Quote::IN_SCHEME))?.hash_alg();
+    let hash_alg = signer.scheme.and_then(SigScheme::hash_alg).ok_or(rc::SCHEME.at(Quote::IN_SCHEME))?;
     let info = TpmsQuoteInfo {
         pcr_select: tpm.pcr_selection(&cmd.pcr_select),
         pcr_digest: sized(&tpm.pcr_digest(&cmd.pcr_select, hash_alg)),
@@ -186,7 +186,8 @@ pub(crate) fn certify_x509(tpm: &mut Tpm, cmd: CertifyX509) -> Result<CertifyX50
     let mut serial = [0; 16];
     tpm.rng.fill(&mut serial);
     let added = Added { serial: unsigned(&serial), algorithm, key };
-    let tbs_digest = sized(&hash(scheme.hash_alg(), &[&partial.complete(&added)]));
+    let hash_alg = scheme.hash_alg().ok_or(rc::SCHEME.at(CertifyX509::IN_SCHEME))?;
+    let tbs_digest = sized(&hash(hash_alg, &[&partial.complete(&added)]));
     let signature = tpm.sign(&signer, scheme, &tbs_digest)?;
     let added_to_certificate = Tpm2bMaxBuffer::try_from(added.to_der())?;
     Ok(CertifyX509Response { added_to_certificate, tbs_digest, signature })

@@ -2,7 +2,7 @@
 
 use crate::{
     Tpm,
-    dispatch::{Entry, entries, find},
+    dispatch::{Entry, entries},
 };
 use sigillo_types::{Rc, cc, command::Done, commands::SetCommandCodeAuditStatus, rc};
 
@@ -29,7 +29,8 @@ pub(crate) fn set_command_code_audit_status(
         return Ok(Done {});
     }
     let mut audited = tpm.state.persistent.audit_commands.clone();
-    audited.extend(cmd.set_list.iter().filter(|code| **code != cc::SHUTDOWN && find(**code).is_some()));
+    let has = |code: u32| tpm.profile.command(code).is_some();
+    audited.extend(cmd.set_list.iter().filter(|code| **code != cc::SHUTDOWN && has(**code)));
     for code in cmd.clear_list.iter().filter(|code| **code != cc::SET_COMMAND_CODE_AUDIT_STATUS) {
         audited.remove(code);
     }

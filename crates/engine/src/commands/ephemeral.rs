@@ -12,7 +12,7 @@ use sigillo_crypto::{
     hash::hash,
 };
 use sigillo_types::{
-    Rc,
+    EccCurve, Rc,
     commands::{Commit, CommitResponse, EcEphemeral, EcEphemeralResponse},
     rc,
     structures::{EccScheme, PublicParms, Tpm2bEccPoint},
@@ -70,8 +70,14 @@ pub(crate) fn commit(tpm: &mut Tpm, cmd: Commit) -> Result<CommitResponse, Rc> {
     Ok(CommitResponse { k: times(private, &base)?, l: times(&r, &base)?, e, counter })
 }
 
-/// TPM2_EC_Ephemeral: a curve that is not implemented is refused when it is read, and nothing else can be wrong. Part 3, 19.3.
+/// TPM2_EC_Ephemeral: a curve that is not implemented is refused when it is read. Part 3, 19.3.
+///
+/// # Response codes
+/// - `CURVE` (curveID): curve 25519, on which nothing agrees on keys.
 pub(crate) fn ec_ephemeral(tpm: &mut Tpm, cmd: EcEphemeral) -> Result<EcEphemeralResponse, Rc> {
+    if cmd.curve_id == EccCurve::Curve25519 {
+        return Err(rc::CURVE.at(EcEphemeral::CURVE_ID));
+    }
     let (r, counter) = tpm.begin_commit(cmd.curve_id, Purpose::Agreement)?;
     let q = key::sized_point(&r.public().map_err(|_| rc::NO_RESULT)?)?;
     Ok(EcEphemeralResponse { q, counter })

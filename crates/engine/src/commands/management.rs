@@ -1,9 +1,10 @@
 //! Miscellaneous management. Part 3, 26.
 
 use crate::{
-    Tpm,
-    dispatch::{self, Entry, entries},
+    Profile, Tpm,
+    dispatch::{Entry, entries},
 };
+use alloc::vec::Vec;
 use sigillo_types::{
     Rc, cc,
     command::Done,
@@ -21,7 +22,7 @@ pub(crate) const ALGORITHM_SET: u32 = 0;
 
 /// Whether a command can be made to need physical presence: its table has `TPM_RH_PLATFORM+{PP}`, or the handle that authorizes it is a
 /// TPMI_RH_PLATFORM. TPM2_PP_Commands itself always needs it. Part 3, 4.2.5 and 26.2.
-fn can_need_presence(code: u32) -> bool {
+fn can_need_presence(profile: &Profile, code: u32) -> bool {
     let handles_fit = matches!(
         code,
         cc::CREATE_LOADED
@@ -48,7 +49,7 @@ fn can_need_presence(code: u32) -> bool {
             | cc::NV_UNDEFINE_SPACE_SPECIAL
             | cc::NV_GLOBAL_WRITE_LOCK
     );
-    handles_fit && dispatch::find(code).is_some()
+    handles_fit && profile.command(code).is_some()
 }
 
 impl Tpm {
@@ -71,8 +72,10 @@ impl Tpm {
 /// # Response codes
 /// - `PP` (session): physical presence is not asserted; the pipeline has checked it.
 pub(crate) fn pp_commands(tpm: &mut Tpm, cmd: PpCommands) -> Result<Done, Rc> {
+    let gated = |code: &u32| can_need_presence(&tpm.profile, *code);
+    let set: Vec<u32> = cmd.set_list.iter().copied().filter(gated).collect();
     let list = &mut tpm.state.persistent_mut().pp_commands;
-    list.extend(cmd.set_list.iter().copied().filter(|code| can_need_presence(*code)));
+    list.extend(set);
     for code in &cmd.clear_list {
         list.remove(code);
     }

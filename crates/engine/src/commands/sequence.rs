@@ -5,27 +5,35 @@ use crate::{
     commands::symmetric::start_mac,
     dispatch::{Entry, entries},
     session::sized,
-    state::{Sequence, Slot, object::SequenceKind},
+    signing::{fixed_scheme, with_context},
+    state::{
+        Object, Sequence, Slot,
+        object::{SequenceKind, SignedMessage},
+    },
     ticket,
 };
 use alloc::{sync::Arc, vec::Vec};
 use sigillo_crypto::hash::{Digest, Hasher};
 use sigillo_types::{
-    Fmt1, Rc,
+    Fmt1, Position, Rc,
+    attributes::TpmaObject,
     buffers::Tpm2bAuth,
     command::Done,
     commands::{
         EventSequenceComplete, EventSequenceCompleteResponse, HashSequenceStart, HashSequenceStartResponse,
         MacStart, MacStartResponse, SequenceComplete, SequenceCompleteResponse, SequenceUpdate,
+        SignSequenceStart, SignSequenceStartResponse, VerifySequenceStart, VerifySequenceStartResponse,
     },
     handles::ObjectHandle,
     rc,
-    structures::{TpmlDigestValues, TpmtHa, TpmtTkHashcheck},
+    structures::{SigScheme, TpmlDigestValues, TpmtHa, TpmtTkHashcheck},
 };
 
 pub(crate) const COMMANDS: &[Entry] = entries![
     MacStart => mac_start,
     HashSequenceStart => hash_sequence_start,
+    SignSequenceStart => sign_sequence_start,
+    VerifySequenceStart => verify_sequence_start,
     SequenceUpdate => sequence_update,
     SequenceComplete => sequence_complete,
     EventSequenceComplete => event_sequence_complete,
@@ -46,7 +54,7 @@ impl Tpm {
         }
     }
 
-    fn end_sequence(&mut self, handle: ObjectHandle) -> Result<(), Fmt1> {
+    pub(super) fn end_sequence(&mut self, handle: ObjectHandle) -> Result<(), Fmt1> {
         match handle {
             ObjectHandle::Transient(handle) => self.flush_slot(handle),
             ObjectHandle::Persistent(_) => Err(rc::MODE),
@@ -67,6 +75,14 @@ impl SequenceKind {
             Self::Hmac(mac) => mac.update(data),
             Self::Cmac(mac) => mac.update(data).map_err(|_| rc::FAILURE)?,
             Self::Event(hashers) => hashers.iter_mut().for_each(|hasher| hasher.update(data)),
+            Self::Sign { message, safe, .. } => {
+                safe.get_or_insert_with(|| ticket::is_safe_to_sign(data));
+                message.update(data);
+            }
+            Self::Verify { message, ticket, .. } => {
+                ticket.update(data);
+                message.update(data);
+            }
         }
         Ok(())
     }
@@ -79,7 +95,7 @@ impl SequenceKind {
         match self {
             Self::Hmac(mac) => Ok(mac.finish()),
             Self::Cmac(mac) => mac.finish().map_err(|_| rc::FAILURE),
-            Self::Hash { .. } | Self::Event(_) => Err(rc::FAILURE),
+            Self::Hash { .. } | Self::Event(_) | Self::Sign { .. } | Self::Verify { .. } => Err(rc::FAILURE),
         }
     }
 }
@@ -110,7 +126,74 @@ pub(crate) fn hash_sequence_start(
     Ok(HashSequenceStartResponse { sequence_handle: tpm.start_sequence(cmd.auth, kind)? })
 }
 
-/// TPM2_SequenceUpdate. Part 3, 17.7.
+/// The key of a signature sequence, which no authorization is needed for yet, and its scheme.
+///
+/// # Errors
+/// `KEY` (handle) for what is no signing key, `SCHEME` (handle) for one without a scheme.
+fn sequence_key(tpm: &Tpm, handle: ObjectHandle, at: Position) -> Result<(Arc<Object>, SigScheme), Rc> {
+    let key = Arc::clone(tpm.object(handle.raw()).map_err(|_| rc::KEY.at(at))?);
+    let scheme = fixed_scheme(&key).map_err(|code| code.at(at))?;
+    Ok((key, scheme))
+}
+
+/// TPM2_SignSequenceStart. Part 3, 17.5.
+///
+/// # Response codes
+/// - `KEY` (handle 1): not a signing key.
+/// - `SCHEME` (handle 1): the key has no scheme of its own, or is one for encryption.
+/// - `ATTRIBUTES` (handle 1): a restricted HMAC key. It signs digests that come with a ticket, and here is none.
+/// - `HANDLE` (handle 1): an HMAC key whose sensitive area is not loaded.
+/// - `SIZE` (context): not the count of a key of ECDAA; of a scheme that takes none, not empty.
+/// - `RANGE`, `VALUE` (context): no commitment of that count, or it was used.
+/// - `OBJECT_MEMORY`: no slot is free.
+pub(crate) fn sign_sequence_start(
+    tpm: &mut Tpm,
+    cmd: SignSequenceStart,
+) -> Result<SignSequenceStartResponse, Rc> {
+    let at = SignSequenceStart::KEY_HANDLE;
+    let (key, scheme) = sequence_key(tpm, cmd.key_handle, at)?;
+    if matches!(scheme, SigScheme::Hmac { .. }) && key.attributes().contains(TpmaObject::RESTRICTED) {
+        return Err(rc::ATTRIBUTES.at(at));
+    }
+    let in_context = |code: Fmt1| code.at(SignSequenceStart::CONTEXT);
+    let scheme = with_context(scheme, &cmd.context, true).map_err(in_context)?;
+    tpm.require_commitment(&key, scheme).map_err(in_context)?;
+    let count = if let SigScheme::Ecdaa { count, .. } = scheme { Some(count) } else { None };
+    let message = SignedMessage::begin(&key, scheme, &cmd.context, None).map_err(|code| code.at(at))?;
+    let sequence_handle = tpm.start_sequence(cmd.auth, SequenceKind::Sign { message, safe: None, count })?;
+    Ok(SignSequenceStartResponse { sequence_handle })
+}
+
+/// TPM2_VerifySequenceStart. Part 3, 17.6.
+///
+/// # Response codes
+/// - `KEY` (handle 1): not a signing key.
+/// - `SCHEME` (handle 1): the key has no scheme of its own, or is one for encryption.
+/// - `HANDLE` (handle 1): an HMAC key whose sensitive area is not loaded.
+/// - `SIZE` (hint): not the point of an EdDSA signature; of any other scheme, not empty.
+/// - `SIZE` (context): as TPM2_SignSequenceStart.
+/// - `OBJECT_MEMORY`: no slot is free.
+pub(crate) fn verify_sequence_start(
+    tpm: &mut Tpm,
+    cmd: VerifySequenceStart,
+) -> Result<VerifySequenceStartResponse, Rc> {
+    let at = VerifySequenceStart::KEY_HANDLE;
+    let (key, scheme) = sequence_key(tpm, cmd.key_handle, at)?;
+    let r = match scheme {
+        SigScheme::Eddsa => Some(cmd.hint.as_slice().try_into()),
+        _ if cmd.hint.is_empty() => None,
+        _ => return Err(rc::SIZE.at(VerifySequenceStart::HINT)),
+    };
+    let r = r.transpose().map_err(|_| rc::SIZE.at(VerifySequenceStart::HINT))?;
+    let scheme =
+        with_context(scheme, &cmd.context, true).map_err(|code| code.at(VerifySequenceStart::CONTEXT))?;
+    let message = SignedMessage::begin(&key, scheme, &cmd.context, r).map_err(|code| code.at(at))?;
+    let ticket = ticket::begin_message_verified(tpm, key.hierarchy);
+    let kind = SequenceKind::Verify { message, ticket, hint: cmd.hint };
+    Ok(VerifySequenceStartResponse { sequence_handle: tpm.start_sequence(cmd.auth, kind)? })
+}
+
+/// TPM2_SequenceUpdate. Part 3, 17.7. One that will sign by EdDSA keeps of it that it came: what ends the sequence then refuses it.
 ///
 /// # Response codes
 /// - `MODE` (handle 1): not a sequence.
@@ -124,7 +207,7 @@ pub(crate) fn sequence_update(tpm: &mut Tpm, cmd: SequenceUpdate) -> Result<Done
 /// TPM2_SequenceComplete. Part 3, 17.8.
 ///
 /// # Response codes
-/// - `MODE` (handle 1): not a sequence, or an event sequence.
+/// - `MODE` (handle 1): not a sequence, or one that another command ends.
 pub(crate) fn sequence_complete(
     tpm: &mut Tpm,
     cmd: SequenceComplete,
@@ -142,7 +225,8 @@ pub(crate) fn sequence_complete(
         mac @ (SequenceKind::Hmac(_) | SequenceKind::Cmac(_)) => {
             (sized(&mac.finish_mac()?), TpmtTkHashcheck::null())
         }
-        SequenceKind::Event(_) => return Err(mode),
+        // What signs is ended by whoever may use the key.
+        SequenceKind::Event(_) | SequenceKind::Sign { .. } | SequenceKind::Verify { .. } => return Err(mode),
     };
     tpm.end_sequence(cmd.sequence_handle).map_err(|_| mode)?;
     Ok(SequenceCompleteResponse { result, validation })

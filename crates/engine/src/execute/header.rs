@@ -1,6 +1,6 @@
 //! The command header. Part 3, 5.2.
 
-use crate::dispatch::{self, Entry};
+use crate::{Profile, dispatch::Entry};
 use sigillo_types::{Rc, Reader, Unmarshal, constants::st, rc};
 
 /// What the header says, and what comes behind it.
@@ -11,13 +11,13 @@ pub(super) struct Header<'a> {
     pub(super) rest: &'a [u8],
 }
 
-/// Reads the header of a command that may have at most `max` octets.
+/// Reads the header of a command of a profile, which may have at most `max` octets.
 ///
 /// # Errors
 /// - `BAD_TAG`: the tag is neither TPM_ST_SESSIONS nor TPM_ST_NO_SESSIONS.
 /// - `COMMAND_SIZE`: commandSize is not the number of octets received, or too large.
 /// - `COMMAND_CODE`: the command is not implemented.
-pub(super) fn read(command: &[u8], max: u32) -> Result<Header<'_>, Rc> {
+pub(super) fn read<'a>(profile: &Profile, command: &'a [u8], max: u32) -> Result<Header<'a>, Rc> {
     let mut r = Reader::new(command);
     let has_sessions = match u16::unmarshal(&mut r) {
         Ok(st::SESSIONS) => true,
@@ -29,7 +29,7 @@ pub(super) fn read(command: &[u8], max: u32) -> Result<Header<'_>, Rc> {
         return Err(rc::COMMAND_SIZE);
     }
     let code = u32::unmarshal(&mut r).map_err(|_| rc::COMMAND_CODE)?;
-    let entry = dispatch::find(code).ok_or(rc::COMMAND_CODE)?;
+    let entry = profile.command(code).ok_or(rc::COMMAND_CODE)?;
     Ok(Header { entry, has_sessions, rest: r.rest() })
 }
 
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     fn code(command: &[u8]) -> Option<Rc> {
-        read(command, 4096).err()
+        read(&Profile::pc_client(), command, 4096).err()
     }
 
     #[test]
@@ -54,8 +54,15 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_the_profile_lacks_is_not_implemented() {
+        let command = [0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0xA6];
+        assert!(read(&Profile::pc_client(), &command, 4096).is_ok());
+        assert_eq!(read(&Profile::libtpms(), &command, 4096).err(), Some(rc::COMMAND_CODE));
+    }
+
+    #[test]
     fn a_command_larger_than_the_buffer_is_refused() {
         let command = [0x80, 0x01, 0, 0, 0, 10, 0xFF, 0, 0, 0];
-        assert_eq!(read(&command, 9).err(), Some(rc::COMMAND_SIZE));
+        assert_eq!(read(&Profile::pc_client(), &command, 9).err(), Some(rc::COMMAND_SIZE));
     }
 }

@@ -60,7 +60,7 @@ impl Tpm {
     /// The steps of Part 3, 5.
     fn run(&mut self, command: &[u8]) -> Result<Vec<u8>, Rc> {
         mode::require_power(self)?;
-        let header = header::read(command, self.buffer_size)?;
+        let header = header::read(&self.profile, command, self.buffer_size)?;
         let entry = header.entry;
         self.call.code = entry.spec.code;
         mode::check(self, &header)?;

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! where the template is in its canonical form as it came, `unique` included; the authValue takes no part. From it are drawn, in this
-//! order: the private key (`derive::rsa`, `derive::ecc`, or the octets of a symmetric or HMAC key, none if the caller gave them); then,
-//! in the endorsement hierarchy, it is reseeded with shProof as entropy and ehProof as additional input; then seedValue, one digest of
-//! nameAlg. `tests/vectors/primary.txt` holds what comes out, as another implementation computed it.
+//! order: the private key (`derive::rsa`, `derive::ecc`, `derive::eddsa`, or the octets of a symmetric or HMAC key, none if the caller gave
+//! them); then, in the endorsement hierarchy, it is reseeded with shProof as entropy and ehProof as additional input; then seedValue, one
+//! digest of nameAlg. `tests/vectors/primary.txt` holds what comes out, as another implementation computed it.
 //!
 //! # Derived objects
 //!
@@ -25,15 +25,15 @@
 //! where `sensitive` is the parent's key and `hashAlg` that of its XOR scheme, as Part 1, 24.6.1 says and TPMs do; 25.4.1 names nameAlg
 //! instead, which makes a difference only for a parent whose two algorithms are not the same (ADR 0011).
 //! Label and context each come from the template's `unique`, or if it is empty there, from inSensitive.data. The octets are used one after
-//! the other, none skipped: first the private key (of an ECC key eight octets more than the order has, modulo n - 1, plus 1; of a symmetric
-//! key its size; of a keyed hash object a digest of its nameAlg), then seedValue, a digest of nameAlg. Template and authValue take no part.
-//! RSA keys are not derived. `tests/vectors/derived.txt` holds what comes out, as another implementation computed it.
+//! the other, none skipped: first the private key (of an ECC key eight octets more than the order has, modulo n - 1, plus 1; of an EdDSA key
+//! its 32; of a symmetric key its size; of a keyed hash object a digest of its nameAlg), then seedValue, a digest of nameAlg. Template and
+//! authValue take no part. RSA keys are not derived. `tests/vectors/derived.txt` holds what comes out, as another implementation computed it.
 
 use super::{handle_name, key, load, name, protect, qualified_name, template, trimmed_auth};
 use crate::{Profile, Tpm, state::Object};
 use alloc::{sync::Arc, vec::Vec};
 use sigillo_crypto::{
-    HashAlg, Rng,
+    EccCurve, HashAlg, Rng,
     derive::{self, LEVEL, seeded},
     drbg::Drbg,
     hash::hash,
@@ -336,6 +336,10 @@ fn secret_part<R: Rng + Clone>(
             let prime = p.as_slice().try_into().map_err(Refused::Public)?;
             Ok((SensitiveComposite::Rsa(prime), Some(key::PrivateKey::Rsa(key))))
         }
+        PublicParms::Ecc(parms) if parms.curve_id == EccCurve::Curve25519 => {
+            let key = derive::eddsa(generator).map_err(failure)?;
+            Ok((SensitiveComposite::Ecc((*key.seed()).into()), Some(key::PrivateKey::Ed25519(key))))
+        }
         PublicParms::Ecc(parms) => {
             let key = derive::ecc(generator, parms.curve_id).map_err(failure)?;
             let d = key.d().try_into().map_err(Refused::Public)?;
@@ -375,6 +379,7 @@ fn public_part(private: &key::PrivateKey) -> Result<PublicId, Refused> {
     match private {
         key::PrivateKey::Rsa(key) => key.public().n().try_into().map(PublicId::Rsa),
         key::PrivateKey::Ecc(key) => key::tpms_point(&key.public().map_err(failure)?).map(PublicId::Ecc),
+        key::PrivateKey::Ed25519(key) => Ok(PublicId::Ecc(key::eddsa_point(&key.public()))),
     }
     .map_err(Refused::Public)
 }
@@ -436,7 +441,7 @@ mod tests {
         let blocks = blocks(include_str!("../../tests/vectors/primary.txt"));
         let (seeds, objects) = blocks.split_first().unwrap();
         let proofs: [&[u8]; 2] = [&seeds["sh_proof"], &seeds["eh_proof"]];
-        assert_eq!(objects.len(), 12);
+        assert_eq!(objects.len(), 14);
         for object in objects {
             let hierarchy = Hierarchy::from_bytes(&object["hierarchy"]).unwrap();
             let template = TpmtPublic::from_bytes(&object["template"]).unwrap();
@@ -454,7 +459,7 @@ mod tests {
     #[test]
     fn derived_objects_are_those_of_the_frozen_vectors() {
         let blocks = blocks(include_str!("../../tests/vectors/derived.txt"));
-        assert_eq!(blocks.len(), 9);
+        assert_eq!(blocks.len(), 10);
         for object in blocks {
             let public = TpmtPublic::from_bytes(&object["parent"]).unwrap();
             let sensitive = TpmtSensitive::from_bytes(&object["parent_sensitive"]).unwrap();

@@ -4,11 +4,16 @@ use crate::state::Object;
 use alloc::sync::Arc;
 use sigillo_crypto::{
     EccCurve, Error,
-    ecc::{EcPoint, EcPrivate},
+    ecc::{
+        EcPoint, EcPrivate,
+        eddsa::{EdPrivate, EdPublic},
+    },
     rsa::{DEFAULT_EXPONENT, RsaPrivate, RsaPublic},
 };
 use sigillo_types::{
-    Fmt1, Rc, rc,
+    Fmt1, Rc,
+    buffers::Tpm2bEccParameter,
+    rc,
     structures::{
         PublicId, PublicParms, SensitiveComposite, Tpm2bEccPoint, TpmsEccPoint, TpmtPublic, TpmtSensitive,
     },
@@ -19,6 +24,8 @@ use sigillo_types::{
 pub(crate) enum PrivateKey {
     Rsa(RsaPrivate),
     Ecc(EcPrivate),
+    /// On curve 25519.
+    Ed25519(EdPrivate),
 }
 
 /// The exponent of a public area: zero stands for the default. Part 2, 12.2.3.4.
@@ -47,12 +54,29 @@ pub(crate) fn rsa_public(public: &TpmtPublic) -> Result<RsaPublic, Fmt1> {
 /// The public point of a public area.
 ///
 /// # Errors
-/// `KEY` if it is not ECC, `ECC_POINT` if the point is not on the curve.
+/// `KEY` if it is not ECC, or of curve 25519, whose keys are other ones; `ECC_POINT` if the point is not on the curve.
 pub(crate) fn ecc_public(public: &TpmtPublic) -> Result<EcPoint, Fmt1> {
     let (PublicParms::Ecc(parms), PublicId::Ecc(point)) = (&public.parameters, &public.unique) else {
         return Err(rc::KEY);
     };
+    if parms.curve_id == EccCurve::Curve25519 {
+        return Err(rc::KEY);
+    }
     EcPoint::new(parms.curve_id, &point.x, &point.y).map_err(|_| rc::ECC_POINT)
+}
+
+/// The EdDSA key of a public area: x holds the point as RFC 8032 has it, y nothing. Part 1, 44.5.1.
+///
+/// # Errors
+/// `KEY` if it is not of curve 25519, `ECC_POINT` if there is not one point of the curve.
+pub(crate) fn eddsa_public(public: &TpmtPublic) -> Result<EdPublic, Fmt1> {
+    match (&public.parameters, &public.unique) {
+        (PublicParms::Ecc(parms), PublicId::Ecc(point)) if parms.curve_id == EccCurve::Curve25519 => {
+            let key = EdPublic::new(&point.x).map_err(|_| rc::ECC_POINT)?;
+            if point.y.is_empty() { Ok(key) } else { Err(rc::ECC_POINT) }
+        }
+        _ => Err(rc::KEY),
+    }
 }
 
 /// The private key of a sensitive area; `None` for a type without one.
@@ -69,6 +93,13 @@ pub(crate) fn private_key(
             let key = RsaPrivate::from_prime(&public, prime).map_err(|_| rc::BINDING)?;
             Ok(Some(PrivateKey::Rsa(key)))
         }
+        (PublicParms::Ecc(parms), SensitiveComposite::Ecc(d)) if parms.curve_id == EccCurve::Curve25519 => {
+            let key = EdPrivate::new(d).map_err(|_| rc::BINDING)?;
+            if key.public() != eddsa_public(public)? {
+                return Err(rc::BINDING);
+            }
+            Ok(Some(PrivateKey::Ed25519(key)))
+        }
         (PublicParms::Ecc(parms), SensitiveComposite::Ecc(d)) => {
             let key = EcPrivate::new(parms.curve_id, d).map_err(|_| rc::BINDING)?;
             let point = key.public().map_err(|_| rc::BINDING)?;
@@ -84,6 +115,11 @@ pub(crate) fn private_key(
 /// A point as the TPM gives it: both coordinates in the curve's size. Part 1, 44.5.3.
 pub(crate) fn tpms_point(point: &EcPoint) -> Result<TpmsEccPoint, Fmt1> {
     Ok(TpmsEccPoint { x: point.x().try_into()?, y: point.y().try_into()? })
+}
+
+/// The point of an EdDSA key. Part 1, 44.5.1.
+pub(crate) fn eddsa_point(key: &EdPublic) -> TpmsEccPoint {
+    TpmsEccPoint { x: (*key.encoded()).into(), y: Tpm2bEccParameter::default() }
 }
 
 /// The point as a parameter.

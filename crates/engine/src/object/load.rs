@@ -3,7 +3,9 @@
 use super::{key, name, qualified_name, template, trimmed_auth};
 use crate::state::Object;
 use alloc::sync::Arc;
-use sigillo_crypto::{HashAlg, ct_eq, hash::hash, hmac::hmac, sym::is_strong_key};
+use sigillo_crypto::{
+    EccCurve, HashAlg, ct_eq, ecc::eddsa::KEY_SIZE, hash::hash, hmac::hmac, sym::is_strong_key,
+};
 use sigillo_types::{
     Fmt1, Position, Rc,
     attributes::TpmaObject,
@@ -138,6 +140,9 @@ pub(crate) fn consistent(
 fn public_key(public: &TpmtPublic) -> Result<(), Flaw> {
     match &public.parameters {
         PublicParms::Rsa(_) => key::rsa_public(public).map(|_| ()),
+        PublicParms::Ecc(parms) if parms.curve_id == EccCurve::Curve25519 => {
+            key::eddsa_public(public).map(|_| ())
+        }
         PublicParms::Ecc(_) => key::ecc_public(public).map(|_| ()),
         PublicParms::KeyedHash(_) | PublicParms::SymCipher(_) => {
             let size = public.name_alg.map_or(0, HashAlg::digest_size);
@@ -153,6 +158,10 @@ fn private_size(public: &TpmtPublic, sensitive: &TpmtSensitive) -> Result<(), Fm
         (PublicParms::Rsa(parms), SensitiveComposite::Rsa(prime)) => {
             let top = prime.first().is_some_and(|octet| octet & 0x80 != 0);
             prime.len() * 2 == parms.key_bits.modulus_size() && top
+        }
+        // Octets, and no number that could be written in fewer.
+        (PublicParms::Ecc(parms), SensitiveComposite::Ecc(d)) if parms.curve_id == EccCurve::Curve25519 => {
+            d.len() == KEY_SIZE
         }
         (PublicParms::Ecc(parms), SensitiveComposite::Ecc(d)) => d.len() <= parms.curve_id.coordinate_size(),
         (PublicParms::SymCipher(parms), SensitiveComposite::Sym(key)) => {

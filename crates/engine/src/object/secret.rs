@@ -83,7 +83,7 @@ impl Tpm {
     /// Recovers what [`Tpm::encrypt_secret`] made for `key`. `label` comes without its final zero.
     ///
     /// # Errors
-    /// - `KEY` if the key is not asymmetric or its sensitive area is not loaded.
+    /// - `KEY` if the key is not asymmetric, is one of EdDSA, or its sensitive area is not loaded.
     /// - `VALUE` if the key's scheme is not for that, or the padding is wrong: one code for every cause.
     /// - `SIZE` if the secret has the wrong size; `ECC_POINT` if its point is not on the curve.
     /// - `FAILURE` for a fault of the private operation.
@@ -109,6 +109,7 @@ impl Tpm {
                 Ok(Secret::new(seed.to_vec()))
             }
             PrivateKey::Ecc(private) => ecc_seed(key, private, secret, label).map_err(Into::into),
+            PrivateKey::Ed25519(_) => Err(rc::KEY.into()),
         }
     }
 }

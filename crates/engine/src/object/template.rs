@@ -5,7 +5,7 @@
 use crate::{Profile, state::Object};
 use sigillo_crypto::rsa;
 use sigillo_types::{
-    Fmt1, HashAlg,
+    EccCurve, Fmt1, HashAlg,
     alg::{KdfAlg, SymMode},
     attributes::TpmaObject,
     rc,
@@ -191,6 +191,7 @@ pub(crate) fn policy_size(public: &TpmtPublic) -> Result<(), Fmt1> {
 /// - `SCHEME`: the scheme is not for the type, or not for what the key may do.
 /// - `SYMMETRIC`: a parent without a cipher, another key with one, or a cipher other than the parent's where it must be the same.
 /// - `HASH`: a nameAlg other than the parent's where it must be the same.
+/// - `CURVE`: a storage key on curve 25519.
 /// - `KDF`: a key derivation for an ECC key: none of those implemented can be used with one.
 pub(crate) fn scheme(public: &TpmtPublic, parent: Option<&Object>) -> Result<(), Fmt1> {
     let own = public.object_attributes;
@@ -215,6 +216,7 @@ pub(crate) fn scheme(public: &TpmtPublic, parent: Option<&Object>) -> Result<(),
         }
         PublicParms::Ecc(parms) => {
             asymmetric_scheme(ecc_use(parms), sign, decrypt, restricted)?;
+            curve_scheme(parms, storage)?;
             let cipher = parents_cipher(parms.symmetric, storage)?;
             if parms.kdf.is_some() {
                 return Err(rc::KDF);
@@ -263,10 +265,31 @@ fn rsa_use(parms: &TpmsRsaParms) -> Use {
 fn ecc_use(parms: &TpmsEccParms) -> Use {
     match parms.scheme {
         None => Use::Nothing,
-        Some(EccScheme::Ecdsa { .. } | EccScheme::Ecdaa { .. } | EccScheme::EcSchnorr { .. }) => Use::Signing,
+        Some(
+            EccScheme::Ecdsa { .. }
+            | EccScheme::Ecdaa { .. }
+            | EccScheme::EcSchnorr { .. }
+            | EccScheme::Eddsa
+            | EccScheme::HashEddsa,
+        ) => Use::Signing,
         Some(EccScheme::Ecdh { .. } | EccScheme::Ecmqv { .. }) => Use::Decrypting,
         Some(EccScheme::Sm2 { .. }) => Use::Either,
     }
+}
+
+/// EdDSA and curve 25519 are for each other alone, and a key says which EdDSA it signs by: it must never do both. Part 2, 12.2.3.5; Part 1,
+/// 44.3.2.
+///
+/// # Errors
+/// `SCHEME` for any other scheme of the curve, or none, and for EdDSA on another curve; `CURVE` for a storage key, which has no scheme: X25519
+/// is not here.
+fn curve_scheme(parms: &TpmsEccParms, storage: bool) -> Result<(), Fmt1> {
+    let edwards = parms.curve_id == EccCurve::Curve25519;
+    if edwards && storage {
+        return Err(rc::CURVE);
+    }
+    let eddsa = matches!(parms.scheme, Some(EccScheme::Eddsa | EccScheme::HashEddsa));
+    if eddsa == edwards { Ok(()) } else { Err(rc::SCHEME) }
 }
 
 fn asymmetric_scheme(scheme: Use, sign: bool, decrypt: bool, restricted: bool) -> Result<(), Fmt1> {

@@ -6,6 +6,7 @@ use sigillo_types::{
     HashAlg, Implemented,
     alg::{curve, id},
     attributes::{TpmaAlgorithm, TpmaMemory},
+    cc,
     implemented::KeySizes,
     pt,
 };
@@ -64,6 +65,8 @@ impl Profile {
                 tpm_type: 1,
             },
             firmware_version: 0x2019_1023_0016_3636,
+            // What v185 added signs and verifies by other commands.
+            last_command: cc::VERIFY_SEQUENCE_COMPLETE - 1,
             last_fixed_property: pt::MAX_CAP_BUFFER,
             memory: TpmaMemory::SHARED_NV.union(TpmaMemory::OBJECT_COPIED_TO_RAM),
             banks: &[HashAlg::Sha1, HashAlg::Sha256, HashAlg::Sha384, HashAlg::Sha512],

@@ -39,6 +39,8 @@ pub struct Profile {
     pub(crate) vendor: Vendor,
     /// TPM_PT_FIRMWARE_VERSION_1 and _2; attestations have it too.
     pub(crate) firmware_version: u64,
+    /// The commands end here: those of later codes are not there for clients of an older TPM, nor in its lists.
+    pub(crate) last_command: u32,
     /// The fixed properties end here: clients of an older TPM do not know later ones.
     pub(crate) last_fixed_property: u32,
     /// TPM_PT_MEMORY.

@@ -5,6 +5,7 @@ use sigillo_types::{
     HashAlg, Implemented,
     alg::{curve, id},
     attributes::TpmaMemory,
+    cc,
     constants::ps,
     implemented::KeySizes,
 };
@@ -41,6 +42,7 @@ impl Profile {
             platform: PlatformVersion { family: ps::PC, level: 0, revision: 0x0105, day_of_year: 0, year: 0 },
             vendor: SIGILLO,
             firmware_version: OWN_FIRMWARE,
+            last_command: cc::LAST,
             last_fixed_property: LAST_OF_V185,
             memory: TpmaMemory::SHARED_NV,
             banks: &[HashAlg::Sha1, HashAlg::Sha256, HashAlg::Sha384],

@@ -3,15 +3,17 @@
 use crate::{
     Profile, RestoreError, nv,
     object::{self, load},
+    signing,
     state::{
         ClearData, HierarchyRecord, NvIndex, Object, Orderly, ResetData, Sequence, Session, SessionSlot,
         Slot, State,
-        object::SequenceKind,
+        object::{MessageDigest, SequenceKind},
         pcr::{DRTM_PCR, HCRTM_PCR},
         session::{Policy, SessionKind},
     },
     time::{RATE_LIMIT_PPM, Timing},
 };
+use sigillo_crypto::ecc::eddsa::KEY_SIZE;
 use sigillo_types::{
     HashAlg,
     attributes::{NvType, TpmaNv},
@@ -175,6 +177,13 @@ pub(super) fn running(profile: &Profile, state: &State, time: &Timing) -> Result
 fn is_sequence(sequence: &Sequence) -> bool {
     match &sequence.kind {
         SequenceKind::Hash { .. } | SequenceKind::Hmac(_) | SequenceKind::Cmac(_) => true,
+        SequenceKind::Sign { message, .. } => message.key.len() == signing::IDENTITY_SIZE,
+        // What verifies never waits for the whole message.
+        SequenceKind::Verify { message, hint, .. } => {
+            message.key.len() == signing::IDENTITY_SIZE
+                && matches!(hint.len(), 0 | KEY_SIZE)
+                && !matches!(message.digest, MessageDigest::Whole)
+        }
         SequenceKind::Event(hashers) => hashers
             .iter()
             .enumerate()

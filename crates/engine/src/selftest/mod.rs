@@ -103,6 +103,8 @@ const ALGORITHMS: &[Algorithm] = &[
     }),
     algorithm(id::CFB, SYMMETRIC.union(ENCRYPTING), aes_cfb),
     algorithm(id::ECB, SYMMETRIC.union(ENCRYPTING), |_| mode(CipherMode::Ecb, &[], &known::ECB_CIPHER)),
+    algorithm(id::EDDSA, ASYMMETRIC.union(SIGNING), ecc::eddsa),
+    algorithm(id::HASH_EDDSA, ASYMMETRIC.union(SIGNING), ecc::hash_eddsa),
 ];
 
 /// What the engine can do at all: a profile chooses from it. Key sizes and curves are those that the types can name.
@@ -161,6 +163,11 @@ fn uses_asymmetric(code: u32, handles: &[u32]) -> bool {
         | cc::EC_EPHEMERAL
         | cc::VERIFY_SIGNATURE
         | cc::SIGN
+        | cc::SIGN_DIGEST
+        | cc::VERIFY_DIGEST_SIGNATURE
+        | cc::SIGN_SEQUENCE_COMPLETE
+        | cc::VERIFY_SEQUENCE_START
+        | cc::VERIFY_SEQUENCE_COMPLETE
         | cc::POLICY_SIGNED
         | cc::CERTIFY
         | cc::CERTIFY_CREATION

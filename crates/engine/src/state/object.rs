@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 use sigillo_crypto::{cmac::Cmac, hash::Hasher, hmac::Hmac};
 use sigillo_types::{
     attributes::TpmaObject,
-    buffers::{Tpm2bAuth, Tpm2bName},
+    buffers::{Tpm2bAuth, Tpm2bName, Tpm2bSignatureHint},
     handles::Hierarchy,
     structures::{TpmtPublic, TpmtSensitive},
 };
@@ -18,7 +18,7 @@ pub(crate) enum Slot {
     /// A loaded object.
     #[n(0)]
     Object(#[cbor(n(0), with = "cbor::shared")] Arc<Object>),
-    /// A hash, HMAC or event sequence.
+    /// A hash, HMAC, event or signature sequence.
     #[n(1)]
     Sequence(#[cbor(n(0), with = "cbor::shared")] Arc<Sequence>),
 }
@@ -99,6 +99,54 @@ pub(crate) enum SequenceKind {
     /// TPM2_MAC_Start with a symmetric cipher key.
     #[n(3)]
     Cmac(#[cbor(n(0), with = "cbor::cmac")] Cmac),
+    /// TPM2_SignSequenceStart. `safe` is as that of a hash: whether a restricted key may sign.
+    #[n(4)]
+    Sign {
+        #[n(0)]
+        message: SignedMessage,
+        #[n(1)]
+        safe: Option<bool>,
+        /// The commitment that the context names, of a key of ECDAA.
+        #[n(2)]
+        count: Option<u16>,
+    },
+    /// TPM2_VerifySequenceStart.
+    #[n(5)]
+    Verify {
+        #[n(0)]
+        message: SignedMessage,
+        /// The HMAC of the ticket, which covers the message.
+        #[cbor(n(1), with = "cbor::hmac")]
+        ticket: Hmac,
+        /// The first half of the signature, where it must be known first.
+        #[cbor(n(2), with = "cbor::canonical")]
+        hint: Tpm2bSignatureHint,
+    },
+}
+
+/// The message of a signature, in the middle. Part 1, 29.4.5.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct SignedMessage {
+    /// What tells the key that the sequence was started with from all others.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) key: Vec<u8>,
+    #[n(1)]
+    pub(crate) digest: MessageDigest,
+}
+
+/// What is kept of a message that will be signed or was.
+#[derive(Clone, Debug, Encode, Decode)]
+pub(crate) enum MessageDigest {
+    /// The hash that the scheme signs, or that it verifies by.
+    #[n(0)]
+    Hash(#[cbor(n(0), with = "cbor::hasher")] Hasher),
+    /// The HMAC by the key itself.
+    #[n(1)]
+    Hmac(#[cbor(n(0), with = "cbor::hmac")] Hmac),
+    /// Nothing: EdDSA reads a message twice to sign it, so it must come as one.
+    #[n(2)]
+    Whole,
 }
 
 /// The optional sensitive area inside saved state: a byte string, empty for none.

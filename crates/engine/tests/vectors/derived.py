@@ -2,14 +2,15 @@
 """A second implementation of object derivation (Part 1, 25) that wrote derived.txt.
 
 It shares no code with the engine: HMAC comes from Python's standard library, curves from the "cryptography" package. swtpm 0.7.1 with
-libtpms 0.9.2 derived the same public areas from the same parents when the vectors were made, but for the last: libtpms makes `unique` of
-a symmetric parent with an HMAC where Part 1, 24.5.3.2 has a hash. Run it to print the vectors again; tests do not need it.
+libtpms 0.9.2 derived the same public areas from the same parents when the vectors were made, but for the last two: libtpms makes `unique` of
+a symmetric parent with an HMAC where Part 1, 24.5.3.2 has a hash, and has no EdDSA. Run it to print the vectors again; tests do not need it.
 """
 import hashlib
 import hmac
 import struct
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 SHA256, SHA384 = 0x000B, 0x000C
 HASHES = {SHA256: hashlib.sha256, SHA384: hashlib.sha384}
@@ -61,7 +62,12 @@ def object_of(kind, alg, attributes, parameters, scheme_hash=SHA256, unique=(b""
     attributes |= FIXED_PARENT
     start = struct.pack(">HHI", kind, alg, attributes) + sized(b"") + parameters
     template = start + sized(unique[0]) + sized(unique[1])
-    if curve:
+    if curve == 0x0040:
+        size = 32
+        secret = stream[:size]
+        key = ed25519.Ed25519PrivateKey.from_private_bytes(secret).public_key()
+        point = sized(key.public_bytes(Encoding.Raw, PublicFormat.Raw)) + sized(b"")
+    elif curve:
         group, order = CURVES[curve]
         size = (order.bit_length() + 7) // 8 + 8
         d = int.from_bytes(stream[:size], "big") % (order - 1) + 1
@@ -98,6 +104,8 @@ def objects():
     yield object_of(0x0008, SHA384, AUTH | SIGN, hmac_key, unique=(b"hmac", b"c"), size=48)
     derives = struct.pack(">HHH", 0x000A, SHA256, 0x0022)
     yield object_of(0x0008, SHA256, AUTH | NO_DA | RESTRICTED | DECRYPT, derives, unique=(b"parent", b"c"), size=32)
+    eddsa = NULL + struct.pack(">HH", 0x0060, 0x0040) + NULL
+    yield object_of(0x0023, SHA256, AUTH | SIGN, eddsa, unique=(b"ed25519", b"c"), curve=0x0040)
 
 
 def main():

@@ -94,6 +94,13 @@ def main():
     make(OWNER, keyed(made, b""), b"", lambda drbg: drbg.generate(32), lambda k, s: keyed(made, unique(k, s)), SHA256)
     make(OWNER, keyed(given, b""), b"hmac key", lambda drbg: b"hmac key", lambda k, s: keyed(given, unique(k, s)), SHA256)
 
+    # Later ones stand at the end.
+    for scheme, hierarchy in [(0x0060, OWNER), (0x0061, ENDORSEMENT)]:
+        parms_ed = struct.pack(">HHH", 0x0010, scheme, 0x0040) + NULL
+        signer = lambda unique: public(0x0023, SHA256, FIXED | ORIGIN | AUTH | RESTRICTED | SIGN, parms_ed, unique)
+        encoded = lambda key, _: signer(ecc_unique(bytes.fromhex(key[1])))
+        make(hierarchy, signer(ecc_unique()), b"", derive.eddsa, encoded, SHA256)
+
 
 if __name__ == "__main__":
     main()

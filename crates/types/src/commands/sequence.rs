@@ -3,7 +3,7 @@
 use crate::{
     HashAlg,
     alg::MacScheme,
-    buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxBuffer},
+    buffers::{Tpm2bAuth, Tpm2bDigest, Tpm2bMaxBuffer, Tpm2bSignatureCtx, Tpm2bSignatureHint},
     command::Done,
     derive::{Command, Response},
     handles::{Hierarchy, ObjectHandle, PcrHandle, TpmHandle},
@@ -66,6 +66,50 @@ pub struct HashSequenceStart {
 /// What [`HashSequenceStart`] answers.
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct HashSequenceStartResponse {
+    /// The new sequence.
+    #[handle]
+    pub sequence_handle: TpmHandle,
+}
+
+/// TPM2_SignSequenceStart: starts a sequence that signs its message. Part 3, 17.5.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x01AA, name = "TPM2_SignSequenceStart", clause = "17.5", response = SignSequenceStartResponse)]
+pub struct SignSequenceStart {
+    /// The key that will sign.
+    #[handle]
+    pub key_handle: ObjectHandle,
+    /// The authValue of the sequence.
+    pub auth: Tpm2bAuth,
+    /// What else the scheme signs by: ECDAA's count, SM2's identity.
+    pub context: Tpm2bSignatureCtx,
+}
+
+/// What [`SignSequenceStart`] answers.
+#[derive(Clone, Debug, PartialEq, Eq, Response)]
+pub struct SignSequenceStartResponse {
+    /// The new sequence.
+    #[handle]
+    pub sequence_handle: TpmHandle,
+}
+
+/// TPM2_VerifySequenceStart: starts a sequence that verifies a signature over its message. Part 3, 17.6.
+#[derive(Clone, Debug, PartialEq, Eq, Command)]
+#[command(code = 0x01A9, name = "TPM2_VerifySequenceStart", clause = "17.6", response = VerifySequenceStartResponse)]
+pub struct VerifySequenceStart {
+    /// The key that will verify.
+    #[handle]
+    pub key_handle: ObjectHandle,
+    /// The authValue of the sequence.
+    pub auth: Tpm2bAuth,
+    /// The point R of an EdDSA signature; empty for every other scheme.
+    pub hint: Tpm2bSignatureHint,
+    /// What else the signature was made by.
+    pub context: Tpm2bSignatureCtx,
+}
+
+/// What [`VerifySequenceStart`] answers.
+#[derive(Clone, Debug, PartialEq, Eq, Response)]
+pub struct VerifySequenceStartResponse {
     /// The new sequence.
     #[handle]
     pub sequence_handle: TpmHandle,

@@ -81,7 +81,7 @@ impl PublicParms {
     }
 }
 
-/// TPMS_ECC_POINT. Part 2, 11.2.5.2.
+/// TPMS_ECC_POINT. Of curve 25519, x holds the point as RFC 8032 encodes it, little-endian, and y nothing. Part 2, 11.2.5.2; Part 1, 44.5.1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Marshal, Unmarshal)]
 pub struct TpmsEccPoint {
     /// X coordinate, big-endian.

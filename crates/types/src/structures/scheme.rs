@@ -186,6 +186,12 @@ pub enum SigScheme {
         /// The hash of the digest.
         hash_alg: HashAlg,
     },
+    /// EdDSA, which signs messages.
+    #[tpm(tag = id::EDDSA)]
+    Eddsa,
+    /// EdDSA of a digest.
+    #[tpm(tag = id::HASH_EDDSA)]
+    HashEddsa,
     /// HMAC.
     #[tpm(tag = id::HMAC)]
     Hmac {
@@ -195,9 +201,9 @@ pub enum SigScheme {
 }
 
 impl SigScheme {
-    /// The hash of the scheme.
+    /// The hash that the scheme names; EdDSA's is fixed by its curve, and not named.
     #[must_use]
-    pub const fn hash_alg(self) -> HashAlg {
+    pub const fn hash_alg(self) -> Option<HashAlg> {
         match self {
             Self::Rsassa { hash_alg }
             | Self::Rsapss { hash_alg }
@@ -205,7 +211,8 @@ impl SigScheme {
             | Self::Ecdaa { hash_alg, .. }
             | Self::Sm2 { hash_alg }
             | Self::EcSchnorr { hash_alg }
-            | Self::Hmac { hash_alg } => hash_alg,
+            | Self::Hmac { hash_alg } => Some(hash_alg),
+            Self::Eddsa | Self::HashEddsa => None,
         }
     }
 }
@@ -312,6 +319,12 @@ pub enum EccScheme {
         /// The hash of the digest.
         hash_alg: HashAlg,
     },
+    /// Signs messages by EdDSA.
+    #[tpm(tag = id::EDDSA)]
+    Eddsa,
+    /// Signs digests by EdDSA.
+    #[tpm(tag = id::HASH_EDDSA)]
+    HashEddsa,
     /// Agrees on keys by MQV.
     #[tpm(tag = id::ECMQV)]
     Ecmqv {

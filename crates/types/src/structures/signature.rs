@@ -4,7 +4,7 @@ use super::{SigScheme, TpmtHa};
 use crate::{
     HashAlg,
     alg::id,
-    buffers::{Tpm2bEccParameter, Tpm2bPublicKeyRsa},
+    buffers::{Tpm2bEccParameter, Tpm2bPublicKeyRsa, Tpm2bSignatureEddsa},
     derive::{Marshal, Unmarshal},
 };
 
@@ -50,37 +50,45 @@ pub enum TpmtSignature {
     /// By EC Schnorr.
     #[tpm(tag = id::ECSCHNORR)]
     EcSchnorr(TpmsSignatureEcc),
+    /// By EdDSA over the message.
+    #[tpm(tag = id::EDDSA)]
+    Eddsa(Tpm2bSignatureEddsa),
+    /// By EdDSA over a digest of the message.
+    #[tpm(tag = id::HASH_EDDSA)]
+    HashEddsa(Tpm2bSignatureEddsa),
     /// By HMAC.
     #[tpm(tag = id::HMAC)]
     Hmac(TpmtHa),
 }
 
 impl TpmtSignature {
-    /// The hash of the digest that was signed.
+    /// The hash that the signature names; one of EdDSA names none.
     #[must_use]
-    pub const fn hash_alg(&self) -> HashAlg {
+    pub const fn hash_alg(&self) -> Option<HashAlg> {
         match self {
-            Self::Rsassa(signature) | Self::Rsapss(signature) => signature.hash,
+            Self::Rsassa(signature) | Self::Rsapss(signature) => Some(signature.hash),
             Self::Ecdsa(signature)
             | Self::Ecdaa(signature)
             | Self::Sm2(signature)
-            | Self::EcSchnorr(signature) => signature.hash,
-            Self::Hmac(hmac) => hmac.hash_alg(),
+            | Self::EcSchnorr(signature) => Some(signature.hash),
+            Self::Hmac(hmac) => Some(hmac.hash_alg()),
+            Self::Eddsa(_) | Self::HashEddsa(_) => None,
         }
     }
 
     /// The scheme that made it; the count of an ECDAA signature is not known any more, and zero here.
     #[must_use]
     pub const fn scheme(&self) -> SigScheme {
-        let hash_alg = self.hash_alg();
         match self {
-            Self::Rsassa(_) => SigScheme::Rsassa { hash_alg },
-            Self::Rsapss(_) => SigScheme::Rsapss { hash_alg },
-            Self::Ecdsa(_) => SigScheme::Ecdsa { hash_alg },
-            Self::Ecdaa(_) => SigScheme::Ecdaa { hash_alg, count: 0 },
-            Self::Sm2(_) => SigScheme::Sm2 { hash_alg },
-            Self::EcSchnorr(_) => SigScheme::EcSchnorr { hash_alg },
-            Self::Hmac(_) => SigScheme::Hmac { hash_alg },
+            Self::Rsassa(of) => SigScheme::Rsassa { hash_alg: of.hash },
+            Self::Rsapss(of) => SigScheme::Rsapss { hash_alg: of.hash },
+            Self::Ecdsa(of) => SigScheme::Ecdsa { hash_alg: of.hash },
+            Self::Ecdaa(of) => SigScheme::Ecdaa { hash_alg: of.hash, count: 0 },
+            Self::Sm2(of) => SigScheme::Sm2 { hash_alg: of.hash },
+            Self::EcSchnorr(of) => SigScheme::EcSchnorr { hash_alg: of.hash },
+            Self::Eddsa(_) => SigScheme::Eddsa,
+            Self::HashEddsa(_) => SigScheme::HashEddsa,
+            Self::Hmac(hmac) => SigScheme::Hmac { hash_alg: hmac.hash_alg() },
         }
     }
 }

@@ -4,7 +4,7 @@ mod properties;
 
 use crate::{
     Tpm,
-    dispatch::{self, Entry, entries},
+    dispatch::{Entry, entries},
     state::SessionSlot,
 };
 use alloc::{vec, vec::Vec};
@@ -55,7 +55,7 @@ pub(crate) fn get_capability(tpm: &mut Tpm, cmd: GetCapability) -> Result<GetCap
         }
         Capability::Handles => handles(tpm, page)?.map(CapabilityData::Handles),
         Capability::Commands => {
-            let mut all: Vec<u32> = dispatch::all().map(|entry| entry.spec.attributes()).collect();
+            let mut all: Vec<u32> = tpm.profile.commands().map(|entry| entry.spec.attributes()).collect();
             all.sort_by_key(|attributes| TpmaCc::from_raw(*attributes).code());
             let all = all.into_iter().map(TpmaCc::from_raw);
             page.of(all.map(|attributes| (attributes.code(), attributes)))?.map(CapabilityData::Command)

@@ -3,7 +3,6 @@
 use crate::{
     Tpm,
     commands::management::ALGORITHM_SET,
-    dispatch,
     session::CONTEXT_GAP_MAX,
     state::{SessionSlot, commit},
     ticket::CONTEXT_HASH,
@@ -69,7 +68,7 @@ pub(super) fn group_of(tpm: &Tpm, property: u32) -> impl Iterator<Item = (u32, T
 
 fn fixed(tpm: &Tpm) -> Vec<(u32, u32)> {
     let profile = &tpm.profile;
-    let commands = number(dispatch::all().count());
+    let commands = number(profile.commands().count());
     let mut all = alloc::vec![
         (pt::FAMILY_INDICATOR, u32::from_be_bytes(*b"2.0\0")),
         (pt::LEVEL, 0),

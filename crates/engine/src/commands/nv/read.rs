@@ -13,7 +13,8 @@ use sigillo_types::{
     handles::NvIndexHandle,
     limits, rc,
     structures::{
-        Attested, NvPublic2, Tpm2bNvPublic, Tpm2bNvPublic2, TpmsNvCertifyInfo, TpmsNvDigestCertifyInfo,
+        Attested, NvPublic2, SigScheme, Tpm2bNvPublic, Tpm2bNvPublic2, TpmsNvCertifyInfo,
+        TpmsNvDigestCertifyInfo,
     },
 };
 
@@ -72,10 +73,11 @@ pub(crate) fn nv_certify(tpm: &mut Tpm, cmd: NvCertify) -> Result<NvCertifyRespo
     let (size, offset) = (usize::from(cmd.size), usize::from(cmd.offset));
     let data = tpm.nv_data(&index).get(offset..offset + size).ok_or(rc::NV_RANGE)?;
     let attested = if (size, offset) == (0, 0) {
-        let scheme = signer.scheme.ok_or(rc::SCHEME.at(NvCertify::IN_SCHEME))?;
+        let hash_alg = signer.scheme.and_then(SigScheme::hash_alg);
+        let hash_alg = hash_alg.ok_or(rc::SCHEME.at(NvCertify::IN_SCHEME))?;
         Attested::NvDigest(TpmsNvDigestCertifyInfo {
             index_name: nv::name(&index),
-            nv_digest: sized(&hash(scheme.hash_alg(), &[tpm.nv_data(&index)])),
+            nv_digest: sized(&hash(hash_alg, &[tpm.nv_data(&index)])),
         })
     } else {
         Attested::Nv(TpmsNvCertifyInfo {

@@ -1,7 +1,7 @@
 //! Assertions that are checked when the policy is used: locality, command, presence, authValue, WRITTEN, secure
 //! channel. Part 3, 23.8 to 23.25.
 
-use crate::{Tpm, dispatch, state::session::Policy};
+use crate::{Tpm, state::session::Policy};
 use sigillo_crypto::hash::hash;
 use sigillo_types::{
     HashAlg, Marshal, Position, Rc, Reader, Unmarshal,
@@ -74,7 +74,7 @@ pub(crate) fn policy_command_code(tpm: &mut Tpm, cmd: PolicyCommandCode) -> Resu
     if earlier.is_some_and(|earlier| earlier != cmd.code) {
         return Err(rc::VALUE.at(PolicyCommandCode::CODE));
     }
-    if dispatch::find(cmd.code).is_none() {
+    if tpm.profile.command(cmd.code).is_none() {
         return Err(rc::POLICY_CC.at(PolicyCommandCode::CODE));
     }
     assert(tpm, cmd.policy_session, cc::POLICY_COMMAND_CODE, &cmd.code.to_be_bytes(), |policy| {

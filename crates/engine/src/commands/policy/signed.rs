@@ -166,7 +166,9 @@ pub(crate) fn policy_signed(tpm: &mut Tpm, cmd: PolicySigned) -> Result<PolicySi
         qualifiers.check(tpm, session, &PLACES)?;
         let to_be_signed: [&[u8]; 4] =
             [&cmd.nonce_tpm, &cmd.expiration.to_be_bytes(), &cmd.cp_hash_a, &cmd.policy_ref];
-        let digest = hash(cmd.auth.hash_alg(), &to_be_signed);
+        // EdDSA signs by other commands, and names no hash. Part 1, 44.3.2.
+        let hash_alg = cmd.auth.hash_alg().ok_or(rc::SCHEME.at(PolicySigned::AUTH))?;
+        let digest = hash(hash_alg, &to_be_signed);
         tpm.verify_signature(object, &digest, &cmd.auth).map_err(|code| {
             let code = if code == rc::SIGNATURE { rc::POLICY_FAIL } else { code };
             code.at(PolicySigned::AUTH)

@@ -13,7 +13,7 @@ use crate::{
 use alloc::sync::Arc;
 use sigillo_crypto::{
     HashAlg, ct_eq,
-    ecc::{self, EcPrivate, EcSignature},
+    ecc::{self, EcPrivate, EcSignature, eddsa},
     hash::hash,
     hmac::hmac,
     kdf::kdfa,
@@ -30,12 +30,16 @@ use sigillo_types::{
     },
 };
 
-/// The scheme that `key` signs by when the command asks for `asked`: the key's own if it has one, and then no other may be asked for.
+mod message;
+
+pub(crate) use message::{IDENTITY_SIZE, fixed_scheme, with_context};
+
+/// The scheme of a key itself; `None` if it leaves that to the command. The count of one of ECDAA is not the key's to say.
 ///
 /// # Errors
-/// `SCHEME` if there is none, it is another than the key's, or not one that keys of this type sign by. Part 3, 18.1 and 20.5.
-pub(crate) fn select_scheme(key: &Object, asked: Option<SigScheme>) -> Result<SigScheme, Fmt1> {
-    let own = match key.public.parameters {
+/// `SCHEME` if it is not one that signs.
+fn own_scheme(key: &Object) -> Result<Option<SigScheme>, Fmt1> {
+    Ok(match key.public.parameters {
         PublicParms::Rsa(parms) => match parms.scheme {
             None => None,
             Some(RsaScheme::Rsassa { hash_alg }) => Some(SigScheme::Rsassa { hash_alg }),
@@ -47,11 +51,9 @@ pub(crate) fn select_scheme(key: &Object, asked: Option<SigScheme>) -> Result<Si
             Some(EccScheme::Ecdsa { hash_alg }) => Some(SigScheme::Ecdsa { hash_alg }),
             Some(EccScheme::Sm2 { hash_alg }) => Some(SigScheme::Sm2 { hash_alg }),
             Some(EccScheme::EcSchnorr { hash_alg }) => Some(SigScheme::EcSchnorr { hash_alg }),
-            // Which commitment is used is for the command to say. Part 2, 11.1.18.
-            Some(EccScheme::Ecdaa { hash_alg, .. }) => match asked {
-                Some(asked @ SigScheme::Ecdaa { hash_alg: other, .. }) if other == hash_alg => Some(asked),
-                _ => return Err(rc::SCHEME),
-            },
+            Some(EccScheme::Ecdaa { hash_alg, .. }) => Some(SigScheme::Ecdaa { hash_alg, count: 0 }),
+            Some(EccScheme::Eddsa) => Some(SigScheme::Eddsa),
+            Some(EccScheme::HashEddsa) => Some(SigScheme::HashEddsa),
             Some(EccScheme::Ecdh { .. } | EccScheme::Ecmqv { .. }) => return Err(rc::SCHEME),
         },
         PublicParms::KeyedHash(parms) => match parms.scheme {
@@ -60,9 +62,23 @@ pub(crate) fn select_scheme(key: &Object, asked: Option<SigScheme>) -> Result<Si
             Some(KeyedHashScheme::Xor { .. }) => return Err(rc::SCHEME),
         },
         PublicParms::SymCipher(_) => return Err(rc::SCHEME),
-    };
-    let scheme = match (own, asked) {
+    })
+}
+
+/// The scheme that `key` signs by when the command asks for `asked`: the key's own if it has one, and then no other may be asked for.
+///
+/// EdDSA is in no command that can ask for a scheme: not in TPM2_Sign and not in attestations. Part 1, 44.3.2; Part 3, Table 115.
+///
+/// # Errors
+/// `SCHEME` if there is none, it is another than the key's, or not one that keys of this type sign by. Part 3, 18.1 and 20.5.
+pub(crate) fn select_scheme(key: &Object, asked: Option<SigScheme>) -> Result<SigScheme, Fmt1> {
+    let scheme = match (own_scheme(key)?, asked) {
         (None, None) => return Err(rc::SCHEME),
+        // Which commitment is used is for the command to say. Part 2, 11.1.18.
+        (Some(SigScheme::Ecdaa { hash_alg, .. }), asked) => match asked {
+            Some(asked @ SigScheme::Ecdaa { hash_alg: other, .. }) if other == hash_alg => asked,
+            _ => return Err(rc::SCHEME),
+        },
         (Some(own), Some(asked)) if own != asked => return Err(rc::SCHEME),
         (Some(scheme), _) | (None, Some(scheme)) => scheme,
     };
@@ -79,6 +95,20 @@ pub(crate) fn select_scheme(key: &Object, asked: Option<SigScheme>) -> Result<Si
         PublicParms::SymCipher(_) => false,
     };
     if fits { Ok(scheme) } else { Err(rc::SCHEME) }
+}
+
+/// The hash of the digest that a scheme signs; `None` for one that signs the message itself. Part 3, Table 115.
+pub(crate) fn digest_hash(scheme: SigScheme) -> Option<HashAlg> {
+    match scheme {
+        SigScheme::Hmac { .. } | SigScheme::Eddsa => None,
+        SigScheme::HashEddsa => Some(eddsa::HASH),
+        SigScheme::Rsassa { .. }
+        | SigScheme::Rsapss { .. }
+        | SigScheme::Ecdsa { .. }
+        | SigScheme::Ecdaa { .. }
+        | SigScheme::Sm2 { .. }
+        | SigScheme::EcSchnorr { .. } => scheme.hash_alg(),
+    }
 }
 
 fn ecc_signature(hash: HashAlg, signature: &EcSignature) -> Result<TpmsSignatureEcc, Fmt1> {
@@ -113,10 +143,19 @@ impl Tpm {
     /// As [`select_scheme`]; `RANGE` if the commitment is not one of the last, `VALUE` if it was used. Part 1, 44.2.5.
     pub(crate) fn signing_scheme(&self, key: &Object, asked: Option<SigScheme>) -> Result<SigScheme, Fmt1> {
         let scheme = select_scheme(key, asked)?;
+        self.require_commitment(key, scheme)?;
+        Ok(scheme)
+    }
+
+    /// Whether the commitment that a scheme names waits for its use, if it names one.
+    ///
+    /// # Errors
+    /// `RANGE` if it is not one of the last, `VALUE` if it was used. Part 1, 44.2.5.
+    pub(crate) fn require_commitment(&self, key: &Object, scheme: SigScheme) -> Result<(), Fmt1> {
         if let SigScheme::Ecdaa { count, .. } = scheme {
             self.committed(key, count)?;
         }
-        Ok(scheme)
+        Ok(())
     }
 
     /// The ephemeral key of a commitment for `key`.
@@ -160,7 +199,8 @@ impl Tpm {
         scheme: SigScheme,
         digest: &[u8],
     ) -> Result<TpmtSignature, Rc> {
-        let hash = scheme.hash_alg();
+        // An HMAC key signs a digest as a message of that length. Part 3, Table 115.
+        let hash = digest_hash(scheme).or(scheme.hash_alg()).ok_or(rc::SCHEME)?;
         if digest.len() != hash.digest_size() {
             return Err(rc::SIZE.into());
         }
@@ -190,6 +230,10 @@ impl Tpm {
             (SigScheme::Sm2 { .. }, PrivateKey::Ecc(private)) => {
                 let signature = private.sign_sm2(digest, &mut self.rng).map_err(failed)?;
                 Ok(TpmtSignature::Sm2(ecc_signature(hash, &signature)?))
+            }
+            (SigScheme::HashEddsa, PrivateKey::Ed25519(private)) => {
+                let signature = private.sign(eddsa::Variant::Digest, digest).map_err(failed)?;
+                Ok(TpmtSignature::HashEddsa(signature.into()))
             }
             (SigScheme::Ecdaa { count, .. }, PrivateKey::Ecc(private)) => {
                 let committed = self.committed(key, count)?;
@@ -276,9 +320,10 @@ impl Tpm {
         let attest = Tpm2bAttest::from(&attest);
         let signature = match (&signer.key, signer.scheme) {
             (Some(key), Some(scheme)) => {
-                let mut digest = hash(scheme.hash_alg(), &[&attest]);
+                let alg = scheme.hash_alg().ok_or(rc::SCHEME)?;
+                let mut digest = hash(alg, &[&attest]);
                 if let Some(data) = &qualifying_data {
-                    digest = hash(scheme.hash_alg(), &[data, &digest]);
+                    digest = hash(alg, &[data, &digest]);
                 }
                 Some(self.sign(key, scheme, &digest)?)
             }
