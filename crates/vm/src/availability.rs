@@ -251,7 +251,7 @@ pub fn this_host(policy: &HostPolicy) -> Vec<Need> {
             policy.host_refusal().map(|why| format!("the policy of this host {why}")),
             "the administrator lets this host have TPMs",
         ),
-        need("kvm", false, kvm, "/dev/kvm can be opened"),
+        need("kvm", false, kvm, "/dev/kvm can be opened; `vm start` tries whether it does what a VM needs"),
     ]
 }
 

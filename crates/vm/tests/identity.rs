@@ -6,8 +6,9 @@ use common::{Fixture, files, options};
 use sigillo_keychain::{Keychain, Record, RecordName};
 use sigillo_store::{Key, RecoveryCode, Secret, Store};
 use sigillo_vm::{
-    Bundle, CloneTpm, CloneVm, Error, Firmware, Flaw, Home, Manifest, Member, add_tpm, backups, check_export,
-    clone_vm, delete_vm, export_vm, forged_export, import_vm, move_vm, rename_vm, restore_backup,
+    Bundle, CloneTpm, CloneVm, Error, Firmware, Flaw, Home, HostPolicy, Manifest, Member, add_tpm, backups,
+    check_export, clone_vm, delete_vm, export_vm, forged_export, import_vm, move_vm, rename_vm,
+    restore_backup,
 };
 use std::{
     fs,
@@ -57,6 +58,19 @@ fn state(fixture: &Fixture, vm: &Bundle) -> Vec<u8> {
 
 fn disk(vm: &Bundle) -> PathBuf {
     vm.disk_path(&vm.config().disks[0])
+}
+
+#[test]
+fn a_clone_gets_a_tpm_only_where_the_host_lets_its_guest_have_one() {
+    let mut fixture = Fixture::new();
+    let vm = with_disk(&fixture);
+    let before = files(vm.path());
+    fixture.policy = HostPolicy::parse("[tpm]\nguests = [\"windows-11\"]").unwrap();
+    let error = clone(&fixture, &replace("twin")).unwrap_err();
+    assert_eq!(error.code(), "SIG_ERR_TPM_POLICY");
+    assert!(fixture.home.open("twin").is_err() && files(vm.path()) == before);
+    let twin = clone(&fixture, &CloneVm { tpm: CloneTpm::None, ..replace("twin") }).unwrap();
+    assert!(twin.config().tpm.is_none());
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub struct Network {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
     /// Whether the guest reaches nothing but the forwards below.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restrict: bool,
     /// Ports of the host's 127.0.0.1 that lead to the guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -192,7 +192,7 @@ pub struct Cdrom {
     /// Relative to the bundle, or absolute.
     pub path: PathBuf,
     /// Started before the disks; absent: after them, when no disk has a system yet.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub boot_first: bool,
 }
 

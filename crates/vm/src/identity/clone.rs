@@ -83,6 +83,10 @@ pub fn clone_vm(
     require_quiet(vm, "cloning it")?;
     let parts = Parts::of(vm, "a clone")?;
     let tpm = vm.config().tpm.as_ref().filter(|_| !matches!(options.tpm, CloneTpm::None));
+    if tpm.is_some() {
+        // Whether new or copied, it is one TPM more on this host.
+        host.policy.require_guest(&options.name, vm.config().guest)?;
+    }
     // Before anything is copied, which may take long.
     let state = match (&options.tpm, tpm) {
         (_, None) | (CloneTpm::None, _) => None,
