@@ -234,7 +234,9 @@ fn opens(
                 let others = keychain.providers().ok()?;
                 others.into_iter().take_while(|other| other.kind != kind).find(|other| other.state.is_ok())
             };
+            // A keychain in a place of somebody's own may be meant to travel.
             if kind == ProviderKind::KeyFile
+                && keychain.path().parent() == Some(Path::new(SystemKeychain::SYSTEM_DIR))
                 && let Some(better) = better()
             {
                 findings.with_command(

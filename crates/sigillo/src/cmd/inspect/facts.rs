@@ -8,6 +8,8 @@ use sigillo_server::machine::inventory::Fingerprint;
 pub(crate) enum Facts {
     /// Shown.
     Is(Value),
+    /// Not to be known of this state, in these words; `null` in JSON.
+    Unknown(&'static str),
     /// Compared and never shown.
     Hidden(Option<Fingerprint>),
     /// By name, in the order they are shown.
@@ -62,6 +64,7 @@ impl Facts {
     pub(crate) fn json(&self) -> Option<Value> {
         Some(match self {
             Facts::Is(value) => value.clone(),
+            Facts::Unknown(_) => Value::Null,
             Facts::Hidden(_) => return None,
             Facts::Group(facts) => Value::Object(object(facts)),
             Facts::List { by, items } => Value::Array(
@@ -89,12 +92,14 @@ impl Facts {
     fn write(&self, depth: usize, lines: &mut Vec<String>) {
         let indent = "  ".repeat(depth);
         match self {
-            Facts::Is(_) | Facts::Hidden(_) => {}
+            Facts::Is(_) | Facts::Unknown(_) | Facts::Hidden(_) => {}
             Facts::Group(facts) => {
                 for (name, fact) in facts {
                     let name = words(name);
                     match fact {
-                        Facts::Hidden(_) => {}
+                        // What there is not takes no line.
+                        Facts::Hidden(_) | Facts::Is(Value::Null) => {}
+                        Facts::Unknown(why) => lines.push(format!("{indent}{name:24}  {why}")),
                         Facts::Is(value) => lines.push(format!("{indent}{name:24}  {}", plain(value))),
                         Facts::List { items, .. } if items.is_empty() => {
                             lines.push(format!("{indent}{name:24}  none"));
@@ -129,7 +134,7 @@ impl Facts {
             Facts::List { items, .. } => {
                 items.iter().find(|(found, _)| found == name).map(|(_, facts)| facts)
             }
-            Facts::Is(_) | Facts::Hidden(_) => None,
+            Facts::Is(_) | Facts::Unknown(_) | Facts::Hidden(_) => None,
         }
     }
 
@@ -137,7 +142,7 @@ impl Facts {
         match self {
             Facts::Group(facts) => facts.iter().map(|(name, _)| *name).collect(),
             Facts::List { items, .. } => items.iter().map(|(name, _)| name.as_str()).collect(),
-            Facts::Is(_) | Facts::Hidden(_) => Vec::new(),
+            Facts::Is(_) | Facts::Unknown(_) | Facts::Hidden(_) => Vec::new(),
         }
     }
 }
@@ -161,7 +166,11 @@ fn compare(a: Option<&Facts>, b: Option<&Facts>, path: &mut Vec<String>, changes
                 note(None, None, Kind::Hidden);
             }
         }
-        (Some(a), Some(b)) => {
+        (Some(Facts::Unknown(_)), Some(Facts::Unknown(_))) => {}
+        (
+            Some(a @ (Facts::Group(_) | Facts::List { .. })),
+            Some(b @ (Facts::Group(_) | Facts::List { .. })),
+        ) => {
             let more = b.names().into_iter().filter(|name| a.get(name).is_none());
             for name in a.names().into_iter().chain(more) {
                 path.push(name.to_owned());
@@ -169,6 +178,8 @@ fn compare(a: Option<&Facts>, b: Option<&Facts>, path: &mut Vec<String>, changes
                 path.pop();
             }
         }
+        // Facts of two kinds: what the one can tell the other cannot.
+        (Some(a), Some(b)) => note(a.json(), b.json(), Kind::Changed),
         (Some(a), None) => note(a.json(), None, Kind::Removed),
         (None, Some(b)) => note(None, b.json(), Kind::Added),
         (None, None) => {}
@@ -212,6 +223,7 @@ fn plain(value: &Value) -> String {
         Value::Bool(false) => "no".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) if items.iter().all(Value::is_object) => format!("{} of them", items.len()),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
         Value::Number(_) | Value::Object(_) => value.to_string(),
     }
@@ -251,6 +263,18 @@ mod tests {
         assert_eq!(lines(&none, &one), ["+ nv indices / 0x01500001: size 8"]);
         assert_eq!(lines(&one, &none), ["- nv indices / 0x01500001: size 8"]);
         assert_eq!(lines(&one, &other), ["~ enabled: yes -> no", "~ nv indices / 0x01500001 / size: 8 -> 9"]);
+    }
+
+    #[test]
+    fn a_fact_that_only_one_of_two_can_tell_is_a_difference() {
+        let group = |facts| Facts::Group(vec![("values", facts)]);
+        let (known, unknown) = (group(tree(vec![index(8)], true)), group(Facts::Unknown("not kept")));
+        assert!(unknown.changes(&unknown).is_empty());
+        assert_eq!(unknown.changes(&known).len(), 1);
+        assert_eq!(known.changes(&unknown).len(), 1);
+        assert_eq!(unknown.changes(&group(is(true)))[0].line(), "~ values: - -> yes");
+        assert_eq!(unknown.lines(), [format!("{:24}  not kept", "values")]);
+        assert_eq!(unknown.json().unwrap(), json!({ "values": null }));
     }
 
     #[test]

@@ -108,16 +108,25 @@ fn policy(digest: &Tpm2bDigest) -> Facts {
 }
 
 fn auth(set: Option<bool>) -> Facts {
-    is(set.map(|set| if set { "set" } else { "empty" }))
+    set.map_or(Facts::Unknown(AT_STARTUP), |set| is(if set { "set" } else { "empty" }))
 }
+
+/// Of what TPM2_Startup makes anew.
+const AT_STARTUP: &str = "not kept: the next TPM2_Startup decides";
 
 fn hierarchy(of: &HierarchyView) -> Facts {
     let (alg, digest) = match &of.policy {
         Some((alg, digest)) => (Some(hash(*alg)), octets(digest)),
         None => (None, is("none")),
     };
+    // The lockout authorization has no seed, and is always there.
+    let enabled = match (of.seed, of.enabled) {
+        (None, _) => is(true),
+        (Some(_), Some(enabled)) => is(enabled),
+        (Some(_), None) => Facts::Unknown(AT_STARTUP),
+    };
     Facts::Group(vec![
-        ("enabled", is(of.enabled)),
+        ("enabled", enabled),
         ("auth", auth(of.auth_set)),
         ("policy", digest),
         ("policy_hash", is(alg)),
@@ -147,7 +156,7 @@ fn object(of: &ObjectView) -> Facts {
         ("name_hash", is(of.public.name_alg.map(hash))),
         ("attributes", is(words::object_attributes(of.public.object_attributes))),
         ("policy", policy(&of.public.auth_policy)),
-        ("auth", auth(of.auth_set)),
+        ("auth", is(of.auth_set.map(|set| if set { "set" } else { "empty" }))),
         ("sensitive_area", Facts::Hidden(of.sensitive)),
     ]);
     Facts::Group(all)
@@ -198,10 +207,11 @@ fn index(of: &NvIndexView, show_contents: bool) -> Facts {
 
 fn bank(of: &PcrBank) -> Facts {
     let allocated: Vec<u32> = of.allocated.iter().map(sigillo_types::handles::PcrHandle::raw).collect();
-    let values =
-        of.values.iter().map(|(pcr, value)| (pcr.to_string(), Facts::Group(vec![("value", octets(value))])));
-    Facts::Group(vec![
-        ("allocated", is(allocated)),
-        ("values", Facts::List { by: "pcr", items: values.collect() }),
-    ])
+    let pcr = |(pcr, value): &(u32, Vec<u8>)| (pcr.to_string(), Facts::Group(vec![("value", octets(value))]));
+    let values = if of.values.is_empty() && !of.allocated.is_empty() {
+        Facts::Unknown("not kept without power")
+    } else {
+        Facts::List { by: "pcr", items: of.values.iter().map(pcr).collect() }
+    };
+    Facts::Group(vec![("allocated", is(allocated)), ("values", values)])
 }
