@@ -236,6 +236,8 @@ fn a_secret_sealed_on_one_host_unseals_on_another_after_three_commands_on_each()
     carry(&b, &a, &["back.export"]);
     let said = a.ok(&["vm", "delete", "demo", "--yes"]);
     assert!(said.contains("its TPM is kept"), "{said}");
+    let list = a.ok(&["tpm", "restore-backup", "--list"]);
+    assert!(list.contains("demo (deleted)") && list.contains("here"), "{list}");
     let said = a.ok(&["vm", "import", "back.export"]);
     assert!(said.contains("its keychain record is here"), "{said}");
     assert_eq!(a.boot().as_bytes(), SECRET);

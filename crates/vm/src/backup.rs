@@ -199,13 +199,6 @@ pub fn backups(vm: &Bundle, keychain: &dyn Keychain) -> Result<Vec<Backup>> {
     let store = store_of(vm);
     let mut prefix = store.file_name().unwrap_or_default().to_owned();
     prefix.push(BACKUP);
-    let own = find(vm, keychain, &RecordName::for_vm(vm.config().uuid.as_bytes()))?;
-    let record_of = |info: Option<&StoreInfo>| -> Result<Option<KeyId>> {
-        let Some(info) = info else { return Ok(None) };
-        let parked = find(vm, keychain, &parked_name(info))?;
-        let fits = |record: &&Record| info.key_ids.contains(&record.key_id);
-        Ok(own.as_ref().filter(fits).or(parked.as_ref().filter(fits)).map(|record| record.key_id))
-    };
     let mut all = Vec::new();
     let entries = fs::read_dir(vm.path()).map_err(|e| Error::io("read", vm.path(), e))?;
     for entry in entries {
@@ -214,17 +207,26 @@ pub fn backups(vm: &Bundle, keychain: &dyn Keychain) -> Result<Vec<Backup>> {
         if !name.starts_with(&*prefix.to_string_lossy()) || name.ends_with(".volatile") {
             continue;
         }
-        let info = Store::peek(&path).ok();
-        let record = record_of(info.as_ref())?;
-        all.push(Backup { name, path, info, record });
+        all.push(described(vm, keychain, name, path)?);
     }
     for (name, path) in kept_stores(vm) {
-        let info = Store::peek(&path).ok();
-        let record = record_of(info.as_ref())?;
-        all.push(Backup { name, path, info, record });
+        all.push(described(vm, keychain, name, path)?);
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
+}
+
+/// A store as a backup, with the record that opens it.
+pub(crate) fn described(vm: &Bundle, keychain: &dyn Keychain, name: String, path: PathBuf) -> Result<Backup> {
+    let info = Store::peek(&path).ok();
+    let mut record = None;
+    if let Some(info) = &info {
+        for of in [RecordName::for_vm(vm.config().uuid.as_bytes()), parked_name(info)] {
+            let found = find(vm, keychain, &of)?.map(|record| record.key_id);
+            record = record.or(found.filter(|key_id| info.key_ids.contains(key_id)));
+        }
+    }
+    Ok(Backup { name, path, info, record })
 }
 
 /// Makes a backup the VM's store again, and the store in use a backup; nothing is deleted, and a crash at any point leaves what

@@ -71,7 +71,7 @@ pub use hardware::{
 pub use host::{Event, Host, LOSS, Question, Starter};
 pub use identity::{
     CloneTpm, CloneVm, Cloned, Deleted, Exported, Flaw, IdentityError, Manifest, Member, Swept, check_export,
-    clone_vm, delete_vm, export_vm, forged_export, import_vm, move_vm, rename_vm,
+    clone_vm, delete_vm, export_vm, forged_export, import_vm, kept_backups, move_vm, rename_vm,
 };
 pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,

@@ -272,6 +272,12 @@ fn a_deleted_vm_keeps_its_tpm_for_when_it_comes_back() {
     assert!(kept.join("tpm.store").exists() && !kept.join("disk0.img").exists());
     assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o777, 0o700);
     assert!(fixture.home.list().unwrap().is_empty());
+    // An older state that is deleted does not take the place of the newer one.
+    let mut older = import_vm(&fixture.home, &file, None, &mut quiet).unwrap();
+    let second = delete_vm(&fixture.home, &mut older, &fixture.host(), false).unwrap().kept.unwrap();
+    assert_ne!(second, kept);
+    let mut second = fixture.home.open(second.to_str().unwrap()).unwrap();
+    delete_vm(&fixture.home, &mut second, &fixture.host(), true).unwrap();
     let vm = import_vm(&fixture.home, &file, Some("again"), &mut quiet).unwrap();
     assert_eq!(state(&fixture, &vm), b"a TPM");
     let found = backups(&vm, &fixture.keychain).unwrap();
@@ -536,6 +542,7 @@ fn a_whole_file_that_is_not_one_vm_makes_nothing() {
     let good = with("disk0.img", "raw");
     refused(&[("vm.toml", with("/etc/shadow", "raw").as_bytes())], "a file of this host");
     refused(&[("vm.toml", good.as_bytes())], "which is not in it");
+    refused(&[("vm.toml", with("vm.toml", "raw").as_bytes())], "cannot be");
     refused(&[("vm.toml", config("", uuid).as_bytes()), ("disk0.img", b"x")], "does not name");
     refused(&[("vm.toml", config("", Uuid::from_u128(8)).as_bytes())], "is of VM");
     refused(&[("vm.toml", b"version = 2")], "line 1");

@@ -51,6 +51,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         );
         println!("  to delete it for good: sigillo vm delete --with-tpm {:?}", path.display().to_string());
     }
+    if args.with_tpm && done.records.is_empty() && vm.config().tpm.is_some() {
+        println!("  its keychain record was kept: it opens no store of this VM, or another VM here needs it");
+    }
     for record in &done.records {
         println!("  its keychain record {record} is deleted");
     }

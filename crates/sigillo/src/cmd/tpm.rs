@@ -3,7 +3,9 @@ use super::{Done, Failure, diff, host::Kept, inspect, key, salvage, tpm_remove};
 use clap::{Subcommand, ValueEnum};
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
-use sigillo_vm::{AddTpm, Bundle, Home, Host, Interface, Keys, TpmAdded, add_tpm, backups, restore_backup};
+use sigillo_vm::{
+    AddTpm, Bundle, Home, Host, Interface, Keys, TpmAdded, add_tpm, backups, kept_backups, restore_backup,
+};
 use std::process::ExitCode;
 
 #[derive(Subcommand)]
@@ -101,14 +103,21 @@ fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
         Some(vm) => vec![vm],
         None => home.list()?.into_iter().filter_map(|(_, bundle)| bundle.ok()).collect(),
     };
+    let mut rows = Vec::new();
+    for vm in &vms {
+        let own = backups(vm, kept.keychain.as_ref())?;
+        rows.extend(own.into_iter().map(|backup| (vm.name().to_owned(), backup)));
+    }
+    if args.name.is_none() {
+        let deleted = kept_backups(home, kept.keychain.as_ref())?;
+        rows.extend(deleted.into_iter().map(|(name, backup)| (format!("{name} (deleted)"), backup)));
+    }
     println!("{:24}  {:32}  {:10}  BACKUP", "VM", "KEY ID", "RECORD");
-    for vm in vms {
-        for backup in backups(&vm, kept.keychain.as_ref())? {
-            let key = backup.info.as_ref().and_then(|info| info.key_ids.first());
-            let key = key.map_or_else(|| "unreadable".to_owned(), ToString::to_string);
-            let record = if backup.record.is_some() { "here" } else { "missing" };
-            println!("{:24}  {key:32}  {record:10}  {}", vm.name(), backup.name);
-        }
+    for (name, backup) in rows {
+        let key = backup.info.as_ref().and_then(|info| info.key_ids.first());
+        let key = key.map_or_else(|| "unreadable".to_owned(), ToString::to_string);
+        let record = if backup.record.is_some() { "here" } else { "missing" };
+        println!("{name:24}  {key:32}  {record:10}  {}", backup.name);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,22 +4,21 @@
 //! the keychain. `restore-backup` finds it when a VM of that UUID is there again.
 use super::hidden::{Building, Kind, stores_in};
 use crate::{
-    backup::volatile,
+    backup::{Backup, described, volatile},
     bundle::{Bundle, CONFIG, Home, VARS},
     config::Config,
     copy::{Source, Tally},
     crash,
     error::{Error, Result},
-    files::{is_own_dir, make_dirs, sync_dir},
+    files::{is_own_dir, make_dirs},
     host::Host,
 };
-use rustix::fs::{CWD, RenameFlags};
-use sigillo_keychain::audit::Act;
-use sigillo_store::Store;
+use sigillo_keychain::{Keychain, audit::Act};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
+use uuid::Uuid;
 
 /// The directory in a home for what is kept of deleted VMs.
 const KEPT: &str = ".kept";
@@ -66,55 +65,79 @@ fn keep(home: &Home, vm: &Bundle, host: &Host<'_>, stores: &[PathBuf]) -> Result
     let config = Config { disks: Vec::new(), ..vm.config().clone() };
     config.write(&building.path().join(CONFIG))?;
     make_dirs(&home.path().join(KEPT), 0o700)?;
-    let identity = |dir: &Path| {
-        let store = vm.store_path()?;
-        Some(Store::peek(&dir.join(store.file_name()?)).ok()?.file_uuid)
+    // As after a deletion that was interrupted. Another state of the same TPM is kept beside the first: it may be the newer one.
+    let is_there = |dir: &Path| {
+        stores.iter().all(|store| {
+            let kept = dir.join(store.file_name().unwrap_or_default());
+            fs::read(store).is_ok_and(|ours| fs::read(kept).is_ok_and(|theirs| ours == theirs))
+        })
     };
     for number in 1..=MOST {
         let again = if number == 1 { String::new() } else { format!("-{number}") };
         let path = home.path().join(KEPT).join(format!("{}-{uuid}{again}.sigillo", vm.name()));
-        if path.symlink_metadata().is_ok() {
-            // An earlier state of the same TPM, of a deletion that was interrupted.
-            let ours = identity(vm.path());
-            if ours.is_none() || identity(&path) != ours {
-                continue;
-            }
-            told(vm, host, &path)?;
-            rustix::fs::renameat_with(CWD, building.path(), CWD, &path, RenameFlags::EXCHANGE)
-                .map_err(|e| Error::io("replace", &path, e.into()))?;
-            path.parent().map_or(Ok(()), sync_dir)?;
+        if is_own_dir(&path).unwrap_or(false) && is_there(&path) {
             return Ok(path);
         }
-        told(vm, host, &path)?;
+        if path.symlink_metadata().is_ok() {
+            continue;
+        }
+        let detail = format!("the TPM of VM {:?}, which is deleted", vm.name());
+        host.audit.record(Act::BackupMade, &path.display().to_string(), &detail)?;
         building.publish(&path)?;
         return Ok(path);
     }
     Err(Error::Exists { path: home.path().join(KEPT) })
 }
 
-fn told(vm: &Bundle, host: &Host<'_>, path: &Path) -> Result<()> {
-    let detail = format!("the TPM of VM {:?}, which is deleted", vm.name());
-    Ok(host.audit.record(Act::BackupMade, &path.display().to_string(), &detail)?)
+/// The directories in a home in which something is kept of deleted VMs of this UUID.
+pub(super) fn kept_of(home: &Path, uuid: &Uuid) -> Vec<PathBuf> {
+    let mut all = entries_of(home);
+    all.retain(|dir| Config::read(&dir.join(CONFIG)).is_ok_and(|config| config.uuid == *uuid));
+    all
 }
 
 /// What is kept of deleted VMs of this UUID: the names and paths of their stores.
 pub(crate) fn kept_stores(vm: &Bundle) -> Vec<(String, PathBuf)> {
-    let kept = vm.path().with_file_name(KEPT);
-    let Ok(entries) = fs::read_dir(&kept) else { return Vec::new() };
+    let Some(home) = vm.path().parent() else { return Vec::new() };
     let mut found = Vec::new();
-    for dir in entries.flatten().map(|entry| entry.path()) {
-        if !is_own_dir(&dir).unwrap_or(false)
-            || Config::read(&dir.join(CONFIG)).ok().is_none_or(|config| config.uuid != vm.config().uuid)
-        {
-            continue;
-        }
+    for dir in kept_of(home, &vm.config().uuid) {
         for store in stores_in(&dir).unwrap_or_default() {
-            let name = store.strip_prefix(&kept).unwrap_or(&store).display().to_string();
+            let name = store.strip_prefix(home.join(KEPT)).unwrap_or(&store).display().to_string();
             found.push((name, store));
         }
     }
     found.sort();
     found
+}
+
+/// What is kept of deleted VMs whose UUID no VM of the home has: their names, and their stores.
+///
+/// # Errors
+/// The home or the keychain cannot be read.
+pub fn kept_backups(home: &Home, keychain: &dyn Keychain) -> Result<Vec<(String, Backup)>> {
+    let there: Vec<Uuid> =
+        home.list()?.into_iter().filter_map(|(_, bundle)| Some(bundle.ok()?.config().uuid)).collect();
+    let mut found = Vec::new();
+    for dir in entries_of(home.path()) {
+        let Ok(vm) = Bundle::load(&dir) else { continue };
+        if there.contains(&vm.config().uuid) {
+            continue;
+        }
+        for store in stores_in(&dir)? {
+            let backup = described(&vm, keychain, store.display().to_string(), store)?;
+            found.push((vm.name().to_owned(), backup));
+        }
+    }
+    Ok(found)
+}
+
+/// The directories of this user's in which something is kept.
+fn entries_of(home: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(home.join(KEPT)) else { return Vec::new() };
+    let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    all.retain(|dir| is_own_dir(dir).unwrap_or(false));
+    all.sort();
+    all
 }
 
 /// Removes what is kept of a deleted VM once no store is left in it.

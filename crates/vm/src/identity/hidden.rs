@@ -9,6 +9,7 @@
 //! | `.UUID.gone-with-record` | the same, deleted with its TPM | removes both |
 //!
 //! Whoever works on one holds its lock, as of a VM; nothing that is locked is touched.
+use super::delete::kept_of;
 use crate::{
     backup::parked_name,
     bundle::{Bundle, CONFIG, Home, STORE, lock_dir},
@@ -237,9 +238,10 @@ impl Home {
     fn drop_dir(&self, dir: &Path, uuid: &Uuid, kind: Kind, host: &Host<'_>) -> Result<Vec<String>> {
         let mut records = Vec::new();
         if kind.with_record() {
-            let alive =
-                |(_, bundle): (String, Result<Bundle>)| bundle.is_ok_and(|b| b.config().uuid == *uuid);
-            if !self.list()?.into_iter().any(alive) {
+            let others = self.list()?.into_iter().filter_map(|(_, bundle)| bundle.ok());
+            let needed = others.map(|bundle| bundle.config().uuid).any(|other| other == *uuid)
+                || kept_of(self.path(), uuid).iter().any(|kept| kept != dir);
+            if !needed {
                 records = forget_records(dir, uuid, host)?;
             }
         }

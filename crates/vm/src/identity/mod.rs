@@ -15,7 +15,7 @@ mod transfer;
 
 pub use archive::{Flaw, Manifest, Member, check_export, forged_export};
 pub use clone::{CloneTpm, CloneVm, Cloned, clone_vm};
-pub use delete::{Deleted, delete_vm};
+pub use delete::{Deleted, delete_vm, kept_backups};
 pub use error::IdentityError;
 pub use hidden::Swept;
 pub use place::{move_vm, rename_vm};

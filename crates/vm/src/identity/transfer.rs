@@ -40,6 +40,7 @@ pub struct Exported {
 /// # Errors
 /// [`Error::Running`], [`IdentityError`], or what the system says. Then there is no file.
 pub fn export_vm(vm: &mut Bundle, file: &Path, progress: &mut Progress<'_>) -> Result<Exported> {
+    let file = &std::path::absolute(file).map_err(|e| Error::io("make", file, e))?;
     let exists = || Error::from(IdentityError::ExportExists { path: file.to_owned() });
     if file.symlink_metadata().is_ok() {
         return Err(exists());
@@ -241,10 +242,21 @@ fn is_one_vm(dir: &Path, manifest: &Manifest) -> std::result::Result<Config, Fla
         named.push(VARS.to_owned());
     }
     for disk in &config.disks {
-        named.push(disk.path.display().to_string());
+        let name = disk.path.display().to_string();
+        // What else is in the bundle is not the guest's to write.
+        if !name.starts_with("disk") || named.contains(&name) {
+            return Err(damaged(format!("its {CONFIG} makes {name:?} a disk, which it cannot be")));
+        }
+        named.push(name);
     }
     if let Some(tpm) = &config.tpm {
-        named.push(tpm.store.clone());
+        if tpm.store != STORE {
+            return Err(damaged(format!(
+                "its {CONFIG} makes {:?} the TPM's store, which it cannot be",
+                tpm.store
+            )));
+        }
+        named.push(STORE.to_owned());
     }
     let backup = |name: &String| name.starts_with(STORE) && name.contains(BACKUP);
     let has = |name: &String| manifest.members.iter().any(|member| member.name == *name);
