@@ -4,6 +4,8 @@ use crate::{
     error::{Error, Result},
     files::{make_dirs, new_file, require_one_file, sync_dir},
     firmware,
+    life::LifeError,
+    snapshot,
 };
 use rustix::fs::{FlockOperation, RenameFlags};
 use std::{
@@ -250,7 +252,7 @@ impl Bundle {
     /// [`Error::Running`], or what the operating system says.
     pub fn delete(self) -> Result<()> {
         let _lock = self.lock()?;
-        self.require_off("deleting it")?;
+        self.require_ended("deleting it")?;
         // Out of sight first: a crash half way leaves no half VM in the list.
         let away = self.path.with_file_name(format!(".{}.deleted", self.config.uuid));
         fs::rename(&self.path, &away).map_err(|e| Error::io("move", &self.path, e))?;
@@ -273,9 +275,20 @@ impl Bundle {
         }
     }
 
+    /// Requires that the VM is off for good: what is suspended would not fit any more what `action` changes. A revert to a
+    /// snapshot that was interrupted is brought to its end before.
     pub(crate) fn require_off(&self, action: &'static str) -> Result<()> {
+        self.require_ended(action)?;
+        if self.is_suspended() {
+            return Err(LifeError::Suspended { name: self.config.name.clone(), action }.into());
+        }
+        Ok(())
+    }
+
+    /// Requires that no process of the VM lives; it may be suspended.
+    pub(crate) fn require_ended(&self, action: &'static str) -> Result<()> {
         if self.status()?.is_off() {
-            Ok(())
+            snapshot::finish(self)
         } else {
             Err(Error::Running { name: self.config.name.clone(), action })
         }

@@ -7,6 +7,8 @@
 //! - [`Host`]: what the host keeps for its VMs outside of them: the keychain, the audit log, the newest states seen.
 //! - [`restore_backup`]: a TPM that was set aside comes back.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
+//! - [`suspend`], [`discard`]: a guest's memory in its bundle; [`start`] goes on from it.
+//! - [`snapshot()`], [`revert`]: states of a VM with its TPM that it can be taken back to.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
     not(test),
@@ -25,14 +27,19 @@ mod firmware;
 mod guard;
 mod host;
 mod keys;
+mod life;
 mod open;
 mod policy;
 mod process;
 mod qemu;
 mod qmp;
+mod resume;
 mod rundir;
+mod saved;
+mod snapshot;
 mod start;
 mod stop;
+mod suspend;
 mod tpm;
 mod worker;
 
@@ -48,8 +55,14 @@ pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
 };
+pub use life::{LifeError, Progress};
 pub use policy::{HostPolicy, WhenRecordMissing, WhenRolledBack};
 pub use rundir::{RunState, Status};
+pub use snapshot::{
+    NewSnapshot, Reverted, Snapshot, delete_snapshot, find_snapshot, require_deletable, revert, snapshot,
+    snapshots,
+};
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};
+pub use suspend::{Suspended, discard, is_held, pause, suspend, unpause};
 pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name};

@@ -1,7 +1,7 @@
 //! `sigillo vm info`.
 use super::{Done, list::tpm_state};
 use serde_json::{Value, json};
-use sigillo_vm::{Home, record_name};
+use sigillo_vm::{Home, record_name, snapshots};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -38,6 +38,14 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         facts.extend(tpm.profile.as_ref().map(|profile| ("tpm_profile", json!(profile))));
         facts.push(("tpm_store", json!(vm.store_path().map(|path| path.display().to_string()))));
         facts.push(("keychain_record", json!(record_name(&config.uuid))));
+    }
+    if let Some((since, bytes)) = vm.suspended_since() {
+        facts.push(("suspended_since", json!(sigillo_keychain::date(since))));
+        facts.push(("suspended_bytes", json!(bytes)));
+    }
+    let kept: Vec<String> = snapshots(&vm)?.into_iter().map(|snapshot| snapshot.name).collect();
+    if !kept.is_empty() {
+        facts.push(("snapshots", json!(kept)));
     }
     if let Some(run) = run {
         facts.push(("accel", json!(run.accel)));
