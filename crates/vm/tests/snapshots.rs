@@ -104,6 +104,8 @@ fn a_snapshot_of_a_tpm_whose_key_is_nowhere_is_refused_and_comes_back_with_the_r
     fixture.keychain.delete(&old.name).unwrap();
     fixture.start_as(&vm, Some(WhenRecordMissing::New), None, &mut Person::absent());
     assert_eq!(open(&fixture, &vm).state(), b"another TPM");
+    // Sockets cannot be read.
+    fs::remove_dir_all(vm.path().join("run")).unwrap();
     let (before, current) = (files(vm.path()), record(&fixture, &vm));
     let error = back(&fixture, &vm, "one").unwrap_err();
     assert_eq!(error.code(), "SIG_ERR_SNAPSHOT_KEY");
@@ -145,7 +147,8 @@ fn names_are_unique_and_an_id_may_be_cut() {
     }
     snapshot(&vm, &NewSnapshot::default(), &mut |_, _, _| {}).unwrap();
     let all = snapshots(&vm).unwrap();
-    assert_eq!((all.len(), all[0].description.as_str()), (2, "words"));
+    assert_eq!(all.len(), 2);
+    assert_eq!(find_snapshot(&vm, "one").unwrap().description, "words");
     assert_eq!(find_snapshot(&vm, &one.id.to_string()[..8]).unwrap().id, one.id);
     assert_eq!(find_snapshot(&vm, "on").unwrap_err().code(), "SIG_ERR_SNAPSHOT_NOT_FOUND");
     assert_eq!(require_deletable(&vm, false).unwrap_err().code(), "SIG_ERR_VM_HOLDS_MORE");
