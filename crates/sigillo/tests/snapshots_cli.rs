@@ -63,7 +63,10 @@ impl Cli {
 fn a_vm_is_taken_back_and_forth_and_nothing_is_done_unasked() {
     let cli = Cli::new();
     let made = cli.json(&["vm", "snapshot", "create", "demo", "one", "--description", "words", "--json"]);
-    assert_eq!((&made["name"], &made["tpm"], &made["suspended"]), (&"one".into(), &true.into(), &false.into()));
+    assert_eq!(
+        (&made["name"], &made["tpm"], &made["suspended"]),
+        (&"one".into(), &true.into(), &false.into())
+    );
     fs::write(cli.bundle().join("disk0.img"), "second").unwrap();
     cli.fails(&["vm", "snapshot", "revert", "demo", "one"], "SIG_ERR_NOT_AGREED");
     cli.fails(&["vm", "snapshot", "delete", "demo", "one"], "SIG_ERR_NOT_AGREED");

@@ -77,21 +77,23 @@ pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Progress<'_>) -> Result
         qmp.execute("cont")?;
     }
     let building = saved::building(vm)?;
-    match save(vm, anchors, &state, &mut qmp, &building, progress) {
-        Ok(()) => {
-            crash::point();
-            saved::publish(vm, &building)?;
-            crash::point();
-            finish(vm, anchors, &run, &state, &mut qmp)
-        }
-        Err(error) => {
-            let guest = goes_on(&mut qmp, &status);
-            // The first failure is the one to tell; what stays is swept by the next command.
-            let _ = saved::remove_tree(&building);
-            Err(LifeError::NotSaved { name: name(), why: error.to_string(), guest }.into())
-        }
-    }
+    let saved = save(vm, anchors, &state, &mut qmp, &building, progress).and_then(|()| {
+        crash::point();
+        saved::publish(vm, &building)
+    });
+    crash::point();
+    let Err(error) = saved else { return finish(vm, anchors, &run, &state, &mut qmp) };
+    // The first failure is the one to tell; what stays of the building is swept by the next command.
+    let _ = saved::remove_tree(&building);
+    // A guest that runs on must not find itself saved.
+    let guest = match saved::retire(vm) {
+        Ok(()) => goes_on(&mut qmp, &status),
+        Err(_) => HELD,
+    };
+    Err(LifeError::NotSaved { name: name(), why: error.to_string(), guest }.into())
 }
+
+const HELD: &str = "The guest is held; `sigillo vm unpause` lets it run";
 
 /// Lets the guest run on after a failure, if it ran before.
 fn goes_on(qmp: &mut Qmp, before: &str) -> &'static str {
@@ -104,7 +106,7 @@ fn goes_on(qmp: &mut Qmp, before: &str) -> &'static str {
     match qmp.status().as_deref() {
         Ok("running") => "The guest runs on as if nothing had happened",
         Ok("suspended") => "The guest sleeps on as before",
-        Ok(_) => "The guest is held; `sigillo vm unpause` lets it run",
+        Ok(_) => HELD,
         Err(_) => "QEMU does not say what the guest does; see `sigillo vm info`",
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn run(
     ok &= report.check("vm info says suspended", setup.info()?["status"] == "suspended", "");
     ok &= private(setup, report, secret)?;
     ok &= refused(setup, report)?;
+    ok &= killed_resuming(setup, report)?;
 
     let made = sh::output_within(&mut setup.sigillo(&["vm", "snapshot", "create", name, SNAPSHOT]), QUICK)?;
     let held = report.check("a snapshot of the suspended VM", made.status.success(), made.stderr.trim());
@@ -79,19 +80,24 @@ pub(super) fn run(
     pids(setup)
 }
 
-/// kill -9 in the middle of suspending: the guest runs on, or is suspended.
+/// Ends `vm suspend` or `vm resume` with kill -9 after a while; what the VM does then.
+fn kill_in(setup: &Setup, verb: &str, wait_ms: u64) -> Result<String> {
+    let mut command = setup.sigillo(&["vm", verb, &setup.name]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = child.map_err(|e| e.to_string())?;
+    thread::sleep(Duration::from_millis(wait_ms));
+    // It may be through already.
+    let _ = child.kill();
+    child.wait().map_err(|e| e.to_string())?;
+    // QEMU sees the end of the pipe with the next byte that it wants to move.
+    thread::sleep(Duration::from_secs(2));
+    Ok(setup.info()?["status"].as_str().unwrap_or_default().to_owned())
+}
+
+/// kill -9 in the middle of suspending: the guest runs on, is held, or is suspended.
 fn killed(setup: &Setup, report: &mut Report) -> Result<()> {
-    for wait_ms in [60, 250, 600] {
-        let mut command = setup.sigillo(&["vm", "suspend", &setup.name]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let mut child = child.map_err(|e| e.to_string())?;
-        thread::sleep(Duration::from_millis(wait_ms));
-        // It may be through already.
-        let _ = child.kill();
-        child.wait().map_err(|e| e.to_string())?;
-        // QEMU sees the end of the pipe with its next write.
-        thread::sleep(Duration::from_secs(1));
-        let status = setup.info()?["status"].as_str().unwrap_or_default().to_owned();
+    for wait_ms in [60, 300, 700, 1200] {
+        let status = kill_in(setup, "suspend", wait_ms)?;
         let again = match status.as_str() {
             "running" => Ok(String::new()),
             _ => sh::read(&mut setup.sigillo(&["vm", "resume", &setup.name])),
@@ -104,6 +110,25 @@ fn killed(setup: &Setup, report: &mut Report) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// kill -9 in the middle of resuming: the VM is suspended as before, held, or runs. It is suspended when this returns.
+fn killed_resuming(setup: &Setup, report: &mut Report) -> Result<bool> {
+    let mut all = true;
+    for wait_ms in [100, 400, 900, 1500] {
+        let status = kill_in(setup, "resume", wait_ms)?;
+        let again = match status.as_str() {
+            "suspended" => Ok(String::new()),
+            _ => sh::read(&mut setup.sigillo(&["vm", "suspend", &setup.name])),
+        };
+        let saved = again.is_ok() && setup.info()?["status"] == "suspended";
+        all &= report.check(
+            format!("kill -9 of vm resume after {wait_ms} ms loses nothing"),
+            saved,
+            format!("{status}; {}", again.err().unwrap_or_default()),
+        );
+    }
+    Ok(all)
 }
 
 /// A disk that takes no more: the guest runs on.

@@ -132,7 +132,7 @@ pub fn snapshots(vm: &Bundle) -> Result<Vec<Snapshot>> {
             },
         });
     }
-    all.sort_by(|a, b| (a.created_unix_s, a.id).cmp(&(b.created_unix_s, b.id)));
+    all.sort_by_key(|one| (one.created_unix_s, one.id));
     Ok(all)
 }
 
