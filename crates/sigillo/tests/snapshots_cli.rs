@@ -68,8 +68,8 @@ fn a_vm_is_taken_back_and_forth_and_nothing_is_done_unasked() {
         (&"one".into(), &true.into(), &false.into())
     );
     fs::write(cli.bundle().join("disk0.img"), "second").unwrap();
-    cli.fails(&["vm", "snapshot", "revert", "demo", "one"], "SIG_ERR_NOT_AGREED");
-    cli.fails(&["vm", "snapshot", "delete", "demo", "one"], "SIG_ERR_NOT_AGREED");
+    cli.fails(&["vm", "snapshot", "revert", "demo", "one"], "SIG_ERR_NOT_CONFIRMED");
+    cli.fails(&["vm", "snapshot", "delete", "demo", "one"], "SIG_ERR_NOT_CONFIRMED");
     cli.fails(&["vm", "snapshot", "create", "demo", "one"], "SIG_ERR_SNAPSHOT_NAME");
     cli.fails(&["vm", "snapshot", "revert", "demo", "two", "--yes"], "SIG_ERR_SNAPSHOT_NOT_FOUND");
     assert_eq!(cli.disk(), "second");
@@ -120,7 +120,7 @@ fn a_suspended_vm_that_is_not_whole_says_so_and_is_given_up_only_when_told() {
     cli.fails(&["tpm", "restore-backup", "demo"], "SIG_ERR_VM_SUSPENDED");
     cli.fails(&["tpm", "key", "reencrypt", "demo"], "SIG_ERR_VM_SUSPENDED");
     cli.fails(&["vm", "stop", "demo"], "SIG_ERR_VM_SUSPENDED");
-    cli.fails(&["vm", "stop", "demo", "--force"], "SIG_ERR_NOT_AGREED");
+    cli.fails(&["vm", "stop", "demo", "--force"], "SIG_ERR_NOT_CONFIRMED");
     cli.fails(&["vm", "delete", "demo"], "SIG_ERR_VM_HOLDS_MORE");
     cli.ok(&["vm", "stop", "demo", "--force", "--yes"]);
     assert!(!saved.exists());

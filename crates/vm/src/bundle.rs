@@ -265,6 +265,11 @@ impl Bundle {
         Ok(())
     }
 
+    /// The same bundle as the machine that this configuration makes of it.
+    pub(crate) fn running_as(&self, config: Config) -> Self {
+        Self { path: self.path.clone(), config }
+    }
+
     /// Takes the VM for one command. The lock goes with the process.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let dir = File::open(&self.path).map_err(|e| Error::io("open", &self.path, e))?;

@@ -55,7 +55,7 @@ pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
 };
-pub use life::{LifeError, Progress};
+pub use life::{LifeError, Watch};
 pub use policy::{HostPolicy, WhenRecordMissing, WhenRolledBack};
 pub use rundir::{RunState, Status};
 pub use snapshot::{
@@ -64,5 +64,5 @@ pub use snapshot::{
 };
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};
-pub use suspend::{Suspended, discard, is_held, pause, suspend, unpause};
+pub use suspend::{Suspended, discard, pause, suspend, unpause};
 pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name};

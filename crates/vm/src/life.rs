@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 /// Is told how far a step has come: its name, and bytes done of bytes in all (zero where that is not known).
-pub type Progress<'a> = &'a mut dyn FnMut(&'static str, u64, u64);
+pub type Watch<'a> = &'a mut dyn FnMut(&'static str, u64, u64);
 
 /// A failure of a verb of a VM's life.
 #[derive(Debug, thiserror::Error)]
@@ -110,12 +110,6 @@ pub enum LifeError {
         /// The reason.
         why: String,
     },
-    /// A question that nobody answered with yes.
-    #[error("{what}. Nothing was changed; say yes at a terminal, or give `--yes`")]
-    NotAgreed {
-        /// What it is about.
-        what: String,
-    },
     /// Nothing goes by that name.
     #[error(
         "VM {name:?} has no snapshot {snapshot:?}. `sigillo vm snapshot list {name:?}` shows those it has"
@@ -211,7 +205,6 @@ impl LifeError {
             Self::OtherConfig { .. } => "SIG_ERR_VM_SAVED_CONFIG",
             Self::RecordMissing { .. } => "SIG_ERR_TPM_RECORD_MISSING",
             Self::NotLoaded { .. } => "SIG_ERR_VM_RESUME",
-            Self::NotAgreed { .. } => "SIG_ERR_NOT_AGREED",
             Self::NoSnapshot { .. } => "SIG_ERR_SNAPSHOT_NOT_FOUND",
             Self::Ambiguous { .. } => "SIG_ERR_SNAPSHOT_AMBIGUOUS",
             Self::SnapshotName { .. } => "SIG_ERR_SNAPSHOT_NAME",

@@ -96,6 +96,11 @@ impl RunDir {
         self.0.join("qemu.pid")
     }
 
+    /// The machine as it was started, which may be another one than `vm.toml` says by now.
+    pub(crate) fn started_as(&self) -> PathBuf {
+        self.0.join("vm.toml")
+    }
+
     pub(crate) fn write_state(&self, state: &RunState) -> Result<()> {
         let path = self.0.join(STATE);
         let text = serde_json::to_vec(state).map_err(|e| Error::io("write", &path, e.into()))?;

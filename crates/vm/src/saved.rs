@@ -5,6 +5,7 @@
 //! | `memory` | QEMU's migration stream: the guest's memory and devices; the TPM's state in it is sealed under a key of its store |
 //! | `state.json` | what the stream belongs to: machine, disks, the TPM's store |
 //! | `vm.toml` | the configuration as it was |
+//! | `machine.toml` | the machine as it was started: what the command line had changed for that time is in it |
 //!
 //! It is made under another name and renamed, so it is there whole or not at all. It is gone before the guest runs again:
 //! a guest goes on from it once.
@@ -29,8 +30,9 @@ const BUILDING: &str = ".suspended.new";
 const GONE: &str = ".suspended.old";
 pub(crate) const MEMORY: &str = "memory";
 const STATE: &str = "state.json";
+pub(crate) const MACHINE: &str = "machine.toml";
 /// All of them.
-pub(crate) const FILES: [&str; 3] = [MEMORY, STATE, CONFIG];
+pub(crate) const FILES: [&str; 4] = [MEMORY, STATE, CONFIG, MACHINE];
 const VERSION: u32 = 1;
 /// A longer `state.json` is none of ours.
 const MAX_STATE: u64 = 256 * 1024;
@@ -217,6 +219,19 @@ impl Saved {
         Ok(())
     }
 
+    /// The VM as the machine that was suspended.
+    pub(crate) fn machine(&self, vm: &Bundle) -> Result<Bundle> {
+        let path = vm.saved_dir().join(MACHINE);
+        let config = Config { name: vm.name().to_owned(), ..Config::read(&path)? };
+        // It says how the guest's devices are seen, and nothing of what they are.
+        let same = config.uuid == vm.config().uuid && config.tpm == vm.config().tpm;
+        if !same || config.disks != vm.config().disks || config.firmware != vm.config().firmware {
+            let why = "it is another machine's".to_owned();
+            return Err(LifeError::Damaged { name: vm.name().to_owned(), path, why }.into());
+        }
+        Ok(vm.running_as(config))
+    }
+
     /// Adds what the anchor has now to what the store may have been written by. Durable on return.
     pub(crate) fn add_writer(&mut self, vm: &Bundle, anchors: &Anchors) -> Result<()> {
         let Some(store) = &mut self.store else { return Ok(()) };
@@ -319,6 +334,7 @@ mod tests {
         let building = building(&vm).unwrap();
         fs::write(building.join(MEMORY), b"memory").unwrap();
         vm.config().write(&building.join(CONFIG)).unwrap();
+        vm.config().write(&building.join(MACHINE)).unwrap();
         let files = files_of(vm.config());
         let saved = Saved {
             version: VERSION,
@@ -338,7 +354,11 @@ mod tests {
     }
 
     fn fits(vm: &Bundle) -> std::result::Result<(), String> {
-        let checked = Saved::of(vm).and_then(|saved| saved.unwrap().require_fit(vm));
+        let checked = Saved::of(vm).and_then(|saved| {
+            let saved = saved.unwrap();
+            saved.require_fit(vm)?;
+            saved.machine(vm).map(drop)
+        });
         checked.map_err(|error| error.code().to_owned())
     }
 
@@ -391,6 +411,11 @@ mod tests {
             assert_eq!(fits(&vm).unwrap_err(), "SIG_ERR_VM_SAVED_DAMAGED");
         }
         fs::write(&state, text).unwrap();
+        fits(&vm).unwrap();
+        let other = Config { disks: Vec::new(), ..vm.config().clone() };
+        other.write(&vm.saved_dir().join(MACHINE)).unwrap();
+        assert_eq!(fits(&vm).unwrap_err(), "SIG_ERR_VM_SAVED_DAMAGED");
+        vm.config().write(&vm.saved_dir().join(MACHINE)).unwrap();
         fits(&vm).unwrap();
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(vm.saved_dir(), fs::Permissions::from_mode(0o777)).unwrap();

@@ -81,9 +81,13 @@ pub fn start(
     bundle.require_ended("starting it")?;
     saved::sweep(bundle)?;
     let mut saved = Saved::of(bundle)?;
-    if let Some(saved) = &saved {
-        saved.require_fit(bundle)?;
-    }
+    let machine = match &saved {
+        Some(saved) => {
+            saved.require_fit(bundle)?;
+            saved.machine(bundle)?
+        }
+        None => bundle.clone(),
+    };
     require_own_files(bundle)?;
     let found = match &saved {
         Some(saved) => key_for_resume(bundle, host, options, saved, starter)?,
@@ -100,6 +104,7 @@ pub fn start(
     starter.accel(&accel);
     let run = bundle.run_dir(true)?;
     run.clear()?;
+    machine.config().write(&run.started_as())?;
     let goes_on = saved.as_ref().and_then(|saved| saved.store.as_ref()).map(SavedStore::goes_on);
     let goes_on = goes_on.unwrap_or_default();
     let worker = match found {
@@ -110,7 +115,7 @@ pub fn start(
     };
     let serial = if options.attach == Attach::Serial { Serial::Terminal } else { Serial::Log };
     let mut prepare = || {
-        let args = qemu::arguments(bundle, &run, &accel, serial)?;
+        let args = qemu::arguments(&machine, &run, &accel, serial)?;
         let Some(saved) = &mut saved else { return Ok((args, None)) };
         // The TPM's process may write from here on without the guest: the next try has to know it.
         saved.add_writer(bundle, host.anchors)?;

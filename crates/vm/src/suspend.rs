@@ -4,12 +4,13 @@
 //! migration then fails, and QEMU lets the guest run on by itself. Why it is done so: `docs/adr/0021-life.md`.
 use crate::{
     bundle::{Bundle, CONFIG},
+    config::Config,
     crash,
     error::{Error, Result},
     files::new_file,
-    life::{LifeError, Progress},
+    life::{LifeError, Watch},
     qmp::Qmp,
-    rundir::{RunDir, RunState, Status},
+    rundir::{RunDir, RunState},
     saved::{self, Saved, SavedStore, Stamp},
     start::WORKER_END,
 };
@@ -55,7 +56,7 @@ pub struct Suspended {
 ///
 /// # Errors
 /// [`Error::NotRunning`], [`LifeError::NotSaved`], or what the operating system says. The guest then goes on.
-pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Progress<'_>) -> Result<Suspended> {
+pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Watch<'_>) -> Result<Suspended> {
     let name = || vm.name().to_owned();
     let _lock = vm.lock()?;
     let run = vm.run_dir(false)?;
@@ -77,7 +78,7 @@ pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Progress<'_>) -> Result
         qmp.execute("cont")?;
     }
     let building = saved::building(vm)?;
-    let saved = save(vm, anchors, &state, &mut qmp, &building, progress).and_then(|()| {
+    let saved = save(vm, anchors, (&run, &state), &mut qmp, &building, progress).and_then(|()| {
         crash::point();
         saved::publish(vm, &building)
     });
@@ -115,10 +116,10 @@ fn goes_on(qmp: &mut Qmp, before: &str) -> &'static str {
 fn save(
     vm: &Bundle,
     anchors: &Anchors,
-    state: &RunState,
+    (run, state): (&RunDir, &RunState),
     qmp: &mut Qmp,
     building: &Path,
-    progress: Progress<'_>,
+    progress: Watch<'_>,
 ) -> Result<()> {
     if state.accel == "unknown" {
         return Err(Error::Qmp(
@@ -134,6 +135,7 @@ fn save(
     let paths = saved::files_of(vm.config());
     let files = paths.iter().map(|path| Stamp::of(vm, path)).collect::<Result<Vec<_>>>()?;
     vm.config().write(&building.join(CONFIG))?;
+    Config::read(&run.started_as())?.write(&building.join(saved::MACHINE))?;
     Saved {
         version: 1,
         vm_uuid: vm.config().uuid,
@@ -159,7 +161,7 @@ fn store_now(vm: &Bundle, anchors: &Anchors) -> Result<Option<SavedStore>> {
 }
 
 /// Has QEMU write the machine into a file. Its length and SHA-256.
-fn migrate(qmp: &mut Qmp, path: &Path, progress: Progress<'_>) -> Result<(u64, String)> {
+fn migrate(qmp: &mut Qmp, path: &Path, progress: Watch<'_>) -> Result<(u64, String)> {
     let system = |e: rustix::io::Errno| Error::io("write", path, e.into());
     let mut file = new_file(path, 0o600)?;
     let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
@@ -216,7 +218,7 @@ fn wait_migrated(
     qmp: &mut Qmp,
     done: &AtomicU64,
     writer_ended: impl Fn() -> bool,
-    progress: Progress<'_>,
+    progress: Watch<'_>,
 ) -> Result<()> {
     let (mut last, mut moved) = (0, Instant::now());
     loop {
@@ -312,12 +314,4 @@ pub fn unpause(vm: &Bundle) -> Result<()> {
     // First: nobody may go on from it a second time.
     saved::retire(vm)?;
     qmp.execute("cont").map(drop)
-}
-
-/// Whether a VM's processes live, with the guest held.
-///
-/// # Errors
-/// When there is no place for a run directory.
-pub fn is_held(vm: &Bundle) -> Result<bool> {
-    Ok(vm.status()? == Status::Paused)
 }

@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "the figures of a long run")]
 mod common;
 
-use common::{linux, options};
+use common::{DIR, KILLS, SEED, linux, next, number, options};
 use sigillo_keychain::{Keychain, RecordName, SystemKeychain, anchor::Anchors, audit::AuditLog};
 use sigillo_store::{Key, Store};
 use sigillo_vm::{
@@ -22,24 +22,8 @@ use std::{
     time::Duration,
 };
 
-const DIR: &str = "SIGILLO_TEST_DIR";
-const KILLS: &str = "SIGILLO_TEST_KILLS";
-const SEED: &str = "SIGILLO_TEST_SEED";
 /// The child keeps the number of snapshots below it.
 const MANY: usize = 6;
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
-}
-
-/// SplitMix64: its whole state is one number, so a seed says everything.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
 
 struct World {
     vm: Bundle,

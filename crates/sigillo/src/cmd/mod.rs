@@ -1,5 +1,6 @@
 //! One module a command.
 mod audit;
+mod confirm;
 mod create;
 mod delete;
 mod host;
@@ -7,7 +8,6 @@ mod info;
 mod key;
 mod keychain;
 mod list;
-mod progress;
 mod resume;
 mod salvage;
 mod secret;
@@ -17,6 +17,7 @@ mod stop;
 mod suspend;
 pub(crate) mod swtpm;
 mod tpm;
+mod watch;
 pub(crate) mod worker;
 
 use clap::{Parser, Subcommand};

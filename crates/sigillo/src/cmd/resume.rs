@@ -1,5 +1,5 @@
 //! `sigillo vm resume`.
-use super::{Done, Failure, progress::agreed, start};
+use super::{Done, Failure, confirm, start};
 use sigillo_vm::{Bundle, Home, LifeError, Status, discard, unpause};
 use std::process::ExitCode;
 
@@ -46,10 +46,7 @@ pub(crate) fn give_up(vm: &Bundle, yes: bool) -> Done {
         "The memory of the suspended guest of VM {name:?} will be gone: what it had not written to its disks is lost, as after pulling \
          the plug. Its disks and its TPM stay.\nGive the saved state up?"
     );
-    if !yes && !agreed(&question) {
-        let what = format!("the saved state of VM {name:?} was not given up");
-        return Err(failure(LifeError::NotAgreed { what }));
-    }
+    confirm::require(yes, &question)?;
     discard(vm)?;
     println!("{name} is off; its saved state is gone");
     Ok(ExitCode::SUCCESS)

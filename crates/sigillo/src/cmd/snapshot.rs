@@ -1,15 +1,10 @@
 //! `sigillo vm snapshot`: states of a VM, its TPM included, to go back to.
-use super::{
-    Done, Failure,
-    host::Kept,
-    progress::{Bar, agreed},
-    start,
-};
+use super::{Done, confirm, host::Kept, start, watch::Watched};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use sigillo_vm::{
-    Bundle, Home, LifeError, NewSnapshot, Snapshot, Status, delete_snapshot, find_snapshot, revert, snapshot,
-    snapshots, suspend,
+    Bundle, Home, NewSnapshot, Snapshot, Status, delete_snapshot, find_snapshot, revert, snapshot, snapshots,
+    suspend,
 };
 use std::process::ExitCode;
 
@@ -75,13 +70,9 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
     }
 }
 
-fn failure(error: LifeError) -> Failure {
-    sigillo_vm::Error::from(error).into()
-}
-
 fn create(home: &Home, name: &str, new: &NewSnapshot, as_json: bool) -> Done {
     let vm = home.open(name)?;
-    let mut bar = Bar::new();
+    let mut bar = Watched::new();
     let runs = !vm.status()?.is_off();
     if runs {
         eprintln!("{}: the guest runs, so it is suspended, copied with its memory, and resumed", vm.name());
@@ -178,11 +169,9 @@ fn take_back(vm: &Bundle, which: &str, discard_current: bool, yes: bool) -> Done
         "VM {name:?} is taken back to {:?}: disks, firmware variables and configuration are those of then. {kept}{tpm}",
         chosen.name
     );
-    if !yes && !agreed(&format!("{question}\nTake it back?")) {
-        return Err(failure(LifeError::NotAgreed { what: format!("VM {name:?} was not taken back") }));
-    }
+    confirm::require(yes, &format!("{question}\nTake it back?"))?;
     let here = Kept::find()?;
-    let mut bar = Bar::new();
+    let mut bar = Watched::new();
     let done =
         revert(vm, &here.host(), &chosen, discard_current, &mut |step, done, all| bar.at(step, done, all));
     drop(bar);
@@ -205,10 +194,7 @@ fn delete(vm: &Bundle, which: &str, yes: bool) -> Done {
     let chosen = find_snapshot(vm, which)?;
     let question =
         format!("The snapshot {:?} of VM {:?} will be gone for good. Delete it?", chosen.name, vm.name());
-    if !yes && !agreed(&question) {
-        let what = format!("the snapshot {:?} was not deleted", chosen.name);
-        return Err(failure(LifeError::NotAgreed { what }));
-    }
+    confirm::require(yes, &question)?;
     delete_snapshot(vm, chosen.id)?;
     println!("snapshot {} is deleted", chosen.name);
     Ok(ExitCode::SUCCESS)

@@ -1,14 +1,11 @@
 //! `sigillo vm start`.
-use super::{Done, Failure, host::Kept, progress::Bar, tpm};
+use super::{Done, Failure, confirm, host::Kept, tpm, watch::Watched};
 use clap::ValueEnum;
 use sigillo_store::Secret;
 use sigillo_vm::{
     Attach, Bundle, Choice, Event, Home, Question, Start, Starter, WhenRecordMissing, WhenRolledBack, start,
 };
-use std::{
-    io::{self, BufRead, IsTerminal},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -47,12 +44,12 @@ enum RolledBack {
 /// The person, or the program, that runs the command. All of it on stderr: with --serial, stdout is the guest's.
 struct Caller {
     vm: String,
-    bar: Bar,
+    bar: Watched,
 }
 
 impl Caller {
     fn of(vm: &Bundle) -> Self {
-        Caller { vm: vm.name().to_owned(), bar: Bar::new() }
+        Caller { vm: vm.name().to_owned(), bar: Watched::new() }
     }
 }
 
@@ -74,14 +71,11 @@ impl Starter for Caller {
     }
 
     fn can_answer(&self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+        confirm::can_answer()
     }
 
     fn ask(&mut self, question: &Question) -> bool {
-        eprint!("{question} [yes/no] ");
-        let mut answer = String::new();
-        // Anything but a whole "yes" is no, and so is a terminal that went away.
-        io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+        confirm::ask(&question.to_string())
     }
 
     fn told(&mut self, event: &Event) {
@@ -133,6 +127,6 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
 }
 
 /// The program that has the `worker` command.
-fn myself() -> Result<std::path::PathBuf, Failure> {
+fn myself() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|e| Failure::new("SIG_ERR_IO", format!("cannot find myself: {e}")))
 }

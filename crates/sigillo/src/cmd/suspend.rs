@@ -1,5 +1,5 @@
 //! `sigillo vm suspend`, `vm pause`, `vm unpause`.
-use super::{Done, host::Kept, progress::Bar};
+use super::{Done, host::Kept, watch::Watched};
 use serde_json::json;
 use sigillo_vm::{Home, pause, suspend, unpause};
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ pub(crate) struct Args {
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let vm = home.open(&args.name)?;
     let kept = Kept::find()?;
-    let mut bar = Bar::new();
+    let mut bar = Watched::new();
     let done = suspend(&vm, kept.host().anchors, &mut |step, done, all| bar.at(step, done, all));
     drop(bar);
     let done = done?;

@@ -2,7 +2,7 @@
 use crate::{
     error::{Error, Result},
     files::new_file,
-    life::Progress,
+    life::Watch,
 };
 use rustix::{
     fs::{Mode, OFlags, SeekFrom, Timespec, Timestamps},
@@ -22,11 +22,11 @@ pub(super) struct Meter<'a> {
     step: &'static str,
     done: u64,
     all: u64,
-    progress: Progress<'a>,
+    progress: Watch<'a>,
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(step: &'static str, all: u64, progress: Progress<'a>) -> Self {
+    pub(super) fn new(step: &'static str, all: u64, progress: Watch<'a>) -> Self {
         Meter { step, done: 0, all, progress }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     crash,
     error::{Error, Result},
     files::{is_own_dir, make_dirs, sync_dir},
-    life::{LifeError, Progress},
+    life::{LifeError, Watch},
     saved::{self, remove_tree},
 };
 use copy::Meter;
@@ -187,7 +187,7 @@ fn name_for(vm: &Bundle, wanted: Option<&str>, otherwise: &str) -> Result<String
 ///
 /// # Errors
 /// [`Error::Running`], [`LifeError::ForeignDisk`], [`LifeError::SnapshotName`], or what the operating system says.
-pub fn snapshot(vm: &Bundle, new: &NewSnapshot, progress: Progress<'_>) -> Result<Snapshot> {
+pub fn snapshot(vm: &Bundle, new: &NewSnapshot, progress: Watch<'_>) -> Result<Snapshot> {
     let _lock = vm.lock()?;
     vm.require_ended("a snapshot of it")?;
     sweep(vm)?;
@@ -220,7 +220,7 @@ fn make_dir(vm: &Bundle, name: &str) -> Result<PathBuf> {
 }
 
 /// Copies what a VM is made of.
-fn fill(vm: &Bundle, to: &Path, progress: Progress<'_>) -> Result<Vec<manifest::Part>> {
+fn fill(vm: &Bundle, to: &Path, progress: Watch<'_>) -> Result<Vec<manifest::Part>> {
     let mut parts = manifest::parts_of(vm)?;
     let _held = manifest::hold_store(vm)?;
     let all = parts.iter().map(|part| part.bytes).sum();

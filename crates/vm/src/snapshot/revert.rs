@@ -20,7 +20,7 @@ use crate::{
     files::{is_own_dir, make_dirs, read_plain, remove, replace_file, sync_dir},
     guard,
     host::Host,
-    life::{LifeError, Progress},
+    life::{LifeError, Watch},
     saved::remove_tree,
 };
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ pub fn revert(
     host: &Host<'_>,
     snapshot: &Snapshot,
     discard_current: bool,
-    progress: Progress<'_>,
+    progress: Watch<'_>,
 ) -> Result<Reverted> {
     let _lock = vm.lock()?;
     vm.require_ended("taking it back to a snapshot")?;
@@ -122,7 +122,7 @@ struct Prepare<'a> {
 }
 
 impl Prepare<'_> {
-    fn run(&self, config: &Config, progress: Progress<'_>) -> Result<Reverted> {
+    fn run(&self, config: &Config, progress: Watch<'_>) -> Result<Reverted> {
         let (vm, staging) = (self.vm, self.staging);
         forget(staging)?;
         for path in [staging.to_owned(), staging.join("new"), staging.join("old")] {

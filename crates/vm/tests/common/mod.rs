@@ -152,3 +152,21 @@ pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     }
     all
 }
+
+/// Where the child of a kill test works, and what makes such a test longer or another one.
+pub const DIR: &str = "SIGILLO_TEST_DIR";
+pub const KILLS: &str = "SIGILLO_TEST_KILLS";
+pub const SEED: &str = "SIGILLO_TEST_SEED";
+
+pub fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
+}
+
+/// SplitMix64: its whole state is one number, so a seed says everything.
+pub fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}

@@ -9,13 +9,13 @@ const TERMINAL: Duration = Duration::from_millis(200);
 const ELSEWHERE: Duration = Duration::from_secs(10);
 
 /// One line at a terminal, written over; a line now and then elsewhere.
-pub(crate) struct Bar {
+pub(crate) struct Watched {
     began: Option<(&'static str, Instant)>,
     said: Option<Instant>,
     terminal: bool,
 }
 
-impl Bar {
+impl Watched {
     pub(crate) fn new() -> Self {
         Self { began: None, said: None, terminal: io::stderr().is_terminal() }
     }
@@ -55,7 +55,7 @@ impl Bar {
     }
 }
 
-impl Drop for Bar {
+impl Drop for Watched {
     fn drop(&mut self) {
         self.end();
     }
@@ -69,16 +69,6 @@ fn line(step: &str, done: u64, all: u64) -> String {
         }
         None => format!("{step}: {} MiB", mib(done)),
     }
-}
-
-/// Asks at a terminal; anything but a whole "yes" is no. Elsewhere nobody can answer.
-pub(crate) fn agreed(question: &str) -> bool {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return false;
-    }
-    eprint!("{question} [yes/no] ");
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }
 
 #[cfg(test)]

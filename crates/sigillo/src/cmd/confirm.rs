@@ -1,0 +1,30 @@
+//! Asking the person at the terminal.
+use super::Failure;
+use std::io::{self, BufRead, IsTerminal};
+
+/// Whether there is a person who can answer.
+pub(super) fn can_answer() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Whether the person says yes. Without a terminal there is nobody to say it.
+pub(super) fn ask(question: &str) -> bool {
+    if !can_answer() {
+        return false;
+    }
+    eprint!("{question} [yes/no] ");
+    let mut answer = String::new();
+    // Anything but a whole "yes" is no, and so is a terminal that went away.
+    io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+}
+
+/// Requires a yes, or `--yes` in its place.
+pub(super) fn require(yes: bool, question: &str) -> Result<(), Failure> {
+    if yes || ask(question) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "SIG_ERR_NOT_CONFIRMED",
+        "nothing was changed, because nobody said yes; without a terminal, --yes says it",
+    ))
+}
