@@ -176,6 +176,7 @@ fn migrate(qmp: &mut Qmp, path: &Path, progress: Watch<'_>) -> Result<(u64, Stri
         let writer = scope.spawn(|| copy_out(read, &mut file, &done));
         let migrated = qmp
             .execute_with("migrate", &json!({ "uri": "fd:suspend" }))
+            .map_err(cannot_move)
             .and_then(|_| wait_migrated(qmp, &done, || writer.is_finished(), progress));
         if migrated.is_err() {
             // QEMU then closes its end, if it has not yet, and the writer comes to its own.
@@ -191,6 +192,17 @@ fn migrate(qmp: &mut Qmp, path: &Path, progress: Watch<'_>) -> Result<(u64, Stri
         file.sync_all().map_err(|e| Error::io("write", path, e))?;
         Ok((bytes, sum))
     })
+}
+
+/// QEMU's word for a device that it cannot save, with the way out.
+fn cannot_move(error: Error) -> Error {
+    match error {
+        Error::Qmp(why) if why.contains("non-migratable") => Error::Qmp(format!(
+            "{why}. QEMU cannot save a guest with this device. Disks on virtio or SATA can be saved, those on NVMe cannot (`bus` in \
+             vm.toml); when the VM is off, a snapshot holds any"
+        )),
+        other => other,
+    }
 }
 
 /// From the pipe into the file, until QEMU closes it. An error closes the pipe, and QEMU's migration fails.

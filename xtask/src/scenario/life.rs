@@ -24,6 +24,10 @@ pub(super) fn run(
 ) -> Result<Vec<u64>> {
     let name = setup.name.as_str();
     said(setup, report, "before", OPEN)?;
+    let machine = String::from_utf8_lossy(&sh::read_file(&setup.bundle().join("vm.toml"))?).into_owned();
+    if machine.contains("bus = \"nvme\"") {
+        return immovable(setup, report, summary);
+    }
     killed(setup, report)?;
     full(setup, report)?;
 
@@ -77,6 +81,20 @@ pub(super) fn run(
         reverted.stderr.trim(),
     );
     start(setup, report, "the guest goes on a third time", "resume")?;
+    pids(setup)
+}
+
+/// A machine with a device that QEMU cannot save: it says so, and runs on.
+fn immovable(setup: &Setup, report: &mut Report, summary: &mut Summary) -> Result<Vec<u64>> {
+    let said = sh::output_within(&mut setup.sigillo(&["vm", "suspend", &setup.name]), QUICK)?;
+    let told = said.stderr.contains("SIG_ERR_VM_SUSPEND") && said.stderr.contains("on NVMe cannot");
+    let ok = report.check("a guest on NVMe is not suspended, and told why", told, said.stderr.trim());
+    let runs = report.check("it runs on", setup.info()?["status"] == "running", "");
+    summary.row(
+        "suspend",
+        ok && runs,
+        "refused for disks on NVMe, which QEMU cannot save; the guest runs on",
+    );
     pids(setup)
 }
 
