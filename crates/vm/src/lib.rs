@@ -59,8 +59,8 @@ pub use life::{LifeError, Watch};
 pub use policy::{HostPolicy, WhenRecordMissing, WhenRolledBack};
 pub use rundir::{RunState, Status};
 pub use snapshot::{
-    NewSnapshot, Reverted, Snapshot, delete_snapshot, find_snapshot, require_deletable, revert, snapshot,
-    snapshots,
+    NewSnapshot, Reverted, Snapshot, delete_snapshot, find_snapshot, life_files_stay_inside,
+    require_deletable, revert, snapshot, snapshots,
 };
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};

@@ -169,17 +169,24 @@ impl Saved {
             return Err(damaged("its directory is not yours alone".to_owned()).into());
         }
         let bytes = read_plain(&path, MAX_STATE).map_err(|e| Error::io("read", &path, e))?;
-        let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-        if saved.version != VERSION {
-            return Err(
-                damaged(format!("a sigillo of version {} of this file wrote it", saved.version)).into()
-            );
-        }
-        let machine = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-        if !saved.machine.chars().all(machine) || saved.vm_uuid != vm.config().uuid {
+        let saved = Self::parse(&bytes).map_err(damaged)?;
+        if saved.vm_uuid != vm.config().uuid {
             return Err(damaged("it belongs to another VM".to_owned()).into());
         }
         Ok(Some(saved))
+    }
+
+    /// What a `state.json` says, if it can be one. The error is a sentence.
+    pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let saved: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        if saved.version != VERSION {
+            return Err(format!("a sigillo that writes version {} of it made it", saved.version));
+        }
+        // It becomes a part of QEMU's command line.
+        if !saved.machine.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) {
+            return Err("it names no machine".to_owned());
+        }
+        Ok(saved)
     }
 
     /// Requires that everything the guest remembers is as it was, as far as that is seen without the store's key.

@@ -138,6 +138,20 @@ fn a_lost_store_comes_back_from_a_snapshot() {
 }
 
 #[test]
+fn files_have_the_times_of_then_though_the_bundle_lost_them_on_its_way() {
+    let fixture = Fixture::new();
+    let vm = fixture.with_tpm();
+    let vars = vm.path().join("firmware-vars.fd");
+    let then = fs::metadata(&vars).unwrap().modified().unwrap();
+    let made = make(&vm, "one").unwrap();
+    let copy = vm.path().join("snapshots").join(made.id.to_string()).join("firmware-vars.fd");
+    assert_eq!(fs::metadata(&copy).unwrap().modified().unwrap(), then);
+    fs::File::open(&copy).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    back(&fixture, &vm, "one").unwrap();
+    assert_eq!(fs::metadata(&vars).unwrap().modified().unwrap(), then);
+}
+
+#[test]
 fn names_are_unique_and_an_id_may_be_cut() {
     let fixture = Fixture::new();
     let vm = fixture.with_tpm();
@@ -237,7 +251,7 @@ fn a_plan_that_leads_out_of_the_bundle_is_not_followed() {
     fs::create_dir_all(staging.join("new")).unwrap();
     fs::create_dir_all(staging.join("old")).unwrap();
     fs::write(staging.join("new/x"), "evil").unwrap();
-    let part = r#"{"file": "x", "place": "../evil", "bytes": 4, "sha256": null}"#;
+    let part = r#"{"file": "x", "place": "../evil", "bytes": 4, "modified": [0, 0], "sha256": null}"#;
     fs::write(staging.join("plan.json"), format!(r#"{{"keep": null, "old": [], "new": [{part}]}}"#)).unwrap();
     assert_eq!(make(&vm, "one").unwrap_err().code(), "SIG_ERR_IO");
     assert!(!vm.path().parent().unwrap().join("evil").exists());

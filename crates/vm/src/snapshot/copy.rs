@@ -46,6 +46,13 @@ pub(super) fn open_itself(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Sets the time of a file's last change: seconds since 1970, and nanoseconds.
+pub(super) fn set_modified(file: &File, (tv_sec, tv_nsec): (i64, i64)) -> io::Result<()> {
+    let modified = Timespec { tv_sec, tv_nsec };
+    let times = Timestamps { last_access: modified, last_modification: modified };
+    Ok(rustix::fs::futimens(file, &times)?)
+}
+
 /// Copies a file with the time of its last change, by which a suspended guest knows its disks. Durable on return.
 pub(super) fn file(from: &Path, to: &Path, meter: &mut Meter<'_>) -> Result<()> {
     let source = open_itself(from).map_err(|e| Error::io("copy", from, e))?;
@@ -57,9 +64,7 @@ pub(super) fn file(from: &Path, to: &Path, meter: &mut Meter<'_>) -> Result<()> 
     } else {
         extents(source, &target, found.len(), meter).map_err(failed)?;
     }
-    let modified = Timespec { tv_sec: found.mtime(), tv_nsec: found.mtime_nsec() };
-    let times = Timestamps { last_access: modified, last_modification: modified };
-    rustix::fs::futimens(&target, &times).map_err(|e| failed(e.into()))?;
+    set_modified(&target, (found.mtime(), found.mtime_nsec())).map_err(failed)?;
     target.sync_all().map_err(failed)
 }
 

@@ -15,6 +15,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
 };
 use uuid::Uuid;
@@ -51,20 +52,25 @@ pub(super) struct Part {
     /// Its place in the bundle.
     pub(super) place: PathBuf,
     pub(super) bytes: u64,
+    /// When it was changed last, in the VM: seconds since 1970, and nanoseconds. A suspended guest knows its disks by it, and
+    /// a bundle may lose it on its way to another file system.
+    pub(super) modified: (i64, i64),
     /// Of short ones.
     pub(super) sha256: Option<String>,
 }
 
 impl Part {
     fn new(file: impl Into<String>, place: impl Into<PathBuf>) -> Self {
-        Part { file: file.into(), place: place.into(), bytes: 0, sha256: None }
+        Part { file: file.into(), place: place.into(), bytes: 0, modified: (0, 0), sha256: None }
     }
 
     /// Takes length and sum from a file.
     pub(super) fn measure(&mut self, path: &Path) -> Result<()> {
         let failed = |e| Error::io("read", path, e);
         let file = open_itself(path).map_err(failed)?;
-        self.bytes = file.metadata().map_err(failed)?.len();
+        let found = file.metadata().map_err(failed)?;
+        self.bytes = found.len();
+        self.modified = (found.mtime(), found.mtime_nsec());
         self.sha256 = if self.bytes <= SUMMED { Some(sum(file).map_err(failed)?) } else { None };
         Ok(())
     }
@@ -85,7 +91,8 @@ impl Part {
         }
     }
 
-    fn is_sane(&self) -> bool {
+    /// Whether it leads from the snapshot into the bundle and nowhere else.
+    pub(super) fn is_sane(&self) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
         !self.file.starts_with('.')
             && !self.file.is_empty()
@@ -205,12 +212,18 @@ impl Manifest {
             return Err("its directory is not yours alone".to_owned());
         }
         let bytes = read_plain(&dir.join(MANIFEST), MAX_MANIFEST).map_err(|e| e.to_string())?;
-        let manifest: Self = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
-        if manifest.version != VERSION {
-            return Err(format!("a sigillo that writes version {} of it made it", manifest.version));
-        }
+        let manifest = Self::parse(&bytes)?;
         if manifest.id != id || manifest.vm_uuid != vm.config().uuid {
             return Err("it belongs to another VM or has another id".to_owned());
+        }
+        Ok(manifest)
+    }
+
+    /// What a `snapshot.json` says, if it can be one. The error is a sentence.
+    pub(super) fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let manifest: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        if manifest.version != VERSION {
+            return Err(format!("a sigillo that writes version {} of it made it", manifest.version));
         }
         let text = |text: &str| !text.contains(|c: char| c.is_control() && c != '\n');
         let mut places: Vec<&Path> = manifest.parts.iter().map(|part| part.place.as_path()).collect();

@@ -6,7 +6,7 @@ mod manifest;
 mod revert;
 
 pub(crate) use revert::finish;
-pub use revert::{Reverted, revert};
+pub use revert::{Reverted, life_files_stay_inside, revert};
 
 use crate::{
     bundle::{Bundle, CONFIG},

@@ -8,7 +8,7 @@ use super::{
     Snapshot, copy,
     copy::Meter,
     is_config,
-    manifest::{Manifest, Part, hold_store, is_inside, parts_there, require_own_way},
+    manifest::{Manifest, Part, hold_store, parts_there, require_own_way},
     name_for, own_root, root, sweep,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     guard,
     host::Host,
     life::{LifeError, Watch},
-    saved::remove_tree,
+    saved::{Saved, remove_tree},
 };
 use serde::{Deserialize, Serialize};
 use sigillo_keychain::{Record, RecordName};
@@ -29,7 +29,7 @@ use sigillo_store::{Key, Store, now_unix_s};
 use std::{
     fs, io,
     os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 use uuid::Uuid;
 
@@ -62,6 +62,31 @@ struct Plan {
     old: Vec<Part>,
     /// Files of the snapshot: from `new`.
     new: Vec<Part>,
+}
+
+impl Plan {
+    /// The error is a sentence.
+    fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
+        let plan: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+        let sane = plan.old.iter().chain(&plan.new).all(Part::is_sane);
+        if sane { Ok(plan) } else { Err("it leads out of the bundle".to_owned()) }
+    }
+}
+
+/// Reads octets as each of the files that say what is renamed in a bundle, as whoever made the bundle may have written them.
+/// Whether all that is accepted stays in the bundle. For fuzzing.
+#[doc(hidden)]
+#[must_use]
+pub fn life_files_stay_inside(bytes: &[u8]) -> bool {
+    let inside = |part: &Part| {
+        let name = Path::new(&part.file).components().count() == 1 && part.file != "..";
+        let normal = |step: Component<'_>| matches!(step, Component::Normal(_));
+        name && part.place.components().count() > 0 && part.place.components().all(normal)
+    };
+    let plan = Plan::parse(bytes).map(|plan| [plan.old, plan.new].concat());
+    let manifest = Manifest::parse(bytes).map(|manifest| manifest.parts);
+    let machine = Saved::parse(bytes).map_or(true, |saved| !saved.machine.contains([',', ' ']));
+    machine && [plan, manifest].into_iter().flatten().flatten().all(|part| inside(&part))
 }
 
 /// Takes a VM that is off or suspended back to a snapshot. What is there now becomes a snapshot of its own, unless
@@ -131,7 +156,11 @@ impl Prepare<'_> {
         let new: Vec<Part> = self.manifest.parts.iter().filter(|part| !is_config(part)).cloned().collect();
         let mut meter = Meter::new("copying", new.iter().map(|part| part.bytes).sum(), progress);
         for part in &new {
-            copy::file(&self.dir.join(&part.file), &staging.join("new").join(&part.file), &mut meter)?;
+            let staged = staging.join("new").join(&part.file);
+            copy::file(&self.dir.join(&part.file), &staged, &mut meter)?;
+            let touch =
+                |file: fs::File| copy::set_modified(&file, part.modified).and_then(|()| file.sync_all());
+            copy::open_itself(&staged).and_then(touch).map_err(|e| Error::io("write", &staged, e))?;
             crash::point();
         }
         let mut old = parts_there(vm);
@@ -278,15 +307,13 @@ pub(crate) fn finish(vm: &Bundle) -> Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return forget(&staging),
         Err(e) => return Err(Error::io("read", &path, e)),
     };
-    let plan: Plan = serde_json::from_slice(&bytes).map_err(|e| Error::io("read", &path, e.into()))?;
+    let bad =
+        |why: &str| Error::io("follow", &path, io::Error::new(io::ErrorKind::InvalidData, why.to_owned()));
+    let plan = Plan::parse(&bytes).map_err(|why| bad(&why))?;
     let (old_dir, new_dir) = (staging.join("old"), staging.join("new"));
-    for part in plan.old.iter().chain(&plan.new) {
-        let own = is_inside(&part.place) && !part.file.contains('/') && !part.file.starts_with('.');
-        let own = own && require_own_way(vm, &part.place).is_ok();
-        if !own {
-            let why = io::Error::new(io::ErrorKind::InvalidData, "it leads out of the bundle");
-            return Err(Error::io("follow", &path, why));
-        }
+    let own = |part: &Part| require_own_way(vm, &part.place).is_ok();
+    if !plan.old.iter().chain(&plan.new).all(own) {
+        return Err(bad("it leads out of the bundle"));
     }
     let waits = |part: &Part| there(&new_dir.join(&part.file));
     for part in &plan.old {
