@@ -1,5 +1,7 @@
 //! The main job, from outside: a VM made with the command line, booted under Secure Boot with its TPM, looked at from the
 //! guest and from the host. The demo shows it; the tests run it on both interfaces.
+mod life;
+
 use crate::{
     guest::{DataDisk, Guest},
     report::{Report, Summary, hex},
@@ -148,7 +150,8 @@ impl Setup {
     /// Deletes the VM, and the keychain record that goes with it.
     pub(crate) fn delete(&self) -> Result<()> {
         self.force_off();
-        sh::read(&mut self.sigillo(&["vm", "delete", &self.name, "--yes", "--with-tpm"])).map(|_| ())
+        sh::read(&mut self.sigillo(&["vm", "delete", &self.name, "--yes", "--with-tpm", "--with-snapshots"]))
+            .map(|_| ())
     }
 
     /// An empty data disk: the guest then gives a shell.
@@ -245,7 +248,7 @@ fn story(setup: &Setup, guest: &Guest, report: &mut Report, summary: &mut Summar
 
     println!("fifth boot, the first image again, in the background");
     setup.put_boot_disk(&guest.boot)?;
-    let stopped = idle(setup, report)?;
+    let stopped = idle(setup, report, summary, &secret)?;
     summary.row(
         "start, list, stop",
         stopped,
@@ -271,6 +274,8 @@ fn create(setup: &Setup, guest: &Guest, report: &mut Report, summary: &mut Summa
     let args = ["tpm", "add", name, "--tpm-interface", &setup.interface, "--secure-boot-keys", "snakeoil"];
     let added = sh::read(&mut setup.sigillo(&args))?;
     print!("{added}");
+    let first = setup.dir.join("tpm.store.first");
+    sh::write(&first, setup.store()?)?;
     let said = added.contains("Secure Boot is on") && added.contains("Sigillo.vTPM.{");
     report.check("tpm add turns Secure Boot on and says so, and names the record", said, "");
     let again = sh::output(&mut setup.sigillo(&args))?;
@@ -454,8 +459,9 @@ fn without_record(setup: &Setup, report: &mut Report) -> Result<(bool, String)> 
     Ok((ok && same, "refused with SIG_ERR_TPM_RECORD_MISSING; store untouched; record put back".to_owned()))
 }
 
-/// A VM in the background: listed as running, its chip fixed, shut down by the power button.
-fn idle(setup: &Setup, report: &mut Report) -> Result<bool> {
+/// A VM in the background: listed as running, its chip fixed; suspended, resumed, taken to a snapshot and back; shut down by the
+/// power button.
+fn idle(setup: &Setup, report: &mut Report, summary: &mut Summary, secret: &[u8]) -> Result<bool> {
     setup.data_disk(&[("mode", b"idle")])?;
     setup.boot_until("G: idle")?;
     let info = setup.info()?;
@@ -467,7 +473,8 @@ fn idle(setup: &Setup, report: &mut Report) -> Result<bool> {
     ok &= report.check("a second start is refused", again.stderr.contains("SIG_ERR_VM_RUNNING"), "");
     let gone = sh::output_within(&mut setup.sigillo(&["vm", "delete", &setup.name, "--yes"]), QUICK)?;
     ok &= report.check("deleting a running VM is refused", gone.stderr.contains("SIG_ERR_VM_RUNNING"), "");
-    let stop = sh::output_within(&mut setup.sigillo(&["vm", "stop", &setup.name]), QUICK * 2)?;
+    let pids = life::run(setup, report, summary, secret)?;
+    let stop = sh::output_within(&mut setup.sigillo(&["vm", "stop", &setup.name, "--timeout", "150"]), BOOT)?;
     ok &= report.check(
         "vm stop shuts the guest down",
         stop.stdout.contains("has shut down"),

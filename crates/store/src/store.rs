@@ -306,20 +306,45 @@ impl Store {
     }
 
     pub(crate) fn open_medium(medium: Box<dyn Medium>, key: &Key) -> Result<Self, OpenError> {
-        let mut store = Self::examine(medium, key)?;
-        if store.notes.header_repaired {
+        Self::examine(medium, key)?.repaired()
+    }
+
+    /// Writes what an opening has found to be stale.
+    fn repaired(mut self) -> Result<Self, OpenError> {
+        if self.notes.header_repaired {
             // Otherwise an old copy could come back to life (with an old password) when this one is damaged.
-            let header = store.header.clone();
-            store.write_header_copy(header).map_err(|error| match error {
+            let header = self.header.clone();
+            self.write_header_copy(header).map_err(|error| match error {
                 CommitError::Io(error) => OpenError::Io(error),
                 other => OpenError::Io(io::Error::other(other)),
             })?;
         }
-        Ok(store)
+        Ok(self)
     }
 
     /// Everything of an opening but the repair: nothing is written.
     fn examine(medium: Box<dyn Medium>, key: &Key) -> Result<Self, OpenError> {
+        Self::examine_unlocked(medium, |header| match (header.algorithm, key.parts()) {
+            (Algorithm::Unencrypted, None) => Ok((None, None)),
+            (Algorithm::Unencrypted, Some(_)) => Err(OpenError::Unencrypted),
+            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, None) => {
+                Err(OpenError::NeedsKey { key_ids: header.key_ids() })
+            }
+            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, Some((kind, secret))) => {
+                let (data_key, key_id) = vault::unlock(header, kind, secret)?;
+                if !vault::is_authentic(header, &data_key) {
+                    return Err(OpenError::Damaged(Damage::HeaderMac));
+                }
+                Ok((Some(data_key), Some(key_id)))
+            }
+        })
+    }
+
+    /// The same of a medium whose data key, and its name among the keys, `unlock` finds by the header.
+    fn examine_unlocked(
+        medium: Box<dyn Medium>,
+        unlock: impl FnOnce(&Header) -> Result<(Option<Secret>, Option<KeyId>), OpenError>,
+    ) -> Result<Self, OpenError> {
         let front = read_front(medium.as_ref())?;
         let chosen = choose_header(&front)?;
         let header = chosen.header;
@@ -327,20 +352,7 @@ impl Store {
         if actual != header.file_len() {
             return Err(OpenError::Damaged(Damage::Length { expected: header.file_len(), actual }));
         }
-        let (data_key, opened_with) = match (header.algorithm, key.parts()) {
-            (Algorithm::Unencrypted, None) => (None, None),
-            (Algorithm::Unencrypted, Some(_)) => return Err(OpenError::Unencrypted),
-            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, None) => {
-                return Err(OpenError::NeedsKey { key_ids: header.key_ids() });
-            }
-            (Algorithm::Aes128Gcm | Algorithm::Aes256Gcm, Some((kind, secret))) => {
-                let (data_key, key_id) = vault::unlock(&header, kind, secret)?;
-                if !vault::is_authentic(&header, &data_key) {
-                    return Err(OpenError::Damaged(Damage::HeaderMac));
-                }
-                (Some(data_key), Some(key_id))
-            }
-        };
+        let (data_key, opened_with) = unlock(&header)?;
         let (newest, mut notes) = newest_slot(medium.as_ref(), &header, data_key.as_ref())?;
         let body = newest.body()?;
         notes.header_repaired = chosen.other_is_stale;
@@ -379,6 +391,46 @@ impl Store {
             }
         }
         Err(OpenError::Replaced)
+    }
+
+    /// Opens an older copy of this store, as a snapshot keeps one, and gives it the keys that this one has now: who had an
+    /// old password, and has it no more, does not get it back with the old state. `None` where the file is no copy of this
+    /// store or has another data key ([`Store::reencrypt`]); it was then left as it is.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_copy(&self, path: &Path) -> Result<Option<Self>, OpenError> {
+        let info = Self::peek(path)?;
+        if info.file_uuid != self.header.file_uuid || info.algorithm != self.header.algorithm {
+            return Ok(None);
+        }
+        let (dir, name) = dir_of(path)?;
+        let file = dir.open_file(&name, true).map_err(file_error)?;
+        if !lock(&file, Some((&dir, &name)))? {
+            return Err(OpenError::Replaced);
+        }
+        let medium = Box::new(FileMedium::new(file, Some((dir, name))));
+        let found = Self::examine_unlocked(medium, |header| {
+            let data_key = self.data_key.clone();
+            match &data_key {
+                Some(key) if !vault::is_authentic(header, key) => Err(OpenError::Damaged(Damage::HeaderMac)),
+                _ => Ok((data_key, self.opened_with)),
+            }
+        });
+        let mut copy = match found {
+            // By its MAC alone a header under another data key cannot be told from a forged one.
+            Err(OpenError::Damaged(Damage::HeaderMac)) => return Ok(None),
+            found => found?.repaired()?,
+        };
+        if copy.header.key_slots != self.header.key_slots {
+            let mut header = copy.header.clone();
+            header.key_slots = self.header.key_slots.clone();
+            copy.write_header(header).map_err(|error| match error {
+                CommitError::Io(error) => OpenError::Io(error),
+                other => OpenError::Io(io::Error::other(other)),
+            })?;
+        }
+        Ok(Some(copy))
     }
 
     /// What a store's header says, read without key and without lock. Nothing of it is authenticated.

@@ -313,3 +313,37 @@ fn a_slot_of_a_kind_from_the_future_is_listed_kept_and_never_the_last_way_in() {
     std::fs::write(place.path(), before).unwrap();
     place.opens(&second.0);
 }
+
+#[test]
+fn an_older_copy_opens_through_its_store_and_gets_the_keys_of_today() {
+    let place = Place::new();
+    let mut store = place.create();
+    let copy = place.dir.path().join("copy");
+    std::fs::copy(place.path(), &copy).unwrap();
+    let new = password();
+    store.commit(b"later").unwrap();
+    store.add_key(&new.0, new.1).unwrap();
+    store.remove_key(place.record.1).unwrap();
+    let opened = store.open_copy(&copy).unwrap().unwrap();
+    assert_eq!(opened.state(), b"state");
+    drop(opened);
+    assert!(matches!(Store::open(&copy, &place.record.0), Err(OpenError::WrongKey { .. })));
+    assert_eq!(Store::open(&copy, &new.0).unwrap().state(), b"state");
+    assert_eq!(store.state(), b"later");
+}
+
+#[test]
+fn a_copy_from_before_a_new_data_key_and_another_store_are_left_as_they_are() {
+    let place = Place::new();
+    let mut store = place.create();
+    let (copy, other) = (place.dir.path().join("copy"), place.dir.path().join("other"));
+    std::fs::copy(place.path(), &copy).unwrap();
+    store.reencrypt(Algorithm::Aes128Gcm, &[password()]).unwrap();
+    let options = CreateOptions::new([9; 16], place.record.0.clone(), place.record.1);
+    drop(Store::create(&other, &options).unwrap());
+    for path in [copy, other] {
+        let before = std::fs::read(&path).unwrap();
+        assert!(store.open_copy(&path).unwrap().is_none());
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}

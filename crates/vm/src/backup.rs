@@ -358,7 +358,7 @@ fn opened(vm: &Bundle, backup: &Backup, record: &Record) -> Result<StoreInfo> {
 }
 
 /// Makes a record the VM's own. The one that was it stays, under the name of the store it opens.
-fn make_own(
+pub(crate) fn make_own(
     vm: &Bundle,
     host: &Host<'_>,
     name: &RecordName,

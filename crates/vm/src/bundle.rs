@@ -7,7 +7,9 @@ use crate::{
         IdentityError,
         hidden::{self, Kind},
     },
+    life::LifeError,
     plan::Plan,
+    snapshot,
 };
 use rustix::fs::FlockOperation;
 use std::{
@@ -250,7 +252,7 @@ impl Bundle {
     /// [`Error::Running`], or what the operating system says.
     pub fn delete(self) -> Result<()> {
         let _lock = self.lock()?;
-        self.require_off("deleting it")?;
+        self.require_ended("deleting it")?;
         // Out of sight first: a crash half way leaves no half VM in the list.
         let away = Kind::Gone.entry(self.path.parent().unwrap_or(Path::new("")), &self.config.uuid);
         fs::rename(&self.path, &away).map_err(|e| Error::io("move", &self.path, e))?;
@@ -276,6 +278,11 @@ impl Bundle {
         Ok(Self { path: self.path.clone(), config })
     }
 
+    /// The same bundle as the machine that this configuration makes of it.
+    pub(crate) fn running_as(&self, config: Config) -> Self {
+        Self { path: self.path.clone(), config }
+    }
+
     /// Takes the VM for one command. The lock goes with the process.
     pub(crate) fn lock(&self) -> Result<Lock> {
         lock_dir(&self.path).map(Lock).map_err(|e| match e.kind() {
@@ -292,9 +299,20 @@ impl Bundle {
         Ok(lock)
     }
 
+    /// Requires that the VM is off for good: what is suspended would not fit any more what `action` changes. A revert to a
+    /// snapshot that was interrupted is brought to its end before.
     pub(crate) fn require_off(&self, action: &'static str) -> Result<()> {
+        self.require_ended(action)?;
+        if self.is_suspended() {
+            return Err(LifeError::Suspended { name: self.config.name.clone(), action }.into());
+        }
+        Ok(())
+    }
+
+    /// Requires that no process of the VM lives; it may be suspended.
+    pub(crate) fn require_ended(&self, action: &'static str) -> Result<()> {
         if self.status()?.is_off() {
-            Ok(())
+            snapshot::finish(self)
         } else {
             Err(Error::Running { name: self.config.name.clone(), action })
         }

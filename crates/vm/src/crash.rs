@@ -13,8 +13,9 @@ pub(crate) use tests::point;
 pub(crate) mod tests {
     use crate::{
         AddTpm, Bundle, Create, Error, Event, Firmware, Guest, Home, Host, HostPolicy, Interface, Keys,
-        Question, Start, Starter, WhenRecordMissing, accel, add_tpm, backups, config::Accelerator, open,
-        remove_tpm, restore_backup, start::Attach,
+        NewSnapshot, Question, Start, Starter, WhenRecordMissing, accel, add_tpm, backups,
+        config::Accelerator, find_snapshot, open, remove_tpm, restore_backup, revert, snapshot, snapshots,
+        start::Attach,
     };
     use sigillo_keychain::{Keychain, MemoryKeychain, Record, RecordName, anchor::Anchors, audit::AuditLog};
     use sigillo_store::{Algorithm, Key, Secret, Store};
@@ -324,5 +325,130 @@ pub(crate) mod tests {
         let (fixture, old) = interrupted();
         restore_backup(&fixture.vm(), &fixture.host(), None).unwrap();
         assert_eq!(fs::read(fixture.vm().store_path().unwrap()).unwrap(), old);
+    }
+
+    /// Gives every file of a VM the same mark, as a guest would write them.
+    fn mark(fixture: &Fixture, mark: &str) {
+        let vm = fixture.vm();
+        for disk in &vm.config().disks {
+            fs::write(vm.disk_path(disk), mark).unwrap();
+        }
+        fs::write(vm.path().join("firmware-vars.fd"), mark).unwrap();
+        let mut store =
+            Store::open(&vm.store_path().unwrap(), &Key::Password(fixture.record().secret)).unwrap();
+        store.commit(mark.as_bytes()).unwrap();
+        fixture.anchors.accept(vm.config().uuid.as_bytes(), &store).unwrap();
+    }
+
+    /// The mark that all of them have.
+    fn marked(fixture: &Fixture) -> String {
+        let vm = fixture.vm();
+        let mark = String::from_utf8(fs::read(vm.path().join("firmware-vars.fd")).unwrap()).unwrap();
+        for disk in &vm.config().disks {
+            assert_eq!(fs::read_to_string(vm.disk_path(disk)).unwrap(), mark);
+        }
+        assert_eq!(fixture.state(), mark.as_bytes());
+        mark
+    }
+
+    /// A VM with a disk, a snapshot `one` of its first state, and a second state with one disk more.
+    fn with_snapshot() -> Fixture {
+        let fixture = Fixture::with_tpm();
+        add_disk(&fixture, "disk0.img");
+        mark(&fixture, "first");
+        let new = NewSnapshot { name: Some("one".to_owned()), description: String::new() };
+        snapshot(&fixture.vm(), &new, &mut |_, _, _| {}).unwrap();
+        add_disk(&fixture, "disk1.img");
+        mark(&fixture, "second");
+        fixture
+    }
+
+    fn add_disk(fixture: &Fixture, name: &str) {
+        let mut vm = fixture.vm();
+        fs::write(vm.path().join(name), "").unwrap();
+        let mut config = vm.config().clone();
+        config.disks.push(crate::Disk { path: name.into(), format: crate::DiskFormat::Raw, bus: None });
+        vm.set_config(config).unwrap();
+    }
+
+    #[test]
+    fn a_snapshot_that_crashed_at_any_point_is_not_there_and_the_next_one_is_whole() {
+        let mut points = 0;
+        loop {
+            let fixture = with_snapshot();
+            let new = NewSnapshot { name: Some("two".to_owned()), description: String::new() };
+            let done = crashed_at(points, || snapshot(&fixture.vm(), &new, &mut |_, _, _| {}));
+            let finished = done.is_some();
+            match done {
+                Some(done) => drop(done.unwrap()),
+                None => {
+                    assert_eq!(snapshots(&fixture.vm()).unwrap().len(), 1, "after a crash at point {points}");
+                    snapshot(&fixture.vm(), &new, &mut |_, _, _| {}).unwrap();
+                }
+            }
+            assert_eq!(marked(&fixture), "second");
+            let names = fs::read_dir(fixture.vm().path().join("snapshots")).unwrap();
+            assert_eq!(names.count(), 2, "nothing half made stays, at point {points}");
+            if finished {
+                break;
+            }
+            points += 1;
+        }
+        assert!(points >= 5, "{points}");
+    }
+
+    #[test]
+    fn a_revert_that_crashed_at_any_point_is_done_whole_or_not_at_all() {
+        for discard in [false, true] {
+            let mut points = 0;
+            let mut ends = Vec::new();
+            loop {
+                let fixture = with_snapshot();
+                let vm = fixture.vm();
+                let one = find_snapshot(&vm, "one").unwrap();
+                let go = |vm: &Bundle| revert(vm, &fixture.host(), &one, discard, &mut |_, _, _| {});
+                let done = crashed_at(points, || go(&vm));
+                let finished = done.is_some();
+                if let Some(done) = done {
+                    done.unwrap();
+                } else {
+                    // Whatever command comes next.
+                    fixture.vm().require_off("a test").unwrap();
+                }
+                let mark = marked(&fixture);
+                assert_eq!(fixture.vm().config().disks.len(), if mark == "first" { 1 } else { 2 });
+                assert!(!fixture.vm().path().join(".revert").exists());
+                assert!(
+                    mark == "first"
+                        || !fixture
+                            .vm()
+                            .path()
+                            .join("snapshots")
+                            .read_dir()
+                            .unwrap()
+                            .any(|e| { e.unwrap().path().join("disk-1").exists() })
+                );
+                if mark == "second" {
+                    go(&fixture.vm()).unwrap();
+                    assert_eq!(marked(&fixture), "first");
+                }
+                // What was there is not lost.
+                let kept = snapshots(&fixture.vm()).unwrap();
+                assert_eq!(kept.len(), if discard { 1 } else { 2 }, "at point {points}");
+                assert!(kept.iter().all(|snapshot| snapshot.damaged.is_none()));
+                if let Some(kept) = kept.iter().find(|snapshot| snapshot.automatic) {
+                    revert(&fixture.vm(), &fixture.host(), kept, false, &mut |_, _, _| {}).unwrap();
+                    assert_eq!(marked(&fixture), "second", "at point {points}");
+                    assert_eq!(fixture.vm().config().disks.len(), 2);
+                }
+                ends.push(mark);
+                if finished {
+                    break;
+                }
+                points += 1;
+            }
+            assert!(points >= 8, "{points}");
+            assert!(ends.contains(&"first".to_owned()) && ends.contains(&"second".to_owned()), "{ends:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that can go wrong with a virtual machine: what happened, what it means for the guest, what to do next.
 use crate::identity::IdentityError;
+use crate::life::LifeError;
 use sigillo_keychain::{anchor::AnchorError, audit::AuditError};
 use std::{
     io,
@@ -243,6 +244,9 @@ pub enum Error {
     /// An anchor cannot be used.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
+    /// A verb of the VM's life.
+    #[error(transparent)]
+    Life(#[from] LifeError),
     /// What was to be done could not be logged.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -435,6 +439,7 @@ impl Error {
             Self::AnchorUnreadable { .. } => "SIG_ERR_TPM_ANCHOR",
             Self::InUse { .. } => "SIG_ERR_TPM_IN_USE",
             Self::Anchor(error) => error.code(),
+            Self::Life(error) => error.code(),
             Self::Audit(error) => error.code(),
             Self::HostConfig { .. } => "SIG_ERR_HOST_CONFIG",
             Self::Backup { .. } => "SIG_ERR_TPM_BACKUP",

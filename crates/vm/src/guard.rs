@@ -20,13 +20,15 @@ use sigillo_keychain::{
 use sigillo_store::{Key, Store};
 use std::{path::Path, time::Duration};
 
-/// Starts the TPM's process, if its store is the newest one seen or is accepted all the same.
+/// Starts the TPM's process, if its store is the newest one seen or is accepted all the same; and, where `goes_on` names any,
+/// if its store is in one of these states or was last written by one of these openings.
 pub(crate) fn spawn_guarded(
     bundle: &Bundle,
     host: &Host<'_>,
     run: &RunDir,
     options: &Start,
     found: &Found,
+    goes_on: &[String],
     starter: &mut dyn Starter,
 ) -> Result<Worker> {
     let vm_uuid = *bundle.config().uuid.as_bytes();
@@ -38,7 +40,7 @@ pub(crate) fn spawn_guarded(
     let mut accepted: Option<Held> = None;
     let (worker, verdict) = loop {
         let state = accepted.as_ref().map(|held| held.state.as_str());
-        match worker::spawn(bundle, run, &options.program, &found.key, &anchor, state)? {
+        match worker::spawn(bundle, run, &options.program, &found.key, &anchor, state, goes_on)? {
             Spawned::Ready(worker, verdict) => break (worker, verdict),
             Spawned::Held(held) => {
                 let (why, act) = refusal(bundle, held.verdict);
@@ -158,8 +160,13 @@ pub fn announce_revert(vm: &Bundle, host: &Host<'_>, state: &Path, why: &str) ->
         Key::Password(find(vm, host.keychain, &name)?.ok_or_else(missing)?.secret)
     };
     let store = Store::open(state, &key).map_err(|e| failed(e.code(), e.to_string()))?;
+    announce(vm, host, &store, state, why)
+}
+
+/// As [`announce_revert`], with the copy open.
+pub(crate) fn announce(vm: &Bundle, host: &Host<'_>, store: &Store, state: &Path, why: &str) -> Result<()> {
     let detail = format!("VM {:?}, to commit {}: {why}", vm.name(), store.anchor().generation);
     host.audit.record(Act::SnapshotReverted, &state.display().to_string(), &detail)?;
-    host.anchors.accept(vm.config().uuid.as_bytes(), &store)?;
-    Ok(host.anchors.set_current(vm.config().uuid.as_bytes(), &info.file_uuid)?)
+    host.anchors.accept(vm.config().uuid.as_bytes(), store)?;
+    Ok(host.anchors.set_current(vm.config().uuid.as_bytes(), &store.info().file_uuid)?)
 }

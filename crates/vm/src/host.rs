@@ -31,6 +31,9 @@ pub trait Starter {
     /// Something was done that the guest will notice, or that the person should know.
     fn told(&mut self, event: &Event);
 
+    /// How far a long step has come: its name, bytes done, bytes in all.
+    fn progress(&mut self, _step: &'static str, _done: u64, _all: u64) {}
+
     /// Makes a TPM of this profile (`None`: the default) for a VM that lost its own, as its process stores it.
     ///
     /// # Errors

@@ -44,7 +44,8 @@ pub(crate) fn copy_image(from: &Path, to: &Path, progress: &mut Progress<'_>) ->
     }
     let source = open_plain(from).and_then(|file| Source::of(file, from.to_owned()));
     let source = source.map_err(|e| Error::io("open", from, e))?;
-    source.copy_to(to, &mut Tally::new(source.len, progress))
+    let mut tally = Tally::new(source.len, progress);
+    source.copy_to(to, &mut |octets| tally.add(octets))
 }
 
 /// Makes an empty disk.

@@ -5,6 +5,7 @@
 use crate::{
     bundle::{Bundle, Lock},
     error::Error,
+    life::LifeError,
     tpm::new_record,
 };
 use sigillo_keychain::{
@@ -291,6 +292,11 @@ pub fn reencrypt(
 ) -> Result<Reencrypted> {
     let mut opened = Opened::with_record(vm, keychain)?;
     opened.require_awake()?;
+    if vm.is_suspended() {
+        // What is saved of the TPM is sealed under the data key that would be gone.
+        let action = "encrypting its TPM store anew";
+        return Err(Error::from(LifeError::Suspended { name: vm.name().to_owned(), action }).into());
+    }
     let algorithm = options.algorithm.unwrap_or(opened.store.info().algorithm);
     // Under the password that the record holds: a new one would have to change in two places at one moment.
     let mut keys = vec![(Key::Password(opened.record.secret.clone()), opened.record.key_id)];
@@ -335,7 +341,7 @@ pub fn restore_record(
     replace: bool,
 ) -> Result<Restored> {
     let lock = vm.lock()?;
-    vm.require_off("making a new record for its TPM")?;
+    vm.require_ended("making a new record for its TPM")?;
     let info = peek(vm)?;
     let name = record_name(vm);
     let there = match keychain.get(&name) {
@@ -397,7 +403,7 @@ struct Opened<'a> {
 impl<'a> Opened<'a> {
     fn with_record(vm: &'a Bundle, keychain: &dyn Keychain) -> Result<Self> {
         let lock = vm.lock()?;
-        vm.require_off("changing the keys to its TPM")?;
+        vm.require_ended("changing the keys to its TPM")?;
         let info = peek(vm)?;
         let name = record_name(vm);
         let record = keychain.get(&name).map_err(|error| match error {

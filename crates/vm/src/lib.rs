@@ -13,6 +13,8 @@
 //! - [`doctor`]: what is wrong with a host and its VMs, and what to do.
 //! - [`variables`]: what firmware variables say of Secure Boot.
 //! - [`certificate`]: what an EK certificate says it is.
+//! - [`suspend`], [`discard`]: a guest's memory in its bundle; [`start`] goes on from it.
+//! - [`snapshot()`], [`revert`]: states of a VM with its TPM that it can be taken back to.
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
     not(test),
@@ -39,6 +41,7 @@ mod host;
 mod identity;
 mod image;
 mod keys;
+mod life;
 mod open;
 mod plan;
 mod policy;
@@ -46,9 +49,13 @@ mod process;
 mod qemu;
 mod qmp;
 mod removal;
+mod resume;
 mod rundir;
+mod saved;
+mod snapshot;
 mod start;
 mod stop;
+mod suspend;
 mod tpm;
 mod upgrade;
 pub mod variables;
@@ -77,11 +84,17 @@ pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
 };
+pub use life::{LifeError, Watch};
 pub use plan::Plan;
 pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};
 pub use removal::{TpmRemoved, remove_tpm};
 pub use rundir::{RunState, Status};
+pub use snapshot::{
+    NewSnapshot, Reverted, Snapshot, delete_snapshot, find_snapshot, life_files_stay_inside,
+    require_deletable, revert, snapshot, snapshots,
+};
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};
+pub use suspend::{Suspended, discard, pause, suspend, unpause};
 pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name};
 pub use upgrade::{Requirement, raise, windows_11};

@@ -2,12 +2,16 @@
 use crate::error::{Error, Result};
 use rustix::{
     io::Errno,
-    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+    net::{
+        AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
+        SocketType,
+    },
 };
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Write},
-    os::unix::net::UnixStream,
+    io::{BufRead, BufReader, IoSlice, Write},
+    mem::MaybeUninit,
+    os::{fd::BorrowedFd, unix::net::UnixStream},
     path::Path,
     time::{Duration, Instant},
 };
@@ -41,9 +45,49 @@ impl Qmp {
 
     /// Runs a command without arguments and returns what it returns. Events that come in between are passed over.
     pub(crate) fn execute(&mut self, command: &str) -> Result<Value> {
+        self.send(&json!({ "execute": command }), None)?;
+        self.answer(command)
+    }
+
+    /// The same with arguments.
+    pub(crate) fn execute_with(&mut self, command: &str, arguments: &Value) -> Result<Value> {
+        self.send(&json!({ "execute": command, "arguments": arguments }), None)?;
+        self.answer(command)
+    }
+
+    /// Hands QEMU a descriptor, which later commands call by this name.
+    pub(crate) fn give_fd(&mut self, name: &str, fd: BorrowedFd<'_>) -> Result<()> {
+        let command = "getfd";
+        self.send(&json!({ "execute": command, "arguments": { "fdname": name } }), Some(fd))?;
+        self.answer(command).map(drop)
+    }
+
+    fn send(&mut self, request: &Value, fd: Option<BorrowedFd<'_>>) -> Result<()> {
+        let said = |e: std::io::Error| Error::Qmp(e.to_string());
+        let line = format!("{request}\n");
+        let Some(fd) = fd else { return self.input.get_mut().write_all(line.as_bytes()).map_err(said) };
+        let fds = [fd];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
+            return Err(Error::Qmp("a descriptor could not be handed over".to_owned()));
+        }
+        // A line as short as this one goes whole or not at all.
+        let sent = rustix::net::sendmsg(
+            self.input.get_ref(),
+            &[IoSlice::new(line.as_bytes())],
+            &mut ancillary,
+            SendFlags::NOSIGNAL,
+        );
+        match sent {
+            Ok(sent) if sent == line.len() => Ok(()),
+            Ok(_) => Err(Error::Qmp("it takes nothing more".to_owned())),
+            Err(e) => Err(said(e.into())),
+        }
+    }
+
+    fn answer(&mut self, command: &str) -> Result<Value> {
         let end = Instant::now() + self.limit;
-        let line = format!("{}\n", json!({ "execute": command }));
-        self.input.get_mut().write_all(line.as_bytes()).map_err(|e| Error::Qmp(e.to_string()))?;
         loop {
             let mut answer = self.object(end)?;
             if let Some(value) = answer.get_mut("return") {

@@ -28,6 +28,8 @@ const STATE: &str = "state.json";
 pub enum Status {
     /// Off.
     Stopped,
+    /// Off, and its guest saved: the next start goes on from there.
+    Suspended,
     /// QEMU runs the guest.
     Running,
     /// QEMU is there and the guest is held.
@@ -40,7 +42,7 @@ impl Status {
     /// No process of the VM is left.
     #[must_use]
     pub fn is_off(self) -> bool {
-        self == Self::Stopped
+        matches!(self, Self::Stopped | Self::Suspended)
     }
 
     /// As listings print it.
@@ -48,6 +50,7 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
+            Self::Suspended => "suspended",
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Failed => "failed",
@@ -102,6 +105,10 @@ impl RunDir {
     /// Where a viewer finds the screen, in words.
     pub(crate) fn display_note(&self) -> PathBuf {
         self.0.join("display.txt")
+    }
+    /// The machine as it was started, which may be another one than `vm.toml` says by now.
+    pub(crate) fn started_as(&self) -> PathBuf {
+        self.0.join("vm.toml")
     }
 
     pub(crate) fn write_state(&self, state: &RunState) -> Result<()> {
@@ -204,13 +211,15 @@ impl Bundle {
     /// When there is no place for a run directory.
     pub fn status(&self) -> Result<Status> {
         if self.run_state()?.is_none() {
-            return Ok(Status::Stopped);
+            return Ok(if self.is_suspended() { Status::Suspended } else { Status::Stopped });
         }
         // A monitor that is busy with another client says nothing; the process lives all the same.
         let said = Qmp::connect(&self.run_dir(false)?.monitor(), Duration::from_millis(500))
             .and_then(|mut qmp| qmp.status());
         Ok(match said.as_deref() {
-            Ok("paused" | "prelaunch" | "suspended" | "save-vm" | "restore-vm") => Status::Paused,
+            Ok(
+                "paused" | "prelaunch" | "suspended" | "save-vm" | "restore-vm" | "postmigrate" | "inmigrate",
+            ) => Status::Paused,
             Ok("internal-error" | "io-error" | "guest-panicked") => Status::Failed,
             Ok(_) | Err(_) => Status::Running,
         })

@@ -8,13 +8,16 @@ use crate::{
     files::{fresh_file, require_one_file, require_plain},
     guard,
     host::{Host, Starter},
+    life::LifeError,
     open,
     policy::{WhenRecordMissing, WhenRolledBack},
     process::Process,
     qemu::{self, Serial},
     qmp::Qmp,
+    resume::Load,
     rundir::{RunDir, RunState},
-    worker::Worker,
+    saved::{self, Saved, SavedStore},
+    worker::{Inherited, Worker},
 };
 use std::{
     ffi::OsString,
@@ -63,7 +66,7 @@ pub struct Started {
     pub ended: Option<ExitStatus>,
 }
 
-/// Starts a VM that is off.
+/// Starts a VM that is off; one that is suspended goes on from its saved state.
 ///
 /// # Errors
 /// [`Error::KeychainRecordMissing`], and what speaks against the store, before anything is touched; otherwise whatever did not
@@ -76,27 +79,53 @@ pub fn start(
 ) -> Result<Started> {
     let name = bundle.name();
     let lock = bundle.lock()?;
-    bundle.require_off("starting it")?;
+    bundle.require_ended("starting it")?;
+    saved::sweep(bundle)?;
+    let mut saved = Saved::of(bundle)?;
+    let machine = match &saved {
+        Some(saved) => {
+            saved.require_fit(bundle)?;
+            saved.machine(bundle)?
+        }
+        None => bundle.clone(),
+    };
     require_own_files(bundle)?;
-    let found = open::key_for_start(bundle, host, options, starter)?;
+    let found = match &saved {
+        Some(saved) => key_for_resume(bundle, host, options, saved, starter)?,
+        None => open::key_for_start(bundle, host, options, starter)?,
+    };
     if !qemu::on_path(qemu::QEMU) {
         let path = PathBuf::from(qemu::QEMU);
         return Err(Error::HostPart { what: "the hypervisor", path, package: "qemu-system-x86" });
     }
-    let accel = accel::choose(bundle.config().accel, name)?;
+    let accel = match &saved {
+        Some(saved) => saved.accel(bundle)?,
+        None => accel::choose(bundle.config().accel, name)?,
+    };
     starter.accel(&accel);
     let run = bundle.run_dir(true)?;
     run.clear()?;
+    machine.config().write(&run.started_as())?;
+    let goes_on = saved.as_ref().and_then(|saved| saved.store.as_ref()).map(SavedStore::goes_on);
+    let goes_on = goes_on.unwrap_or_default();
     let worker = match found {
-        Some(found) => Some(guard::spawn_guarded(bundle, host, &run, options, &found, starter)?),
+        Some(found) => Some(
+            guard::spawn_guarded(bundle, host, &run, options, &found, &goes_on, starter).map_err(resumed)?,
+        ),
         None => None,
     };
     let serial = if options.attach == Attach::Serial { Serial::Terminal } else { Serial::Log };
-    let args = display::prepare(bundle, &run).and_then(|()| qemu::arguments(bundle, &run, &accel, serial));
-    let result = match args {
-        Ok(args) => launch(bundle, &run, args, options.attach, &accel, worker.as_ref()),
-        Err(e) => Err(e),
+    let mut prepare = || {
+        display::prepare(&machine, &run)?;
+        let args = qemu::arguments(&machine, &run, &accel, serial)?;
+        let Some(saved) = &mut saved else { return Ok((args, None)) };
+        // The TPM's process may write from here on without the guest: the next try has to know it.
+        saved.add_writer(bundle, host.anchors)?;
+        Ok((args, Some(saved.load(bundle)?)))
     };
+    let result = prepare().and_then(|(args, load)| {
+        launch(bundle, &run, args, options.attach, &accel, worker.as_ref(), load, starter)
+    });
     // From here on the state file says that the VM runs; a foreground QEMU is watched without the lock.
     drop(lock);
     let result = match result {
@@ -110,6 +139,36 @@ pub fn start(
     }
     bundle.tidy_up()?;
     result.map(|ended| Started { accel, ended })
+}
+
+/// The key of a suspended VM's store: never another TPM's.
+fn key_for_resume(
+    bundle: &Bundle,
+    host: &Host<'_>,
+    options: &Start,
+    saved: &Saved,
+    starter: &mut dyn Starter,
+) -> Result<Option<open::Found>> {
+    let options = Start { when_record_missing: Some(WhenRecordMissing::Refuse), ..options.clone() };
+    let found = open::key_for_start(bundle, host, &options, starter).map_err(|error| match error {
+        Error::KeychainRecordMissing { name, record } => LifeError::RecordMissing { name, record }.into(),
+        other => other,
+    })?;
+    let store = saved.store.as_ref().map(|store| *store.file_uuid.as_bytes());
+    if found.as_ref().map(|found| found.file_uuid) != store {
+        return Err(LifeError::OtherStore { name: bundle.name().to_owned() }.into());
+    }
+    Ok(found)
+}
+
+/// What the TPM's process says to a saved state that does not belong to its store.
+fn resumed(error: Error) -> Error {
+    match error {
+        Error::Worker { name, code, .. } if code == "SIG_ERR_VM_SAVED_STORE" => {
+            LifeError::OtherStore { name }.into()
+        }
+        other => other,
+    }
 }
 
 /// Requires that what QEMU writes is the bundle's own, and that no image leads it to a file that nobody named.
@@ -136,6 +195,7 @@ fn require_own_files(bundle: &Bundle) -> Result<()> {
 }
 
 /// Starts QEMU and waits until its monitor says the guest runs. In the foreground the child is returned.
+#[expect(clippy::too_many_arguments, reason = "what a start has put together by then")]
 fn launch(
     bundle: &Bundle,
     run: &RunDir,
@@ -143,10 +203,18 @@ fn launch(
     attach: Attach,
     accel: &Choice,
     worker: Option<&Worker>,
+    mut load: Option<Load>,
+    starter: &mut dyn Starter,
 ) -> Result<Option<std::process::Child>> {
     let failed = |why: String| Error::Qemu { name: bundle.name().to_owned(), why };
     args.push("-pidfile".into());
     args.push(run.qemu_pid().into_os_string());
+    let mut inherited = Inherited::default();
+    if let Some(load) = &mut load
+        && let Some(input) = load.take_input()
+    {
+        load.adapt(&mut args, &inherited.give(input).map_err(|e| failed(e.to_string()))?);
+    }
     let log_path = run.qemu_log();
     let log = fresh_file(&log_path, 0o600)?;
     // QEMU follows what it finds under the name, and what it writes there is the guest's.
@@ -159,7 +227,9 @@ fn launch(
         // Not by QEMU's own daemonizing, which its sandbox does not survive. In a group of its own no Ctrl-C reaches it.
         command.stdout(Stdio::null()).process_group(0);
     }
-    let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
+    let child = command.spawn();
+    drop(inherited);
+    let mut child = child.map_err(|e| failed(e.to_string()))?;
     let Some(process) = i32::try_from(child.id()).ok().and_then(Process::of) else {
         child.wait().map_err(|e| failed(e.to_string()))?;
         return Err(failed(words()));
@@ -170,11 +240,22 @@ fn launch(
         accel: accel.accel.as_str().to_owned(),
         accel_reason: accel.reason.clone(),
     };
-    let well = run.write_state(&state).and_then(|()| wait_ready(run, process));
+    let well = run.write_state(&state).and_then(|()| wait_ready(run, process)).and_then(|()| match load {
+        Some(load) => {
+            load.finish(bundle, run, process, |done, all| starter.progress("loading memory", done, all))
+        }
+        None => Ok(()),
+    });
     if let Err(e) = well {
         process.kill();
         child.wait().map_err(|e| failed(e.to_string()))?;
-        return Err(failed(format!("{e}; {}", words())));
+        return Err(match e {
+            Error::Life(LifeError::NotLoaded { name, why }) => {
+                LifeError::NotLoaded { name, why: format!("{why}; QEMU said: {}", words()) }.into()
+            }
+            e @ Error::Life(_) => e,
+            e => failed(format!("{e}; {}", words())),
+        });
     }
     Ok((attach != Attach::Background).then_some(child))
 }

@@ -62,7 +62,7 @@ pub(crate) enum Spawned {
 }
 
 /// Starts the TPM of a bundle and waits until it listens. `anchor` is the file of the store's anchor; `accepted` names a state
-/// that may run whatever the anchor says.
+/// that may run whatever the anchor says; `goes_on` what the store may be to a suspended guest.
 pub(crate) fn spawn(
     bundle: &Bundle,
     run: &RunDir,
@@ -70,6 +70,7 @@ pub(crate) fn spawn(
     key: &StoreKey,
     anchor: &File,
     accepted: Option<&str>,
+    goes_on: &[String],
 ) -> Result<Spawned> {
     let coded = |code: &str, why: String| Error::Worker {
         name: bundle.name().to_owned(),
@@ -108,6 +109,9 @@ pub(crate) fn spawn(
     if let Some(state) = accepted {
         command.arg("--accept").arg(state);
     }
+    for state in goes_on {
+        command.arg("--goes-on").arg(state);
+    }
     command.arg("--terminate");
     command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     // A group of its own: a Ctrl-C meant for the terminal does not end a guest's TPM before the guest.
@@ -145,11 +149,11 @@ pub(crate) fn spawn(
 /// Descriptors that the next child keeps. Ours are close-on-exec until they are given and closed right after the child
 /// was started; this program starts one child at a time.
 #[derive(Default)]
-struct Inherited(Vec<OwnedFd>);
+pub(crate) struct Inherited(Vec<OwnedFd>);
 
 impl Inherited {
     /// Returns the number, which is the same in the child.
-    fn give(&mut self, fd: OwnedFd) -> rustix::io::Result<String> {
+    pub(crate) fn give(&mut self, fd: OwnedFd) -> rustix::io::Result<String> {
         rustix::io::fcntl_setfd(&fd, FdFlags::empty())?;
         let number = fd.as_raw_fd().to_string();
         self.0.push(fd);
@@ -226,7 +230,7 @@ mod tests {
         let run = vm.run_dir(true).unwrap();
         let key = StoreKey::Password(Zeroizing::new(b"the-password".to_vec()));
         let anchor = tempfile::tempfile().unwrap();
-        let worker = spawn(&vm, &run, &program, &key, &anchor, Some("7:ab"));
+        let worker = spawn(&vm, &run, &program, &key, &anchor, Some("7:ab"), &["9:cd".to_owned()]);
         (dir, worker)
     }
 
@@ -241,6 +245,7 @@ mod tests {
             + &fs::read_to_string(dir.path().join("env")).unwrap();
         assert!(said.contains("--store-name tpm.store") && said.contains("--terminate"), "{said}");
         assert!(said.contains("--anchor-fd ") && said.contains("--accept 7:ab"), "{said}");
+        assert!(said.contains("--goes-on 9:cd"), "{said}");
         assert!(!said.contains("the-password"), "{said}");
         let process = worker.process();
         worker.end(Duration::ZERO);

@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "the figures of a long run")]
 mod common;
 
-use common::{linux, next, number, options};
+use common::{DIR, KILLS, SEED, linux, next, number, options};
 use sigillo_keychain::{Keychain, RecordName, SystemKeychain, anchor::Anchors, audit::AuditLog};
 use sigillo_store::{Algorithm, Key, Store};
 use sigillo_vm::{
@@ -18,10 +18,6 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
-
-const DIR: &str = "SIGILLO_TEST_DIR";
-const KILLS: &str = "SIGILLO_TEST_KILLS";
-const SEED: &str = "SIGILLO_TEST_SEED";
 
 struct World {
     vm: Bundle,

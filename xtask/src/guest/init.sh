@@ -3,7 +3,7 @@
 #   first     use the TPM, seal a secret to PCRs 0-7, leave evidence on the data disk, power off
 #   second    the same secret must unseal, the NV index must be there, power off
 #   changed   the secret must not unseal, power off
-#   idle      wait for the power button
+#   idle      open things in the TPM that only its volatile state holds, wait for the power button, use them, power off
 #   (no disk or no file) a shell for a person
 # One line a check on the serial console, "T: name ok" or "T: name FAIL ...", and "G: done" at the end.
 export PATH=/usr/bin:/bin HOME=/root TPM2TOOLS_TCTI=device:/dev/tpmrm0
@@ -26,7 +26,7 @@ mode=shell
 cd /tmp
 
 PCRS=sha256:0,1,2,3,4,5,6,7
-SEALED=0x81000005 EK=0x81010001 AK=0x81010002 INDEX=0x1500016
+SEALED=0x81000005 EK=0x81010001 AK=0x81010002 INDEX=0x1500016 COUNTER=0x1500018
 LOG=/sys/kernel/security/tpm0/binary_bios_measurements
 
 t() {
@@ -111,14 +111,53 @@ changed() {
   t unseal_refused refused 0x99d tpm2 unseal -c $SEALED -p pcr:$PCRS
 }
 
+# Without the resource manager, which would flush what is open when a program ends.
+bare() { TPM2TOOLS_TCTI=device:/dev/tpm0 "$@"; }
+counter() { bare tpm2 nvread -C o -s 8 $COUNTER | od -An -v -tx1 | tr -d ' \n'; }
+open_key() {
+  bare tpm2 createprimary -Q -C o -g sha256 -G ecc -c key.ctx && bare tpm2 readpublic -Q -c 0x80000000 -n key.name
+}
+open_session() { bare tpm2 startauthsession -Q --policy-session -S open.ctx; }
+open_pcr() {
+  bare tpm2 pcrextend 23:sha256=0101010101010101010101010101010101010101010101010101010101010101 &&
+    bare tpm2 pcrread -Q -o pcr.before sha256:23
+}
+open_counter() {
+  bare tpm2 nvdefine -Q -C o -s 8 -a 0x2020012 $COUNTER && bare tpm2 nvincrement -Q -C o $COUNTER && counter >count.before
+}
+same_key() { bare tpm2 readpublic -Q -c 0x80000000 -n key.now && cmp key.name key.now; }
+same_pcr() { bare tpm2 pcrread -Q -o pcr.now sha256:23 && cmp pcr.before pcr.now; }
+same_counter() { counter >count.now && cmp count.before count.now; }
+# The session that was begun before authorizes.
+same_session() {
+  bare tpm2 policypcr -Q -S open.ctx -l $PCRS && bare tpm2 unseal -Q -c $SEALED -p session:open.ctx -o /data/session
+}
+# As it was, and not as it became later.
+disk_then() { [ -f /data/mode ] && [ ! -e /data/changed ]; }
+change() { bare tpm2 nvincrement -Q -C o $COUNTER && counter >/data/changed && sync; }
+
 idle() {
   mkdir -p /etc/acpi/PWRF
-  printf '#!/bin/sh\necho "G: power button"\nsync\npoweroff -f\n' >/etc/acpi/PWRF/00000080
+  printf '#!/bin/sh\necho "G: power button"\ntouch /run/pressed\n' >/etc/acpi/PWRF/00000080
   chmod +x /etc/acpi/PWRF/00000080
   acpid -f -c /etc/acpi -l /dev/null -p /run/acpid.pid &
+  t open_key open_key
+  t open_session open_session
+  t open_pcr open_pcr
+  t open_counter open_counter
   sleep 1
   echo "G: idle"
-  while :; do sleep 60; done
+  while [ ! -e /run/pressed ]; do sleep 1; done
+  t same_key same_key
+  t same_pcr same_pcr
+  t same_counter same_counter
+  t disk_then disk_then
+  t same_session same_session
+  t change change
+  sync
+  umount /data
+  echo "G: done"
+  poweroff -f
 }
 
 echo "G: start mode=$mode kernel=$(uname -r)"

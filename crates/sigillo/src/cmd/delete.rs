@@ -1,7 +1,7 @@
 //! `sigillo vm delete`.
 use super::{Done, confirm, host::Kept};
 use serde_json::json;
-use sigillo_vm::{Home, delete_vm};
+use sigillo_vm::{Home, delete_vm, require_deletable};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -11,6 +11,9 @@ pub(crate) struct Args {
     /// Delete its TPM and its keychain record as well; without this they are kept
     #[arg(long)]
     with_tpm: bool,
+    /// Also where snapshots or the memory of a suspended guest go with it
+    #[arg(long)]
+    with_snapshots: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -22,6 +25,7 @@ pub(crate) struct Args {
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let mut vm = home.open(&args.name)?;
     let name = vm.name().to_owned();
+    require_deletable(&vm, args.with_snapshots)?;
     if !args.yes {
         let tpm = match (&vm.config().tpm, args.with_tpm) {
             (None, _) => "It has no TPM.",

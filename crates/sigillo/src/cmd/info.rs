@@ -2,7 +2,7 @@
 use super::{Done, keychain, list::tpm_state};
 use serde_json::{Value, json};
 use sigillo_store::Store;
-use sigillo_vm::{Bundle, Home, RecordState, list_keys, record_name};
+use sigillo_vm::{Bundle, Home, RecordState, list_keys, record_name, snapshots};
 use std::process::ExitCode;
 use uuid::Uuid;
 
@@ -52,6 +52,14 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
             let ids: Vec<String> = store.key_ids.iter().map(ToString::to_string).collect();
             facts.push(("tpm_key_ids", json!(ids)));
         }
+    }
+    if let Some((since, bytes)) = vm.suspended_since() {
+        facts.push(("suspended_since", json!(sigillo_keychain::date(since))));
+        facts.push(("suspended_bytes", json!(bytes)));
+    }
+    let kept: Vec<String> = snapshots(&vm)?.into_iter().map(|snapshot| snapshot.name).collect();
+    if !kept.is_empty() {
+        facts.push(("snapshots", json!(kept)));
     }
     if let Some(run) = run {
         facts.push(("accel", json!(run.accel)));

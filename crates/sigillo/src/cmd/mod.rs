@@ -18,10 +18,13 @@ mod keychain;
 mod list;
 mod place;
 mod progress;
+mod resume;
 mod salvage;
 mod secret;
+mod snapshot;
 mod start;
 mod stop;
+mod suspend;
 pub(crate) mod swtpm;
 mod tpm;
 mod tpm_remove;
@@ -90,6 +93,17 @@ enum Vm {
     Start(start::Args),
     /// Shut a virtual machine down
     Stop(stop::Args),
+    /// Save a running virtual machine, its TPM included, and end its processes
+    Suspend(suspend::Args),
+    /// Go on from where a virtual machine was suspended, or paused
+    Resume(resume::ResumeArgs),
+    /// Hold a running virtual machine
+    Pause(suspend::HoldArgs),
+    /// Let a paused virtual machine run
+    Unpause(suspend::HoldArgs),
+    /// States of a virtual machine to go back to
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
     /// List virtual machines: those that run, with -a all
     List(list::Args),
     /// Show what a virtual machine is made of
@@ -154,6 +168,11 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Hardware(command)) => hardware::run(&home, command),
         Command::Vm(Vm::Start(args)) => start::run(&home, &args),
         Command::Vm(Vm::Stop(args)) => stop::run(&home, &args),
+        Command::Vm(Vm::Suspend(args)) => suspend::run(&home, &args),
+        Command::Vm(Vm::Resume(args)) => resume::run(&home, &args),
+        Command::Vm(Vm::Pause(args)) => suspend::hold(&home, &args),
+        Command::Vm(Vm::Unpause(args)) => suspend::go_on(&home, &args),
+        Command::Vm(Vm::Snapshot(command)) => snapshot::run(&home, command),
         Command::Vm(Vm::List(args)) => list::run(&home, &args),
         Command::Vm(Vm::Info(args)) => info::run(&home, &args),
         Command::Vm(Vm::Clone(args)) => clone::run(&home, &args),

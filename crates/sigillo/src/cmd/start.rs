@@ -1,16 +1,17 @@
 //! `sigillo vm start`.
-use super::{Done, Failure, confirm, hardware::display, host::Kept, tpm};
+use super::{Done, Failure, confirm, hardware::display, host::Kept, progress::Bar, tpm};
 use clap::ValueEnum;
 use sigillo_store::Secret;
 use sigillo_vm::{
-    Attach, Choice, Display, Event, Home, Question, Start, Starter, WhenRecordMissing, WhenRolledBack, start,
+    Attach, Bundle, Choice, Display, Event, Home, Question, Start, Starter, WhenRecordMissing,
+    WhenRolledBack, start,
 };
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The VM's name or UUID
-    name: String,
+    pub(crate) name: String,
     /// Stay until the VM ends
     #[arg(long)]
     foreground: bool,
@@ -47,6 +48,25 @@ enum RolledBack {
 /// The person, or the program, that runs the command. All of it on stderr: with --serial, stdout is the guest's.
 struct Caller {
     vm: String,
+    bar: Bar,
+}
+
+impl Caller {
+    fn of(vm: &Bundle) -> Self {
+        Caller { vm: vm.name().to_owned(), bar: Bar::new() }
+    }
+}
+
+/// Resumes a VM that was suspended for a moment, in the background.
+pub(crate) fn start_again(vm: &Bundle) -> Result<(), Failure> {
+    let options = Start {
+        attach: Attach::Background,
+        program: myself()?,
+        when_record_missing: Some(WhenRecordMissing::Refuse),
+        when_rolled_back: Some(WhenRolledBack::Refuse),
+    };
+    start(vm, &Kept::find()?.host(), &options, &mut Caller::of(vm))?;
+    Ok(())
 }
 
 impl Starter for Caller {
@@ -66,6 +86,10 @@ impl Starter for Caller {
         eprintln!("{event}");
     }
 
+    fn progress(&mut self, step: &'static str, done: u64, all: u64) {
+        self.bar.at(step, done, all);
+    }
+
     fn new_tpm(&mut self, profile: Option<&str>) -> Result<Secret, String> {
         tpm::manufactured(profile).map(|(_, state)| state).map_err(|failure| failure.text)
     }
@@ -81,8 +105,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         (false, true) => Attach::Foreground,
         (false, false) => Attach::Background,
     };
-    let program = std::env::current_exe()
-        .map_err(|e| Failure::new("SIG_ERR_IO", format!("cannot find myself: {e}")))?;
+    let program = myself()?;
     let options = Start {
         attach,
         program,
@@ -98,7 +121,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         }),
     };
     let kept = Kept::find()?;
-    let mut caller = Caller { vm: vm.name().to_owned() };
+    let mut caller = Caller::of(&vm);
     let started = start(&vm, &kept.host(), &options, &mut caller)?;
     match started.ended {
         None => {
@@ -111,4 +134,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         Some(status) if status.success() => Ok(ExitCode::SUCCESS),
         Some(status) => Err(Failure::new("SIG_ERR_VM_ENDED", format!("QEMU ended with {status}"))),
     }
+}
+
+/// The program that has the `worker` command.
+fn myself() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|e| Failure::new("SIG_ERR_IO", format!("cannot find myself: {e}")))
 }

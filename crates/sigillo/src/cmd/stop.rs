@@ -1,15 +1,18 @@
 //! `sigillo vm stop`.
-use super::Done;
-use sigillo_vm::{Home, Stop, Stopped, stop};
+use super::{Done, resume};
+use sigillo_vm::{Home, LifeError, Status, Stop, Stopped, stop};
 use std::{process::ExitCode, time::Duration};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The VM's name or UUID
     name: String,
-    /// End it at once, as pulling the plug would
+    /// End it at once, as pulling the plug would; of a suspended VM, give the saved state up
     #[arg(long)]
     force: bool,
+    /// Do not ask before the saved state of a suspended VM is given up
+    #[arg(long, requires = "force")]
+    yes: bool,
     /// How many seconds the guest may take to shut down before it is ended
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
@@ -17,6 +20,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let vm = home.open(&args.name)?;
+    if vm.status()? == Status::Suspended {
+        if args.force {
+            return resume::give_up(&vm, args.yes);
+        }
+        let action = "shutting it down";
+        return Err(
+            sigillo_vm::Error::from(LifeError::Suspended { name: vm.name().to_owned(), action }).into()
+        );
+    }
     let how = stop(&vm, Stop { force: args.force, timeout: Duration::from_secs(args.timeout) })?;
     let name = vm.name();
     match how {

@@ -3,7 +3,7 @@
 //! ```text
 //! sigillo worker --store-dir-fd N --store-name NAME [--key-fd N] --ctrl-fd N --vm-uuid UUID
 //!                [--log-fd N] [--log-level N] [--ready-fd N] [--seccomp kill|log|none] [--terminate]
-//!                [--client-within SECONDS] [--anchor-fd N [--accept STATE]]
+//!                [--client-within SECONDS] [--anchor-fd N [--accept STATE]] [--goes-on STATE]...
 //! ```
 //! - `--key-fd`: the store's password, read to its end. Without it the store must be unencrypted.
 //! - `--ctrl-fd`: a listening stream socket for the control channel; the data channel comes by SET_DATAFD.
@@ -13,6 +13,8 @@
 //!   is one. `held` and a JSON object: the store is not the newest seen.
 //! - `--anchor-fd`: the file that remembers the newest state of the store. A store that is older or has another history is not
 //!   run, but for the one state that `--accept` names.
+//! - `--goes-on`, repeated: the guest was suspended over this store. It is not run unless it is in one of the states named
+//!   (GENERATION:HASH) or was last written by one of the openings named (their salts, in hexadecimal).
 //! - `--terminate`: the process ends when the control client leaves.
 //! - `--client-within`: it ends when none comes so long, which is when its starter was killed before it started QEMU.
 //!
@@ -84,6 +86,9 @@ struct Args {
     /// Run this state of the store whatever is remembered
     #[arg(long, value_name = "GENERATION:HASH", requires = "anchor_fd")]
     accept: Option<String>,
+    /// Run the store only in one of these states, or as one of these openings left it
+    #[arg(long, value_name = "GENERATION:HASH|OPENING")]
+    goes_on: Vec<String>,
 }
 
 /// What a forbidden system call does.
@@ -174,6 +179,12 @@ fn guard(
     Ok(verdict)
 }
 
+/// Whether a guest that was suspended over one of these states may go on over this store.
+fn goes_on(store: &Store, states: &[String]) -> bool {
+    let writer: String = store.lineage().session.iter().map(|octet| format!("{octet:02x}")).collect();
+    states.iter().any(|state| *state == state_name(store) || *state == writer)
+}
+
 fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
     let level = Level::from_number(args.log_level);
@@ -207,6 +218,11 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
         return Err("the TPM store holds no TPM: it is a copy from before its TPM was made, and a new TPM would be another \
                     one to the guest; the guest was not started and nothing was changed; put the VM's own store back"
             .to_owned());
+    }
+    if !args.goes_on.is_empty() && !goes_on(persist.store(), &args.goes_on) {
+        return Err(
+            "SIG_ERR_VM_SAVED_STORE: the TPM store is not the one that the saved state belongs to".to_owned()
+        );
     }
     super::swtpm::report(&persist, &log);
     let verdict = match args.anchor_fd {

@@ -294,10 +294,10 @@ impl Parts {
         let all = self.disks.iter().map(|(source, _)| source).chain(&self.vars);
         let mut tally = Tally::new(all.map(|source| source.len).sum(), progress);
         if let Some(vars) = &self.vars {
-            vars.copy_to(&to.join(VARS), &mut tally)?;
+            vars.copy_to(&to.join(VARS), &mut |octets| tally.add(octets))?;
         }
         for (source, disk) in &self.disks {
-            source.copy_to(&to.join(&disk.path), &mut tally)?;
+            source.copy_to(&to.join(&disk.path), &mut |octets| tally.add(octets))?;
             crash::point();
         }
         Ok(self.disks.iter().map(|(_, disk)| disk.clone()).collect())

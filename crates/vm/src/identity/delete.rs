@@ -7,7 +7,7 @@ use crate::{
     backup::{Backup, described, volatile},
     bundle::{Bundle, CONFIG, Home, VARS},
     config::Config,
-    copy::{Source, Tally},
+    copy::Source,
     crash,
     error::{Error, Result},
     files::{is_own_dir, make_dirs},
@@ -41,7 +41,7 @@ pub struct Deleted {
 /// [`Error::Running`], or what the system says. Once the VM is out of sight, the next command goes on with what is left.
 pub fn delete_vm(home: &Home, vm: &mut Bundle, host: &Host<'_>, with_tpm: bool) -> Result<Deleted> {
     let _lock = vm.lock_as_it_is()?;
-    vm.require_off("deleting it")?;
+    vm.require_ended("deleting it")?;
     let stores = stores_in(vm.path())?;
     let kept = if with_tpm || stores.is_empty() { None } else { Some(keep(home, vm, host, &stores)?) };
     crash::point();
@@ -55,12 +55,10 @@ fn keep(home: &Home, vm: &Bundle, host: &Host<'_>, stores: &[PathBuf]) -> Result
     let building = Building::new(home.path(), &uuid, Kind::New)?;
     let vars = vm.path().join(VARS);
     let beside: Vec<PathBuf> = stores.iter().map(|store| volatile(store)).chain([vars]).collect();
-    let mut nobody = |_, _| {};
-    let mut tally = Tally::new(0, &mut nobody);
     for path in stores.iter().chain(beside.iter().filter(|path| path.symlink_metadata().is_ok())) {
         let name = Path::new(path.file_name().unwrap_or_default());
         let source = Source::beneath(vm.path(), name).map_err(|e| Error::io("keep", path, e))?;
-        source.copy_to(&building.path().join(name), &mut tally)?;
+        source.copy_to(&building.path().join(name), &mut |_| {})?;
     }
     let config = Config { disks: Vec::new(), ..vm.config().clone() };
     config.write(&building.path().join(CONFIG))?;

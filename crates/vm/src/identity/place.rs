@@ -232,7 +232,7 @@ fn tree(from: &Path, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
                     .map_err(|e| Error::io("protect", &path, e))?;
             }
-            Some(source) => source.copy_to(&path, &mut tally)?,
+            Some(source) => source.copy_to(&path, &mut |octets| tally.add(octets))?,
         }
         crash::point();
     }

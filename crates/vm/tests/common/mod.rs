@@ -153,6 +153,11 @@ pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all
 }
 
+/// Where the child of a kill test works, and what makes such a test longer or another one.
+pub const DIR: &str = "SIGILLO_TEST_DIR";
+pub const KILLS: &str = "SIGILLO_TEST_KILLS";
+pub const SEED: &str = "SIGILLO_TEST_SEED";
+
 /// A number given in the environment.
 pub fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())

@@ -1,0 +1,53 @@
+//! `sigillo vm resume`.
+use super::{Done, Failure, confirm, start};
+use sigillo_vm::{Bundle, Home, LifeError, Status, discard, unpause};
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    start: start::Args,
+    /// Give the saved state up instead: to the guest as pulling the plug. Asks
+    #[arg(long)]
+    discard: bool,
+    /// Do not ask
+    #[arg(long, requires = "discard")]
+    yes: bool,
+}
+
+pub(crate) fn run(home: &Home, args: &ResumeArgs) -> Done {
+    let vm = home.open(&args.start.name)?;
+    if args.discard {
+        return give_up(&vm, args.yes);
+    }
+    match vm.status()? {
+        Status::Stopped => Err(failure(LifeError::NotSuspended { name: vm.name().to_owned() })),
+        // Held, or left so by a command that was ended in the middle.
+        Status::Paused => {
+            unpause(&vm)?;
+            println!("{} runs", vm.name());
+            Ok(ExitCode::SUCCESS)
+        }
+        Status::Suspended | Status::Running | Status::Failed => start::run(home, &args.start),
+    }
+}
+
+fn failure(error: LifeError) -> Failure {
+    sigillo_vm::Error::from(error).into()
+}
+
+/// Throws the saved state of a VM away, if whoever asks for it means it.
+pub(crate) fn give_up(vm: &Bundle, yes: bool) -> Done {
+    let name = vm.name();
+    if vm.status()? != Status::Suspended {
+        return Err(failure(LifeError::NotSuspended { name: name.to_owned() }));
+    }
+    let question = format!(
+        "The memory of the suspended guest of VM {name:?} will be gone: what it had not written to its disks is lost, as after pulling \
+         the plug. Its disks and its TPM stay.\nGive the saved state up?"
+    );
+    confirm::require(yes, &question)?;
+    discard(vm)?;
+    println!("{name} is off; its saved state is gone");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,96 @@
+//! Copies of a VM's files, with a measure of how far they are.
+use crate::{
+    copy::Source,
+    error::{Error, Result},
+    life::Watch,
+};
+use rustix::fs::{Mode, OFlags};
+use std::{fs::File, io, path::Path};
+
+/// Counts bytes over several files.
+pub(super) struct Meter<'a> {
+    step: &'static str,
+    done: u64,
+    all: u64,
+    progress: Watch<'a>,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(step: &'static str, all: u64, progress: Watch<'a>) -> Self {
+        Meter { step, done: 0, all, progress }
+    }
+
+    fn add(&mut self, bytes: u64) {
+        self.done = self.done.saturating_add(bytes);
+        (self.progress)(self.step, self.done, self.all);
+    }
+}
+
+/// Opens a file itself, and no link to one.
+pub(super) fn open_itself(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    Ok(file)
+}
+
+/// Copies a file with the time of its last change. Durable on return.
+pub(super) fn file(from: &Path, to: &Path, meter: &mut Meter<'_>) -> Result<()> {
+    let source = open_itself(from).and_then(|file| Source::of(file, from.to_owned()));
+    source.map_err(|e| Error::io("copy", from, e))?.copy_to(to, &mut |octets| meter.add(octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{Timespec, Timestamps};
+    use std::{
+        fs,
+        io::{Seek, Write},
+        os::unix::fs::MetadataExt,
+    };
+
+    #[test]
+    fn a_copy_has_the_bytes_the_holes_and_the_time_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        let mut file_from = File::create(&from).unwrap();
+        file_from.set_len(64 << 20).unwrap();
+        for at in [0, 5 << 20, (64 << 20) - 3] {
+            file_from.seek(io::SeekFrom::Start(at)).unwrap();
+            file_from.write_all(b"abc").unwrap();
+        }
+        let old = Timespec { tv_sec: 1_000_000_007, tv_nsec: 123_456_789 };
+        rustix::fs::futimens(&file_from, &Timestamps { last_access: old, last_modification: old }).unwrap();
+        let mut seen = (0, 0);
+        let mut progress = |_: &'static str, done, all| seen = (done, all);
+        file(&from, &to, &mut Meter::new("copying", 64 << 20, &mut progress)).unwrap();
+        assert_eq!(seen, (64 << 20, 64 << 20));
+        assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
+        let found = fs::metadata(&to).unwrap();
+        assert_eq!((found.mtime(), found.mtime_nsec()), (1_000_000_007, 123_456_789));
+        assert_eq!(found.mode() & 0o777, 0o600);
+        assert!(found.blocks() * 512 < 16 << 20, "{}", found.blocks());
+    }
+
+    #[test]
+    fn no_link_is_followed_and_no_pipe_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link, pipe) = (dir.path().join("real"), dir.path().join("link"), dir.path().join("pipe"));
+        fs::write(&real, "secret").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        for path in [link, pipe] {
+            assert!(open_itself(&path).is_err(), "{}", path.display());
+        }
+    }
+}
