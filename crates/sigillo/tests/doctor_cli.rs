@@ -271,6 +271,9 @@ fn what_commands_that_were_cut_short_left_is_listed_with_how_to_take_it_away() {
     for name in [".tpm.store.next", "vm.toml.new", ".tpm.store.grow"] {
         fs::write(place.bundle().join(name), b"half").unwrap();
     }
+    fs::write(place.bundle().join("tpm.store.backup-\x1b[2J"), b"no store").unwrap();
+    let text = place.ok(&["doctor"]);
+    assert!(text.contains("tpm.store.backup-?[2J (unreadable)"), "{text}");
     fs::create_dir(place.bundle().join("run")).unwrap();
     fs::set_permissions(place.bundle().join("run"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(place.bundle().join("run/state.json"), b"{}").unwrap();
@@ -294,7 +297,17 @@ fn a_bundle_that_was_copied_by_hand_shares_its_uuid() {
         fs::copy(place.bundle().join(name), copy.join(name)).unwrap();
     }
     let found = examined(&place, &[]);
-    assert!(found.warning("SIG_ERR_VM_SAME_UUID")["vm"].is_null());
+    let twins = found.warning("SIG_ERR_VM_SAME_UUID");
+    assert!(
+        twins["vm"].is_null() && twins["what"].as_str().unwrap().starts_with("copy and demo have"),
+        "{twins:#}"
+    );
+    // Commands for the copy are about the copy, although its vm.toml has the other's name.
+    fs::set_permissions(copy.join("tpm.store"), fs::Permissions::from_mode(0o600)).unwrap();
+    let record = place.record().name.to_string();
+    place.ok(&["keychain", "delete", &record]);
+    let found = examined(&place, &["copy"]);
+    assert_eq!(found.error("SIG_ERR_TPM_RECORD_MISSING")["command"], "sigillo tpm key restore-record copy");
 }
 
 #[test]

@@ -42,13 +42,19 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
 
 fn say(finding: &Finding) {
     let whose = finding.vm.as_ref().map_or_else(|| "host".to_owned(), |vm| format!("VM {vm:?}"));
-    println!("{:7}  {whose}: {}: {}", finding.severity.as_str(), finding.code, finding.what);
+    let what = printable(&finding.what);
+    println!("{:7}  {whose}: {}: {what}", finding.severity.as_str(), finding.code);
     for (what, text) in [("means", &finding.meaning), ("do", &finding.remedy)] {
         if !text.is_empty() {
-            println!("         {what}: {text}");
+            println!("         {what}: {}", printable(text));
         }
     }
     if let Some(command) = &finding.command {
-        println!("         command: {command}");
+        println!("         command: {}", printable(command));
     }
+}
+
+/// Names of files are others' words, and must not move a terminal's cursor.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -1,5 +1,5 @@
 //! A bundle: whose it is, whether its files are there and its own, and whether something of a start that was cut short is left.
-use super::{Findings, Severity, host::space, quoted, quoted_path};
+use super::{Findings, Severity, host::space, name_of, quoted_path};
 use crate::{
     bundle::{Bundle, CONFIG},
     config::{DiskFormat, Firmware, Guest},
@@ -148,7 +148,7 @@ fn running(vm: &Bundle, findings: &mut Findings) {
                     format!("the VM runs and its TPM's process {} has ended", worker.pid),
                     "the guest's TPM does not answer; what it acknowledged is stored",
                     "shut the guest down and start the VM again; its log is tpm.log in the run directory",
-                    Some(format!("sigillo vm stop {}", quoted(vm.name()))),
+                    Some(format!("sigillo vm stop {}", name_of(vm))),
                 );
             }
         }

@@ -1,5 +1,5 @@
 //! A VM's firmware variables: whether Secure Boot is what the configuration says, and what Windows will say.
-use super::{Findings, Severity, bundle::own_file, quoted};
+use super::{Findings, Severity, bundle::own_file, name_of};
 use crate::{
     bundle::{Bundle, VARS},
     config::{Firmware, Guest},
@@ -88,7 +88,7 @@ fn windows_says(vm: &Bundle, state: Option<&SecureBoot>, findings: &mut Findings
                 "the guest is Windows 11 and the VM has no TPM".to_owned(),
                 "Windows 11 does not install, nor upgrade to it; tpm.msc says that no compatible TPM can be found",
                 "add the chip; that turns Secure Boot on",
-                Some(format!("sigillo tpm add {}", quoted(vm.name()))),
+                Some(format!("sigillo tpm add {}", name_of(vm))),
             );
         }
         return;

@@ -130,8 +130,9 @@ fn one(home: &Home, name: &str) -> Result<(String, Result<Bundle>)> {
             home.list()?.into_iter().find(|(found, _)| found == name).ok_or(error)
         }
         bundle => {
-            let name = bundle.as_ref().map_or(name, Bundle::name).to_owned();
-            Ok((name, bundle))
+            let stem = |bundle: &Bundle| Some(bundle.path().file_stem()?.to_string_lossy().into_owned());
+            let found = bundle.as_ref().ok().and_then(stem);
+            Ok((found.unwrap_or_else(|| name.to_owned()), bundle))
         }
     }
 }
@@ -146,8 +147,10 @@ fn examine_vm(patient: &Patient<'_>, vm: &Bundle, findings: &mut Findings) {
 /// VMs of one UUID: a bundle that was copied by hand.
 fn twins(vms: &[(String, Result<Bundle>)], findings: &mut Findings) {
     let mut by_uuid: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for bundle in vms.iter().filter_map(|(_, bundle)| bundle.as_ref().ok()) {
-        by_uuid.entry(bundle.config().uuid).or_default().push(bundle.name());
+    for (name, bundle) in vms {
+        if let Ok(bundle) = bundle {
+            by_uuid.entry(bundle.config().uuid).or_default().push(name);
+        }
     }
     for (uuid, names) in by_uuid.iter().filter(|(_, names)| names.len() > 1) {
         findings.found(
@@ -223,6 +226,11 @@ fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// What a command calls a VM by: the name of its bundle, which decides, and not what a copied vm.toml says.
+fn name_of(vm: &Bundle) -> String {
+    quoted(&vm.path().file_stem().unwrap_or_default().to_string_lossy())
 }
 
 /// A path for a shell.

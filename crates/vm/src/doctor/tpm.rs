@@ -1,5 +1,5 @@
 //! A VM's TPM: its store, the ways into it, its record, what the host remembers of it, and its backups.
-use super::{Findings, Patient, Severity, bundle::own_file, quoted, quoted_path};
+use super::{Findings, Patient, Severity, bundle::own_file, name_of, quoted_path};
 use crate::{
     backup::{Backup, backups},
     bundle::Bundle,
@@ -80,7 +80,7 @@ fn unreadable(vm: &Bundle, path: &Path, error: &OpenError, findings: &mut Findin
         let remedy = format!(
             "put the store back from where it was moved or copied to; `sigillo tpm restore-backup {} --list` shows the \
              backups there are",
-            quoted(vm.name())
+            name_of(vm)
         );
         findings.found(Severity::Error, error.code(), what, NO_START, &remedy);
     }
@@ -106,7 +106,7 @@ fn current(patient: &Patient<'_>, vm: &Bundle, info: &StoreInfo, findings: &mut 
 
 /// Record, recovery code, leftovers.
 fn ways_in(vm: &Bundle, keys: &KeyList, findings: &mut Findings) {
-    let name = quoted(vm.name());
+    let name = name_of(vm);
     let has = |kind| keys.slots.iter().any(|slot| slot.kind == kind);
     let has_other = has(KeyKind::RecoveryCode) || has(KeyKind::Passphrase);
     let encrypted = !keys.slots.is_empty();
