@@ -264,10 +264,14 @@ fn create(setup: &Setup, guest: &Guest, report: &mut Report, summary: &mut Summa
     DataDisk::create(&data)?;
     let data = data.to_string_lossy().into_owned();
     let name = setup.name.as_str();
-    // One of the two has what a VM with Windows has: disks on NVMe, Intel's network card, a screen, keyboard and tablet.
+    // One of the two has what a VM with Windows has: Intel's network card, a screen, keyboard and tablet.
     let like = if setup.interface == "tis" { "windows-10" } else { "linux" };
     let mut args = vec!["vm", "create", name, "--guest", like, "--disk", &boot, "--disk", &data];
     args.extend(["--memory", "512", "--cpus", "1"]);
+    if setup.interface == "tis" {
+        // With which it cannot be suspended, and is told so.
+        args.extend(["--disk-bus", "nvme"]);
+    }
     let made = sh::read(&mut setup.sigillo(&args));
     report.succeeds("vm create", made.clone());
     made?;

@@ -94,9 +94,9 @@ fn said(output: &Output, code: &str) -> String {
 fn a_new_vm_has_what_its_guest_needs() {
     let cli = Cli::new();
     for (guest, memory, disk, card, screen) in [
-        ("windows-11", 4096, Some("nvme"), "e1000e", true),
-        ("windows-10", 4096, Some("nvme"), "e1000e", true),
-        ("windows-server-2025", 4096, Some("nvme"), "e1000e", true),
+        ("windows-11", 4096, Some("sata"), "e1000e", true),
+        ("windows-10", 4096, Some("sata"), "e1000e", true),
+        ("windows-server-2025", 4096, Some("sata"), "e1000e", true),
         ("linux", 2048, None, "virtio-net", false),
         ("other", 2048, None, "e1000e", true),
     ] {
@@ -254,7 +254,7 @@ fn a_qcow2_disk_is_grown_and_a_vm_with_more_keeps_what_it_has() {
     cli.ok(&["vm", "check", "big", "--windows-11", "--fix", "--no-recovery-code"]);
     let config = cli.config("big");
     assert!(config.contains("memory_mib = 8192") && config.contains("cpus = 4"), "{config}");
-    assert!(cli.ok(&["vm", "hardware", "list", "big"]).contains("disk0.qcow2, qcow2, 64 GiB, nvme"));
+    assert!(cli.ok(&["vm", "hardware", "list", "big"]).contains("disk0.qcow2, qcow2, 64 GiB, sata"));
 }
 
 #[test]

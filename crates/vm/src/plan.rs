@@ -251,9 +251,9 @@ mod tests {
     fn a_draft_can_be_changed_in_all_but_the_vms_identity() {
         let mut changed = plan(Guest::Windows11);
         let text = changed.draft().unwrap();
-        changed.take_draft(&text.replace("cpus = 2", "cpus = 4").replace("\"nvme\"", "\"sata\"")).unwrap();
+        changed.take_draft(&text.replace("cpus = 2", "cpus = 4").replace("\"sata\"", "\"nvme\"")).unwrap();
         assert_eq!(changed.config().cpus, 4);
-        assert_eq!(changed.config().bus_of(&changed.config().disks[0]), crate::config::Bus::Sata);
+        assert_eq!(changed.config().bus_of(&changed.config().disks[0]), crate::config::Bus::Nvme);
         for (from, to, says) in [
             ("name = \"vm\"", "name = \"other\"", "name and uuid"),
             ("\"disk0.img\"", "\"disk9.img\"", "no disk9.img"),

@@ -53,7 +53,7 @@ pub(crate) struct Saved {
     pub(crate) accel: String,
     pub(crate) memory_bytes: u64,
     pub(crate) memory_sha256: String,
-    /// The disks and the firmware's variables.
+    /// The disks, the images in drives and the firmware's variables.
     pub(crate) files: Vec<Stamp>,
     pub(crate) store: Option<SavedStore>,
 }
@@ -123,7 +123,8 @@ impl Stamp {
 /// The files that the guest's memory has to fit, as `vm.toml` names them.
 pub(crate) fn files_of(config: &Config) -> Vec<PathBuf> {
     let vars = (config.firmware == Firmware::Uefi).then(|| PathBuf::from(VARS));
-    config.disks.iter().map(|disk| disk.path.clone()).chain(vars).collect()
+    let images = config.cdroms.iter().map(|cdrom| cdrom.path.clone());
+    config.disks.iter().map(|disk| disk.path.clone()).chain(images).chain(vars).collect()
 }
 
 /// What the host remembers of a VM's store now; `None` if it remembers nothing.
@@ -232,7 +233,11 @@ impl Saved {
         let config = Config { name: vm.name().to_owned(), ..Config::read(&path)? };
         // It says how the guest's devices are seen, and nothing of what they are.
         let same = config.uuid == vm.config().uuid && config.tpm == vm.config().tpm;
-        if !same || config.disks != vm.config().disks || config.firmware != vm.config().firmware {
+        if !same
+            || config.disks != vm.config().disks
+            || config.cdroms != vm.config().cdroms
+            || config.firmware != vm.config().firmware
+        {
             let why = "it is another machine's".to_owned();
             return Err(LifeError::Damaged { name: vm.name().to_owned(), path, why }.into());
         }

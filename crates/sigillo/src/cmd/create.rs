@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// A new, empty disk of so many GiB [default: 64 for Windows without another disk, else none]
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
     disk_size: Option<u32>,
-    /// What disks are attached to [default: nvme for Windows, virtio for Linux, sata for others]
+    /// What disks are attached to [default: virtio for Linux, sata for others]
     #[arg(long, value_enum)]
     disk_bus: Option<BusArg>,
     /// An ISO image to install from; may be repeated

@@ -45,7 +45,7 @@ pub(crate) enum Add {
         /// An image to copy in (raw, or qcow2 by its name), or a host disk to use where it is
         #[arg(long, value_name = "FILE", conflicts_with = "size")]
         image: Option<PathBuf>,
-        /// What it is attached to [default: nvme for Windows, virtio for Linux, sata for others]
+        /// What it is attached to [default: virtio for Linux, sata for others]
         #[arg(long, value_enum)]
         bus: Option<BusArg>,
     },

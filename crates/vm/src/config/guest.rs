@@ -69,8 +69,8 @@ impl Guest {
 
     /// What a new VM of this kind gets.
     ///
-    /// An installer of Windows has drivers for NVMe and for Intel's network cards and none for virtio, and needs a screen. The
-    /// images of Linux that people bring are made for virtio and a serial console, and bring their own disk.
+    /// An installer of Windows has drivers for SATA, NVMe and Intel's network cards and none for virtio, and needs a screen; QEMU cannot
+    /// suspend a guest on NVMe. The images of Linux that people bring are made for virtio and a serial console, and bring their own disk.
     #[must_use]
     pub fn defaults(self) -> Defaults {
         match self {
@@ -78,7 +78,7 @@ impl Guest {
                 memory_mib: 4096,
                 cpus: 2,
                 disk_gib: Some(64),
-                bus: Bus::Nvme,
+                bus: Bus::Sata,
                 network: NetworkModel::E1000e,
                 display: DisplayKind::Vnc,
                 tpm: self == Self::Windows11,

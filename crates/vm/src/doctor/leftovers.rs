@@ -3,6 +3,7 @@ use super::{Findings, Severity, quoted_path};
 use crate::{
     backup::next_path,
     bundle::{Bundle, CONFIG, Home, STORE, VARS},
+    identity::hidden::Kind,
 };
 use std::{fs, path::PathBuf};
 
@@ -12,24 +13,19 @@ pub(super) fn of_home(home: &Home, findings: &mut Findings) {
     let mut left: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     left.sort();
     for path in left {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (what, remedy) = if name.starts_with('.') && name.ends_with(".deleted") {
-            ("a VM whose deletion was cut short", "finish the deletion, unless you want something of it back")
-        } else if name.starts_with('.') && name.ends_with(".new") {
-            (
-                "a VM whose creation was cut short",
-                "remove it, unless a `sigillo vm create` runs at this moment",
-            )
-        } else {
-            continue;
+        let Some((_, kind)) = path.file_name().and_then(Kind::of) else { continue };
+        let what = match kind {
+            Kind::New | Kind::NewWithRecord => "a VM that is being made, or whose making was cut short",
+            Kind::Gone | Kind::GoneWithRecord => {
+                "a VM that is being deleted, or whose deletion was cut short"
+            }
         };
-        findings.with_command(
+        findings.found(
             Severity::Warning,
             "SIG_ERR_LEFTOVER",
             format!("{} is {what}", path.display()),
             "it takes space and is in no list",
-            remedy,
-            Some(format!("rm -r {}", quoted_path(&path))),
+            "nothing: the next `sigillo vm clone`, `rename`, `move`, `export`, `import` or `delete` clears it away if no command works on it",
         );
     }
 }

@@ -71,7 +71,8 @@ impl Kind {
         home.join(format!(".{uuid}.{}", self.suffix()))
     }
 
-    fn of(name: &OsStr) -> Option<(Uuid, Self)> {
+    /// The VM and the kind that a name in a home stands for.
+    pub(crate) fn of(name: &OsStr) -> Option<(Uuid, Self)> {
         let (uuid, suffix) = name.to_str()?.strip_prefix('.')?.split_once('.')?;
         let kind = Self::ALL.into_iter().find(|kind| kind.suffix() == suffix)?;
         Some((Uuid::parse_str(uuid).ok()?, kind))

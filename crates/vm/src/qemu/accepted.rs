@@ -109,7 +109,7 @@ const XHCI: &str = "1b36:000d";
 #[test]
 fn qemu_takes_the_defaults_of_every_guest() {
     for (guest, here, absent) in [
-        (Guest::Windows11, &[NVME, E1000E, VGA, XHCI][..], &[VIRTIO_NET, VIRTIO_BLK][..]),
+        (Guest::Windows11, &[E1000E, VGA, XHCI][..], &[VIRTIO_NET, VIRTIO_BLK, NVME][..]),
         (Guest::Linux, &[VIRTIO_NET, VIRTIO_BLK], &[VGA, XHCI, NVME]),
         (Guest::Other, &[E1000E, VGA, XHCI], &[VIRTIO_BLK, NVME]),
     ] {
