@@ -347,7 +347,7 @@ fn eddsa_is_in_the_profile_that_has_everything() {
     let mut tpm = started_with_everything();
     assert_eq!(first(&mut tpm, u32::from(id::EDDSA)), Some(u32::from(id::EDDSA)));
     assert_eq!(first(&mut tpm, u32::from(id::HASH_EDDSA)), Some(u32::from(id::HASH_EDDSA)));
-    tpm.call(&TestParms { parameters: parameters.clone() }).expect("it has them");
+    tpm.call(&TestParms { parameters }).expect("it has them");
     let command = capability(Capability::EccCurves, 0x40);
     let CapabilityData::EccCurves(curves) = tpm.call(&command).expect("listed").capability_data else {
         panic!("curves");
