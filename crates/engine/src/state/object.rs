@@ -137,7 +137,7 @@ pub(crate) struct SignedMessage {
 
 /// What is kept of a message that will be signed or was.
 #[derive(Clone, Debug, Encode, Decode)]
-#[allow(clippy::large_enum_variant, reason = "there are a few slots, and each value lies behind an `Arc`")]
+#[expect(clippy::large_enum_variant, reason = "it lies where a sequence does")]
 pub(crate) enum MessageDigest {
     /// The hash that the scheme signs, or that it verifies by.
     #[n(0)]
