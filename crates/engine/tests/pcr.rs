@@ -283,13 +283,21 @@ fn the_last_of_two_allocations_of_a_bank_counts() {
     startup(&mut tpm, Clear).unwrap();
     let answer = read(&mut tpm, vec![select(HashAlg::Sha1, &[1, 2])]);
     assert_eq!(*answer.pcr_selection_out, [select(HashAlg::Sha1, &[2])]);
-    // The same in two commands; what only the first names stays as it says.
+}
+
+#[test]
+fn the_last_of_two_allocations_before_an_init_replaces_the_first() {
+    let mut tpm = started();
     tpm.call(&allocate(vec![select(HashAlg::Sha1, &[3]), select(HashAlg::Sha384, &[0])])).unwrap();
     tpm.call(&allocate(vec![select(HashAlg::Sha1, &[4])])).unwrap();
     power_cycle(&mut tpm);
     startup(&mut tpm, Clear).unwrap();
     let answer = read(&mut tpm, vec![select(HashAlg::Sha1, &[3, 4]), select(HashAlg::Sha384, &[0, 1])]);
-    assert_eq!(*answer.pcr_selection_out, [select(HashAlg::Sha1, &[4]), select(HashAlg::Sha384, &[0])]);
+    assert_eq!(*answer.pcr_selection_out, [select(HashAlg::Sha1, &[4]), select(HashAlg::Sha384, &[0, 1])]);
+    // SHA-1 has neither PCR 0 nor 17 now, whatever is stored for the next _TPM_Init.
+    tpm.call(&allocate(vec![select(HashAlg::Sha1, &[0, 17])])).unwrap();
+    let neither = allocate(vec![select(HashAlg::Sha256, &[]), select(HashAlg::Sha384, &[])]);
+    assert_eq!(refused(&mut tpm, &neither), rc::PCR);
 }
 
 #[test]

@@ -8,8 +8,11 @@ use sigillo_client::{Auth, Session, SessionOptions, template};
 use sigillo_types::{
     EccCurve, HashAlg, Marshal, Position, Rc,
     alg::{AesKeyBits, SymMode},
-    attributes::TpmaSession,
-    buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bMaxBuffer, Tpm2bNonce},
+    attributes::{TpmaObject, TpmaSession},
+    buffers::{
+        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bMaxBuffer, Tpm2bNonce,
+        Tpm2bSecretDigest, Tpm2bSensitiveData,
+    },
     command::Command,
     commands::{
         ContextSave, FlushContext, GetRandom, Hash, HashSequenceStart, HierarchyChangeAuth, ObjectChangeAuth,
@@ -21,7 +24,7 @@ use sigillo_types::{
         ContextHandle, EntityHandle, Hierarchy, HierarchyAuthHandle, ObjectHandle, PolicySessionHandle,
     },
     rc,
-    structures::{PublicId, RsaDecryptScheme, SymDef},
+    structures::{PublicId, RsaDecryptScheme, SensitiveComposite, SymDef, TpmtSensitive},
 };
 use support::{create, handle, load, primary};
 
@@ -132,6 +135,28 @@ fn a_salt_comes_with_a_key_that_can_decrypt_it() {
     assert_eq!(refused(&mut tpm, &salted(public_only, &[1; 68])), rc::HANDLE.at(at_key));
     let bound = StartAuthSession { bind: public_only.map(EntityHandle::Object), ..start(SessionType::Hmac) };
     assert_eq!(refused(&mut tpm, &bound), rc::HANDLE.at(StartAuthSession::BIND));
+}
+
+#[test]
+fn an_object_without_a_name_can_be_bound_to() {
+    let mut tpm = started();
+    let mut public = template::sealed(Tpm2bDigest::default());
+    (public.name_alg, public.object_attributes) = (None, TpmaObject::USER_WITH_AUTH);
+    let private = TpmtSensitive {
+        auth_value: Tpm2bAuth::new(b"pin").unwrap(),
+        seed_value: Tpm2bSecretDigest::default(),
+        sensitive: SensitiveComposite::Bits(Tpm2bSensitiveData::new(b"secret").unwrap()),
+    };
+    let loaded = tpm.call(&support::external(public, Some(private), Hierarchy::Null)).unwrap();
+    assert!(loaded.name.is_empty());
+    let item = handle(loaded.object_handle);
+    let bind = Some((EntityHandle::Object(item), &b"pin"[..]));
+    let options = SessionOptions { bind, ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256) };
+    let mut session = tpm.start_session(options).unwrap();
+    session.includes_auth = false;
+    let mut auths = [Auth::session(&mut session, b"pin")];
+    let unsealed = tpm.call_with(&Unseal { item_handle: item }, &mut auths).unwrap();
+    assert_eq!(unsealed.out_data.as_slice(), b"secret");
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Line {
     ours: Vec<&'static str>,
     theirs: Vec<&'static str>,
     conditions: Vec<&'static str>,
+    /// An hour may pass without it.
+    pub(crate) rare: bool,
     /// The whole line.
     pub(crate) text: &'static str,
 }
@@ -48,12 +50,14 @@ pub(crate) fn lines() -> Result<&'static [Line]> {
         let [commands, ours, theirs, condition, _clause, _reason] = columns.as_slice() else {
             return Err(format!("explained.tsv:{number}: not a line of six columns: {text}"));
         };
+        let conditions: Vec<&str> = condition.split(' ').collect();
         lines.push(Line {
             number,
+            rare: conditions.contains(&"rare"),
             commands: commands.split(' ').collect(),
             ours: ours.split('|').collect(),
             theirs: theirs.split('|').collect(),
-            conditions: condition.split(' ').collect(),
+            conditions,
             text,
         });
     }
@@ -121,7 +125,7 @@ fn holds(part: &str, request: &Request, world: &World, ours: u32) -> bool {
     }
     if let Some(number) = name.strip_prefix("handle") {
         let index = number.parse::<usize>().unwrap_or(0).wrapping_sub(1);
-        return request.handles.get(index).is_some_and(|handle| match value {
+        return request.sent_handles().get(index).is_some_and(|handle| match value {
             "sequence" => {
                 world.entities.get(handle).is_some_and(|entity| matches!(entity.kind, Kind::Sequence))
             }
@@ -132,7 +136,7 @@ fn holds(part: &str, request: &Request, world: &World, ours: u32) -> bool {
             _ => glob(&format!("{handle:08x}"), value),
         });
     }
-    let found = request.parameter(name).map(hex);
+    let found = request.sent_parameter(name).map(hex);
     found.is_some_and(|found| glob(&found, value))
 }
 
@@ -154,14 +158,25 @@ fn blamed(request: &Request, ours: u32, is_so: impl Fn(usize, &Authorization) ->
 /// Whether all transient slots are in use while libtpms runs the command: each persistent object takes one, and so does what is
 /// made below a parent.
 fn is_full(request: &Request, world: &World) -> bool {
-    let persistent = request.handles.iter().filter(|handle| **handle >> 24 == 0x81).count();
-    let made = usize::from(matches!(request.row.name, "TPM2_Create" | "TPM2_CreateLoaded" | "TPM2_Load"));
+    let persistent = request.sent_handles().iter().filter(|handle| **handle >> 24 == 0x81).count();
+    let made = usize::from(matches!(
+        request.row.name,
+        "TPM2_Create" | "TPM2_CreateLoaded" | "TPM2_Load" | "TPM2_HMAC_Start" | "TPM2_MAC_Start"
+    ));
     world.transient() + persistent + made > SLOTS
+}
+
+/// Whether a list of digests or of selected PCR has more entries than libtpms has hashes.
+fn has_many_banks(request: &Request) -> bool {
+    let lists = ["pcrSelectionIn", "digests", "pcrs", "PCRselect", "creationPCR"];
+    lists
+        .iter()
+        .any(|name| request.sent_parameter(name).and_then(|list| long(list, 0)).is_some_and(|n| n > 4))
 }
 
 /// Whether the data end in the middle of a block of AES.
 fn has_short_block(request: &Request) -> bool {
-    let size = request.parameter("inData").and_then(|data| word(data, 0)).unwrap_or(0);
+    let size = request.sent_parameter("inData").and_then(|data| word(data, 0)).unwrap_or(0);
     !size.is_multiple_of(16)
 }
 
@@ -174,16 +189,22 @@ fn is_pin_index(world: &World, handle: u32) -> bool {
 
 /// Conditions with names.
 fn is_so(name: &str, request: &Request, world: &World, ours: u32) -> bool {
-    let public =
-        request.parameter("inPublic").or_else(|| request.parameter("objectPublic")).unwrap_or_default();
+    let public = request
+        .sent_parameter("inPublic")
+        .or_else(|| request.sent_parameter("objectPublic"))
+        .unwrap_or_default();
     let template = sized_at(public, 0).unwrap_or_default();
     let attributes = long(template, 4).unwrap_or(0);
     match name {
-        "-" => true,
+        // `rare` says only that an hour may pass without the line.
+        "-" | "rare" => true,
         "spoiled" => request.damage.is_some(),
+        // A bit is turned among the sessions, and HMACs may be read as sizes.
+        "area-shifted" => request.is_area_shifted(),
+        "many-banks" => has_many_banks(request),
         "tag" => matches!(request.damage, Some(Damage::Tag(_))),
         // The policy session is a trial session.
-        "trial" => request.handles.iter().any(|handle| is_trial(world, *handle)),
+        "trial" => request.sent_handles().iter().any(|handle| is_trial(world, *handle)),
         // A password for no handle.
         "spare-password" => {
             let needed = request.spec.authorizations();
@@ -203,7 +224,7 @@ fn is_so(name: &str, request: &Request, world: &World, ours: u32) -> bool {
         // Data for a key that the TPM shall make.
         "data-and-origin" => {
             let sensitive =
-                request.parameter("inSensitive").and_then(|area| sized_at(area, 0)).unwrap_or_default();
+                request.sent_parameter("inSensitive").and_then(|area| sized_at(area, 0)).unwrap_or_default();
             let auth = sized_at(sensitive, 0).map_or(0, <[u8]>::len);
             sized_at(sensitive, 2 + auth).is_some_and(|data| !data.is_empty()) && attributes & 0x20 != 0
         }
@@ -223,11 +244,11 @@ fn is_so(name: &str, request: &Request, world: &World, ours: u32) -> bool {
         "used-since-shutdown" => world.used_since_shutdown,
         "pcr-allocated" => world.pcr_allocated,
         // What authorizes is a PIN index.
-        "pin-index" => request.handles.first().is_some_and(|handle| is_pin_index(world, *handle)),
+        "pin-index" => request.sent_handles().first().is_some_and(|handle| is_pin_index(world, *handle)),
         "full" => is_full(request, world),
         "short-block" => has_short_block(request),
         "property-above-16-bits" => {
-            request.parameter("property").is_some_and(|property| !property.starts_with(&[0, 0]))
+            request.sent_parameter("property").is_some_and(|property| !property.starts_with(&[0, 0]))
         }
         "x509sign" => attributes & 1 << 19 != 0,
         // firmwareLimited or svnLimited.

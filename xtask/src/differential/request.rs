@@ -53,6 +53,8 @@ pub(crate) struct Request {
     pub(crate) authorizations: Vec<Authorization>,
     pub(crate) parameters: Vec<Both>,
     pub(crate) damage: Option<Damage>,
+    /// Handles and our parameters as they are sent, a turned bit in them.
+    sent: (Vec<u32>, Vec<Vec<u8>>),
     /// The authValue of what a donor made, for what this one makes of it.
     pub(crate) donated: Option<Record>,
     /// The salt of the session that it starts; `None` if nobody knows it.
@@ -336,20 +338,56 @@ impl Request {
         let salt = salted(row, &handles, world, &mut parameters, r);
         let authorizations = authorize(spec, world, &handles, r);
         let damage = if r.chance(6) { Some(damage(r)) } else { None };
-        Self {
+        let sent = (handles.clone(), parameters.iter().map(|[ours, _]| ours.clone()).collect());
+        let mut request = Self {
             row,
             spec,
             handles,
             authorizations,
             parameters,
             damage,
+            sent,
             donated: donor.map(|(_, record)| record),
             salt,
+        };
+        if let Some(Damage::Bit(from_end, mask)) = damage {
+            request.turn(from_end, mask);
+        }
+        request
+    }
+
+    /// Turns a bit of what is sent, if it is one of a handle or a parameter.
+    fn turn(&mut self, from_end: usize, mask: u8) {
+        let whole = self.whole(0).len();
+        let Some(at) = whole.checked_sub(1 + from_end).and_then(|at| at.checked_sub(10)) else { return };
+        let (handles, parameters) = &mut self.sent;
+        if let Some(handle) = handles.get_mut(at / 4) {
+            *handle ^= u32::from(mask) << (8 * (3 - at % 4));
+            return;
+        }
+        let mut behind = from_end;
+        for parameter in parameters.iter_mut().rev() {
+            if let Some(at) = parameter.len().checked_sub(1 + behind) {
+                if let Some(octet) = parameter.get_mut(at) {
+                    *octet ^= mask;
+                }
+                return;
+            }
+            behind -= parameter.len();
         }
     }
 
     /// The bytes for one of the TPMs.
     pub(crate) fn bytes(&self, side: usize) -> Vec<u8> {
+        let whole = self.whole(side);
+        match self.damage {
+            Some(damage) => spoiled(whole, damage),
+            None => whole,
+        }
+    }
+
+    /// The same before anything is spoiled.
+    fn whole(&self, side: usize) -> Vec<u8> {
         let mut body = Vec::new();
         for handle in &self.handles {
             body.extend(handle.to_be_bytes());
@@ -378,12 +416,34 @@ impl Request {
         body.extend(parameters);
         let tag: u16 = if self.authorizations.is_empty() { 0x8001 } else { 0x8002 };
         let size = u32::try_from(10 + body.len()).unwrap_or(u32::MAX);
-        let whole =
-            [&tag.to_be_bytes()[..], &size.to_be_bytes(), &self.spec.code.to_be_bytes(), &body].concat();
-        match self.damage {
-            Some(damage) => spoiled(whole, damage),
-            None => whole,
-        }
+        [&tag.to_be_bytes()[..], &size.to_be_bytes(), &self.spec.code.to_be_bytes(), &body].concat()
+    }
+
+    /// The handles as they are sent.
+    pub(crate) fn sent_handles(&self) -> &[u32] {
+        &self.sent.0
+    }
+
+    /// Our value of a parameter as it is sent.
+    pub(crate) fn sent_parameter(&self, name: &str) -> Option<&[u8]> {
+        let index = self.row.parameters.iter().position(|field| field.name == name)?;
+        self.sent.1.get(index).map(Vec::as_slice)
+    }
+
+    /// Whether a bit is turned among the sessions, which are not the same octets for both TPMs.
+    pub(crate) fn is_area_shifted(&self) -> bool {
+        let Some(Damage::Bit(from_end, _)) = self.damage else { return false };
+        let whole = self.whole(0);
+        let parameters: usize = self.sent.1.iter().map(Vec::len).sum();
+        let area = 10 + 4 * self.handles.len()..whole.len().saturating_sub(parameters);
+        whole.len().checked_sub(1 + from_end).is_some_and(|at| area.contains(&at)) && whole != self.whole(1)
+    }
+
+    /// Whether a session encrypts a parameter, and nobody but the TPMs knows with which key, or sends it as if it did not.
+    pub(crate) fn is_opaque(&self) -> bool {
+        self.authorizations.iter().any(|entry| {
+            entry.session != rh::PW && entry.attributes & 0x60 != 0 && matches!(entry.hmac, Proof::Octets(_))
+        })
     }
 
     /// Our value of a parameter.

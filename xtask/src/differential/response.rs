@@ -2,6 +2,7 @@
 
 use super::{
     request::Request,
+    run,
     sessions::{self, Acknowledgement, Known, PolicyAuth},
     values::name_of,
     world::{Both, Entity, Kind, Record, World, digest_size, long, sized_at, word},
@@ -237,6 +238,17 @@ fn capability(mine: &[u8], other: &[u8]) -> Option<String> {
         }
         // sigillo has commands that libtpms 0.9.2 has not.
         (Some(2), Some(2)) => None,
+        // Neither audits swtpm one of those.
+        (Some(4), Some(4)) => {
+            let codes = |bytes: &[u8]| -> Vec<u32> {
+                let list = bytes.get(8..).unwrap_or_default().as_chunks::<4>().0;
+                list.iter()
+                    .map(|code| u32::from_be_bytes(*code))
+                    .filter(|code| run::is_there(*code))
+                    .collect()
+            };
+            (codes(mine) != codes(other)).then(|| "of 4".to_owned())
+        }
         (capability, _) => (mine != other)
             .then(|| format!("of {}", capability.map_or(String::new(), |number| number.to_string()))),
     }
@@ -391,6 +403,8 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
             }
         }
         ("TPM2_Clear", _) => {
+            // libtpms forgets what PCR_Allocate has stored; Part 3, 24.6 does not count that among what Clear does.
+            world.apart = world.allocation_pending;
             for handle in [rh::OWNER, rh::ENDORSEMENT, rh::LOCKOUT] {
                 if let Some(entity) = world.entities.get_mut(&handle) {
                     entity.auth.clear();
@@ -413,7 +427,7 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
                 };
             }
         }
-        ("TPM2_PCR_Allocate", _) => world.pcr_allocated = true,
+        ("TPM2_PCR_Allocate", _) => (world.pcr_allocated, world.allocation_pending) = (true, true),
         ("TPM2_SetAlgorithmSet", _) => world.algorithm_set = true,
         ("TPM2_Shutdown", _) => {
             world.state_saved = fields.get("shutdownType").is_some_and(|both| both[0] == [0, 1]);
@@ -422,7 +436,7 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
         ("TPM2_Startup", _) => {
             world.started = true;
             world.algorithm_set = false;
-            world.started_apart = std::mem::take(&mut world.state_saved) && used_since_shutdown;
+            world.apart = std::mem::take(&mut world.state_saved) && used_since_shutdown;
         }
         _ => {}
     }

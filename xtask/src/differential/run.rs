@@ -25,6 +25,14 @@ struct Choice {
 
 static CHOICES: OnceLock<Vec<Choice>> = OnceLock::new();
 
+/// The codes of the commands that swtpm has.
+static THERE: OnceLock<BTreeSet<u32>> = OnceLock::new();
+
+/// Whether swtpm has a command.
+pub(crate) fn is_there(code: u32) -> bool {
+    THERE.get().is_some_and(|codes| codes.contains(&code))
+}
+
 /// How often a command is sent, where 3 is not right: what makes things comes often, what takes everything away is rare.
 fn weight(command: &str) -> usize {
     match command {
@@ -58,6 +66,7 @@ fn choices(theirs: &mut Theirs) -> Result<&'static [Choice]> {
     let table = spec::command_rows()?;
     let rows: &'static [CommandRow] = Box::leak(table.into_boxed_slice());
     let there = implemented(theirs)?;
+    let there = THERE.get_or_init(|| there);
     let ours: BTreeSet<u32> = sigillo_engine::implemented().map(|spec| spec.code).collect();
     let list = rows
         .iter()
@@ -201,8 +210,14 @@ impl Run {
         self.sent += 1;
         if self.trace {
             println!("{step:5} {} {:?}", request.row.name, response::code(&mine).map(Rc::from_raw));
+            println!("      {} -> {} here, {} there", hex(&bytes[0]), hex(&mine), hex(&other));
         }
         let codes = [&mine, &other].map(|reply| response::code(reply).unwrap_or(u32::MAX));
+        if codes == [0, 0] && request.is_opaque() {
+            self.succeeded += 1;
+            // What they did with it, and what they said, is another thing in each.
+            return Ok(Some(Event::Apart));
+        }
         let what = if codes[0] != codes[1] {
             let [ours, theirs] = codes.map(explained::name);
             Some(format!("{ours} here, {theirs} there"))
@@ -222,12 +237,13 @@ impl Run {
         } else {
             None
         };
-        let Some(what) = what else { return Ok(self.world.started_apart.then_some(Event::Apart)) };
+        let Some(what) = what else { return Ok(self.world.apart.then_some(Event::Apart)) };
         let signature = format!("{}: {what}", request.row.name);
         // A wrong authorization is counted, whatever else.
         let counted = codes.map(|code| Rc::from_raw(code).fmt1() == Some(rc::AUTH_FAIL));
         let apart = ((codes[0] == 0) != (codes[1] == 0) && request.changes_state())
             || counted[0] != counted[1]
+            || self.world.apart
             || what == response::OTHER_HANDLE;
         if let Some(line) = explained::covers(request, &self.world, codes, &what)? {
             self.explained.push((line.number, signature));

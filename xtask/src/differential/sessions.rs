@@ -158,7 +158,12 @@ impl Hmac {
 
     fn key(&self, side: usize, auth: &[u8]) -> Vec<u8> {
         let key = self.known.key.get(side).map_or(&[][..], Vec::as_slice);
-        [key, if self.includes_auth { trimmed(auth) } else { &[] }].concat()
+        [key, trimmed(auth)].concat()
+    }
+
+    /// The authValue that is part of the HMAC's key.
+    fn included_auth(&self) -> &[u8] {
+        if self.includes_auth { &self.auth } else { &[] }
     }
 
     /// The HMAC of a command whose parameters are as they are sent.
@@ -171,7 +176,7 @@ impl Hmac {
         side: usize,
     ) -> Vec<u8> {
         let of = |both: &Both| both.get(side).cloned().unwrap_or_default();
-        let key = self.key(side, &self.auth);
+        let key = self.key(side, self.included_auth());
         // Without a key the HMAC may be left out, and of a policy session it must.
         if key.is_empty() && self.known.policy_auth == PolicyAuth::Not && self.is_policy(entry) {
             return Vec::new();
@@ -261,7 +266,8 @@ fn made_with(
     let given = request.parameter("newAuth").or_else(|| request.parameter("auth"));
     let given = given.and_then(|auth| sized_at(auth, 0)).unwrap_or_default();
     let rp_hash = hash(proof.alg, &[&[0; 4], &request.spec.code.to_be_bytes(), parameters]);
-    let candidates = [("its authValue", proof.auth.as_slice()), ("the new authValue", given), ("none", &[])];
+    // A session is no longer bound to what has got another authValue.
+    let candidates = [("its authValue", proof.included_auth()), ("the new authValue", given), ("none", &[])];
     let made = candidates.into_iter().find(|(_, auth)| {
         let parts: [&[u8]; 4] = [&rp_hash, &said.nonce, &entry.nonce, &[said.attributes]];
         *hmac(proof.alg, &proof.key(side, auth), &parts) == *said.hmac

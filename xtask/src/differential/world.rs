@@ -71,10 +71,12 @@ pub(crate) struct World {
     pub(crate) state_saved: bool,
     /// The same, and then a command succeeded: it may have nullified that here, and not there. The next startup may be another one.
     pub(crate) used_since_shutdown: bool,
-    /// They started in different ways.
-    pub(crate) started_apart: bool,
+    /// Both did the last command, and it may have left them in different states.
+    pub(crate) apart: bool,
     /// Banks may be without PCR.
     pub(crate) pcr_allocated: bool,
+    /// The next _TPM_Init will take PCR away or give them.
+    pub(crate) allocation_pending: bool,
     /// An algorithm set was chosen since the last startup.
     pub(crate) algorithm_set: bool,
 }
@@ -101,6 +103,7 @@ impl World {
     /// What _TPM_Init takes away.
     pub(crate) fn power_lost(&mut self) {
         self.started = false;
+        self.allocation_pending = false;
         self.da_used_and_power_lost |= std::mem::take(&mut self.da_used);
         self.entities.retain(|handle, _| {
             !matches!(

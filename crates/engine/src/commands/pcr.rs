@@ -84,13 +84,17 @@ pub(crate) fn pcr_read(tpm: &mut Tpm, cmd: PcrRead) -> Result<PcrReadResponse, R
     })
 }
 
-/// TPM2_PCR_Allocate: banks that are not named stay as they are; what is asked for holds from the next _TPM_Init. Part 3, 22.5.
+/// TPM2_PCR_Allocate: banks that are not named stay as they are; what is asked for holds from the next _TPM_Init, and replaces all that an
+/// earlier one before that has asked for. Part 3, 22.5.
 ///
 /// # Response codes
 /// - `HASH` (pcrAllocation): PCR in a bank that the profile does not have.
 /// - `PCR`: no bank would have the PCR of the H-CRTM or that of the D-RTM.
 pub(crate) fn pcr_allocate(tpm: &mut Tpm, cmd: PcrAllocate) -> Result<PcrAllocateResponse, Rc> {
     let mut allocation: Vec<TpmsPcrSelection> = tpm.state.persistent.pcr_allocation.to_vec();
+    for stored in &mut allocation {
+        stored.pcr_select = tpm.state.pcrs.bank(stored.hash).map_or(PcrSelect::NONE, |bank| bank.allocated);
+    }
     for asked in &cmd.pcr_allocation {
         match allocation.iter_mut().find(|bank| bank.hash == asked.hash) {
             Some(bank) => *bank = *asked,

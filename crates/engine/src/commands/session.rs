@@ -42,7 +42,7 @@ const MIN_NONCE: usize = 16;
 /// - `SIZE` (nonceCaller): below 16 octets or above the digest of authHash.
 /// - `KEY`, `HANDLE`, `ATTRIBUTES` (tpmKey): not asymmetric, without its sensitive area, or not for decryption.
 /// - `VALUE` (encryptedSalt): not empty without tpmKey, or not a salt for tpmKey.
-/// - `HANDLE` (bind): without its sensitive area or Name, or a PIN index.
+/// - `HANDLE` (bind): without its sensitive area, or a PIN index.
 /// - `MODE` (symmetric): a block cipher in another mode than CFB.
 /// - `SESSION_MEMORY`, `CONTEXT_GAP`, `SESSION_HANDLES`: no place for another session.
 pub(crate) fn start_auth_session(
@@ -125,10 +125,10 @@ fn salt(tpm: &mut Tpm, cmd: &StartAuthSession) -> Result<Option<Secret>, Rc> {
     tpm.decrypt_secret(&key, &cmd.encrypted_salt, SALT_LABEL).map(Some).map_err(|_| bad_salt())
 }
 
-/// Whether a session may be bound to an entity: its authValue is here and its Name tells it from others.
+/// Whether a session may be bound to an entity: its authValue is here. An object without a Name is told from others by that alone.
 fn check_bind(tpm: &Tpm, bind: u32) -> Result<(), Rc> {
     let possible = match tpm.entity(bind) {
-        Some(Entity::Object(object)) => object.sensitive.is_some() && object.public.name_alg.is_some(),
+        Some(Entity::Object(object)) => object.sensitive.is_some(),
         Some(Entity::Nv(_)) => tpm.pin_index(bind).is_none(),
         Some(Entity::Permanent(_) | Entity::Open | Entity::Pcr) => true,
         // TPMI_DH_ENTITY has no timers. Part 2, 9.6.
