@@ -92,7 +92,7 @@ fn a_vm_is_taken_back_and_forth_and_nothing_is_done_unasked() {
     for one in [id, "one"] {
         cli.ok(&["vm", "snapshot", "delete", "demo", one, "--yes"]);
     }
-    cli.ok(&["vm", "delete", "demo"]);
+    cli.ok(&["vm", "delete", "demo", "--yes"]);
     assert!(!cli.bundle().exists());
 }
 
