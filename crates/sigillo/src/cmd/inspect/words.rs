@@ -33,6 +33,8 @@ pub(super) fn algorithm(alg: u16) -> String {
         id::SM2 => "sm2",
         id::ECSCHNORR => "ecschnorr",
         id::ECMQV => "ecmqv",
+        id::EDDSA => "eddsa",
+        id::HASH_EDDSA => "hash_eddsa",
         id::KDF1_SP800_56A => "kdf1_sp800_56a",
         id::KDF2 => "kdf2",
         id::KDF1_SP800_108 => "kdf1_sp800_108",
@@ -63,6 +65,7 @@ fn curve(curve: EccCurve) -> String {
         (EccCurve::NistP521, "nist_p521"),
         (EccCurve::BnP256, "bn_p256"),
         (EccCurve::Sm2P256, "sm2_p256"),
+        (EccCurve::Curve25519, "curve_25519"),
     ];
     let name = known.iter().find(|(known, _)| *known == curve).map(|(_, name)| (*name).to_owned());
     name.unwrap_or_else(|| format!("curve {:#06x}", curve.id()))
