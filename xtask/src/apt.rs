@@ -25,7 +25,8 @@ pub(crate) const TOOLS: &[&str] = &["tpm2-tools", "libtss2-tcti-swtpm0", "openss
 pub(crate) const KEEPASSXC: &[&str] = &["keepassxc", "ovmf"];
 
 /// A desktop session's keyring, its bus, and another program that reads it. With the firmware of the VM that is made.
-pub(crate) const SECRET_SERVICE: &[&str] = &["dbus-daemon", "gnome-keyring", "libsecret-tools", "ovmf"];
+pub(crate) const SECRET_SERVICE: &[&str] =
+    &["dbus-bin", "dbus-daemon", "gnome-keyring", "libsecret-tools", "ovmf"];
 
 /// Installs those of `packages` that are not there.
 ///
