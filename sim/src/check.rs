@@ -50,6 +50,8 @@ pub(crate) fn is_deterministic(command: &[u8]) -> bool {
             | cc::RSA_ENCRYPT
             | cc::ECC_ENCRYPT
             | cc::SIGN
+            | cc::SIGN_DIGEST
+            | cc::SIGN_SEQUENCE_COMPLETE
             | cc::QUOTE
             | cc::CERTIFY
             | cc::CERTIFY_CREATION
