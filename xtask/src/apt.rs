@@ -5,6 +5,7 @@ use std::process::Command;
 /// What the guest and the host side of a boot need.
 pub(crate) const GUEST: &[&str] = &[
     "qemu-system-x86",
+    "qemu-utils",
     "ovmf",
     "tpm2-tools",
     "libtss2-tcti-device0",
