@@ -475,8 +475,6 @@ fn peek(vm: &Bundle) -> Result<StoreInfo> {
 
 /// The file that a suspended TPM lies in beside its store.
 fn suspended(vm: &Bundle) -> Result<Option<PathBuf>> {
-    let mut file = path(vm)?.into_os_string();
-    file.push(".volatile");
-    let file = PathBuf::from(file);
+    let file = crate::backup::volatile(&path(vm)?);
     Ok(file.symlink_metadata().is_ok().then_some(file))
 }

@@ -23,11 +23,12 @@ impl From<AnchorError> for Failure {
 
 impl Kept {
     pub(crate) fn find() -> Result<Self, Failure> {
+        let policy = HostPolicy::of_this_host()?;
         Ok(Self {
-            keychain: keychain::of_host()?,
+            keychain: keychain::at(policy.keychain())?,
             audit: audit::log()?,
             anchors: Anchors::of_this_host()?,
-            policy: HostPolicy::of_this_host()?,
+            policy,
         })
     }
 

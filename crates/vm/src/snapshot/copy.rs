@@ -2,10 +2,10 @@
 use crate::{
     copy::Source,
     error::{Error, Result},
+    files::open_itself,
     life::Watch,
 };
-use rustix::fs::{Mode, OFlags};
-use std::{fs::File, io, path::Path};
+use std::path::Path;
 
 /// Counts bytes over several files.
 pub(super) struct Meter<'a> {
@@ -26,16 +26,6 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// Opens a file itself, and no link to one.
-pub(super) fn open_itself(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-    }
-    Ok(file)
-}
-
 /// Copies a file with the time of its last change. Durable on return.
 pub(super) fn file(from: &Path, to: &Path, meter: &mut Meter<'_>) -> Result<()> {
     let source = open_itself(from).and_then(|file| Source::of(file, from.to_owned()));
@@ -45,10 +35,10 @@ pub(super) fn file(from: &Path, to: &Path, meter: &mut Meter<'_>) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::fs::{Timespec, Timestamps};
+    use rustix::fs::{Mode, Timespec, Timestamps};
     use std::{
-        fs,
-        io::{Seek, Write},
+        fs::{self, File},
+        io::{self, Seek, Write},
         os::unix::fs::MetadataExt,
     };
 

@@ -1,10 +1,11 @@
 //! What a snapshot holds: `snapshot.json` in its directory.
-use super::{Snapshot, copy::open_itself};
+use super::Snapshot;
 use crate::{
+    backup::volatile,
     bundle::{Bundle, CONFIG, VARS},
     config::{Config, Firmware},
     error::{Error, Result},
-    files::{is_own_dir, read_plain, replace_file},
+    files::{is_own_dir, open_itself, read_plain, replace_file},
     life::LifeError,
     saved,
 };
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sigillo_store::now_unix_s;
 use std::{
-    ffi::OsString,
     fs::File,
     io::{self, Read},
     os::unix::fs::MetadataExt,
@@ -171,8 +171,7 @@ fn named(vm: &Bundle) -> Vec<Part> {
     }
     if let Some(tpm) = &config.tpm {
         parts.push(Part::new("tpm.store", &tpm.store));
-        let mut volatile = OsString::from(&tpm.store);
-        volatile.push(".volatile");
+        let volatile = volatile(Path::new(&tpm.store));
         if vm.path().join(&volatile).symlink_metadata().is_ok() {
             parts.push(Part::new("tpm.store.volatile", volatile));
         }

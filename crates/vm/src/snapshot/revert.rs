@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     crash,
     error::{Error, Result},
-    files::{is_own_dir, make_dirs, read_plain, remove, replace_file, sync_dir},
+    files::{is_own_dir, make_dirs, open_itself, read_plain, remove, replace_file, sync_dir},
     guard,
     host::Host,
     life::{LifeError, Watch},
@@ -161,7 +161,7 @@ impl Prepare<'_> {
             let touch = |file: fs::File| {
                 crate::copy::set_modified(&file, part.modified).and_then(|()| file.sync_all())
             };
-            copy::open_itself(&staged).and_then(touch).map_err(|e| Error::io("write", &staged, e))?;
+            open_itself(&staged).and_then(touch).map_err(|e| Error::io("write", &staged, e))?;
             crash::point();
         }
         let mut old = parts_there(vm);

@@ -75,7 +75,12 @@ fn place() -> Result<KeychainPlace, Failure> {
 
 /// The keychain that has the records of this host.
 pub(crate) fn of_host() -> Result<Box<dyn Keychain>, Failure> {
-    match place()? {
+    at(place()?)
+}
+
+/// The same, for who has read the policy.
+pub(crate) fn at(place: KeychainPlace) -> Result<Box<dyn Keychain>, Failure> {
+    match place {
         KeychainPlace::System => Ok(Box::new(system()?)),
         KeychainPlace::SecretService => secret_service(),
     }
