@@ -19,6 +19,7 @@ use std::{
     os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::LazyLock,
 };
 use tpm::{Control, Data};
 
@@ -128,7 +129,10 @@ impl Host {
     /// In a network namespace of its own, where the system gives one.
     fn run(&self, args: &[&str]) -> Output {
         let path = std::env::var("PATH").unwrap();
-        let namespaces = Command::new("unshare").args(["-rn", "true"]).output().unwrap().status.success();
+        static NAMESPACES: LazyLock<bool> = LazyLock::new(|| {
+            Command::new("unshare").args(["-rn", "true"]).output().unwrap().status.success()
+        });
+        let namespaces = *NAMESPACES;
         let program = env!("CARGO_BIN_EXE_sigillo");
         let mut command = Command::new(if namespaces { "unshare" } else { program });
         command.args(namespaces.then_some(["-rn", program]).into_iter().flatten());

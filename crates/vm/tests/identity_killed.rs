@@ -6,12 +6,12 @@
 #![allow(clippy::print_stdout, reason = "the figures of a long run")]
 mod common;
 
-use common::{linux, next, number, options};
-use sigillo_keychain::{Keychain, RecordName, SystemKeychain, anchor::Anchors, audit::AuditLog};
-use sigillo_store::{Key, Secret, Store};
+use common::{DIR, KILLS, Kept, SEED, linux, next, number, options};
+use sigillo_keychain::Keychain;
+use sigillo_store::Secret;
 use sigillo_vm::{
-    Bundle, CloneTpm, CloneVm, Firmware, Home, Host, HostPolicy, add_tpm, clone_vm, delete_vm, export_vm,
-    import_vm, move_vm, rename_vm,
+    Bundle, CloneTpm, CloneVm, Firmware, Home, add_tpm, clone_vm, delete_vm, export_vm, import_vm, move_vm,
+    rename_vm,
 };
 use std::{
     collections::BTreeSet,
@@ -22,45 +22,31 @@ use std::{
     time::Duration,
 };
 
-const DIR: &str = "SIGILLO_TEST_DIR";
 const AWAY: &str = "SIGILLO_TEST_AWAY";
-const KILLS: &str = "SIGILLO_TEST_KILLS";
-const SEED: &str = "SIGILLO_TEST_SEED";
 const DISK: usize = 3 << 20;
 
 struct World {
     dir: PathBuf,
     away: PathBuf,
     home: Home,
-    keychain: SystemKeychain,
-    audit: AuditLog,
-    anchors: Anchors,
-    policy: HostPolicy,
+    kept: Kept,
 }
 
 fn quiet(_: u64, _: u64) {}
 
 impl World {
     fn at(dir: &Path, away: &Path) -> Self {
-        let kept = dir.join("keychain");
         World {
             dir: dir.to_owned(),
             away: away.to_owned(),
             home: Home::find(Some(&dir.join("vms"))),
-            keychain: SystemKeychain::at(&kept),
-            audit: AuditLog::at(&kept),
-            anchors: Anchors::at(&kept),
-            policy: HostPolicy::default(),
+            kept: Kept::at(&dir.join("keychain")),
         }
-    }
-
-    fn host(&self) -> Host<'_> {
-        Host { keychain: &self.keychain, audit: &self.audit, anchors: &self.anchors, policy: &self.policy }
     }
 
     /// What begins each command.
     fn sweep(&self) {
-        for swept in self.home.sweep(&self.host()) {
+        for swept in self.home.sweep(&self.kept.host()) {
             assert!(swept.to_string().starts_with("removed"), "{swept}");
         }
     }
@@ -84,9 +70,9 @@ impl World {
                 let tpm = CloneTpm::Replace { state, profile: "pc-client".to_owned() };
                 let options = CloneVm { name: "twin".to_owned(), tpm, recovery_code: None };
                 if let Ok(mut twin) = self.home.open("twin") {
-                    delete_vm(&self.home, &mut twin, &self.host(), true).unwrap();
+                    delete_vm(&self.home, &mut twin, &self.kept.host(), true).unwrap();
                 }
-                clone_vm(&self.home, &mut vm, &self.host(), &options, &mut quiet).unwrap();
+                clone_vm(&self.home, &mut vm, &self.kept.host(), &options, &mut quiet).unwrap();
             }
             1 => {
                 let name = if vm.name() == "vm" { "other" } else { "vm" };
@@ -94,7 +80,7 @@ impl World {
             }
             2 => {
                 let to = if vm.path().is_symlink() { self.home.path() } else { &self.away };
-                move_vm(&self.home, &mut vm, &self.host(), to, &mut quiet).unwrap();
+                move_vm(&self.home, &mut vm, &self.kept.host(), to, &mut quiet).unwrap();
             }
             _ => {
                 // From one host to the next, and no way back.
@@ -112,9 +98,7 @@ impl World {
     fn whole(&self, vm: &Bundle, state: &[u8]) {
         let disk = fs::read(vm.disk_path(&vm.config().disks[0])).unwrap();
         assert!(disk.len() == DISK && disk.iter().all(|octet| *octet == 7));
-        let record = self.keychain.get(&RecordName::for_vm(vm.config().uuid.as_bytes())).unwrap();
-        let store = Store::open(&vm.store_path().unwrap(), &Key::Password(record.secret)).unwrap();
-        assert_eq!(store.state(), state);
+        assert_eq!(self.kept.store_of(vm).state(), state);
     }
 
     fn check(&self) {
@@ -128,7 +112,7 @@ impl World {
         }
         let vms = self.home.list().unwrap();
         assert_eq!(
-            self.keychain.list().unwrap().len(),
+            self.kept.keychain.list().unwrap().len(),
             vms.len(),
             "a record that nobody needs, or a VM without"
         );
@@ -138,7 +122,7 @@ impl World {
         let away =
             fs::read_dir(&self.away).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
         assert_eq!(away, usize::from(self.vm().path().is_symlink()), "copies in the other place");
-        self.audit.verify().unwrap();
+        self.kept.audit.verify().unwrap();
     }
 }
 
@@ -166,7 +150,7 @@ fn every_vm_is_whole_whenever_a_command_is_killed() {
     let mut create = linux("vm", Firmware::Uefi);
     create.disks.push(disk);
     let mut vm = world.home.create(&create).unwrap();
-    add_tpm(&mut vm, &world.host(), &options()).unwrap();
+    add_tpm(&mut vm, &world.kept.host(), &options()).unwrap();
     let (mut random, mut acts) = (seed, 0);
     for round in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())

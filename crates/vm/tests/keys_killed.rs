@@ -6,12 +6,9 @@
 #![allow(clippy::print_stdout, reason = "the figures of a long run")]
 mod common;
 
-use common::{DIR, KILLS, SEED, linux, next, number, options};
-use sigillo_keychain::{Keychain, RecordName, SystemKeychain, anchor::Anchors, audit::AuditLog};
-use sigillo_store::{Algorithm, Key, Store};
-use sigillo_vm::{
-    Bundle, Firmware, Home, Host, HostPolicy, RecordState, Reencrypt, add_tpm, list_keys, reencrypt, rotate,
-};
+use common::{DIR, KILLS, Kept, SEED, linux, next, number, options};
+use sigillo_store::{Algorithm, Store};
+use sigillo_vm::{Bundle, Firmware, Home, RecordState, Reencrypt, add_tpm, list_keys, reencrypt, rotate};
 use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
@@ -21,26 +18,17 @@ use std::{
 
 struct World {
     vm: Bundle,
-    keychain: SystemKeychain,
-    audit: AuditLog,
+    kept: Kept,
 }
 
 impl World {
     fn at(dir: &Path) -> Self {
-        let home = Home::find(Some(&dir.join("vms")));
-        let keychain = dir.join("keychain");
-        World {
-            vm: home.open("vm").unwrap(),
-            keychain: SystemKeychain::at(&keychain),
-            audit: AuditLog::at(&keychain),
-        }
+        let vm = Home::find(Some(&dir.join("vms"))).open("vm").unwrap();
+        World { vm, kept: Kept::at(&dir.join("keychain")) }
     }
 
-    /// The store, with what the keychain holds.
     fn open(&self) -> Store {
-        let name = RecordName::for_vm(self.vm.config().uuid.as_bytes());
-        let record = self.keychain.get(&name).unwrap();
-        Store::open(&self.vm.store_path().unwrap(), &Key::Password(record.secret)).unwrap()
+        self.kept.store_of(&self.vm)
     }
 }
 
@@ -67,12 +55,12 @@ fn child_changes_keys_until_it_is_killed() {
     let mut out = std::io::stdout();
     loop {
         match next(&mut random) % 6 {
-            0 | 1 => drop(rotate(&world.vm, &world.keychain, &world.audit).unwrap()),
+            0 | 1 => drop(rotate(&world.vm, &world.kept.keychain, &world.kept.audit).unwrap()),
             2 => {
                 let algorithm =
                     [Algorithm::Aes128Gcm, Algorithm::Aes256Gcm][(next(&mut random) % 2) as usize];
                 let options = Reencrypt { algorithm: Some(algorithm), recovery_code: None, passphrase: None };
-                reencrypt(&world.vm, &world.keychain, &world.audit, options).unwrap();
+                reencrypt(&world.vm, &world.kept.keychain, &world.kept.audit, options).unwrap();
             }
             _ => {
                 world.open().commit(&state(written + 1)).unwrap();
@@ -92,14 +80,8 @@ fn the_record_opens_the_store_whenever_a_change_of_keys_is_killed() {
     let mut vm = home.create(&linux("vm", Firmware::Uefi)).unwrap();
     let mut options = options();
     options.state = sigillo_store::Secret::new(state(0));
-    let kept = dir.path().join("keychain");
-    let host = Host {
-        keychain: &SystemKeychain::at(&kept),
-        audit: &AuditLog::at(&kept),
-        anchors: &Anchors::at(&kept),
-        policy: &HostPolicy::default(),
-    };
-    add_tpm(&mut vm, &host, &options).unwrap();
+    let kept = Kept::at(&dir.path().join("keychain"));
+    add_tpm(&mut vm, &kept.host(), &options).unwrap();
     let mut random = seed;
     let (mut acknowledged, mut acts, mut interrupted, mut grown) = (0, 0_u64, 0_u64, 0_u64);
     let mut length = 0;
@@ -127,7 +109,7 @@ fn the_record_opens_the_store_whenever_a_change_of_keys_is_killed() {
             (acknowledged, acts) = (number, acts + 1);
         }
         let world = World::at(dir.path());
-        let keys = list_keys(&world.vm, &world.keychain).unwrap();
+        let keys = list_keys(&world.vm, &world.kept.keychain).unwrap();
         assert!(matches!(keys.record, RecordState::Opens(_)), "round {round}: {:?}", keys.record);
         interrupted += u64::from(!keys.leftovers().is_empty());
         let store = world.open();
@@ -141,12 +123,12 @@ fn the_record_opens_the_store_whenever_a_change_of_keys_is_killed() {
         length = now;
         drop(store);
         if round % 5 == 4 {
-            rotate(&world.vm, &world.keychain, &world.audit).unwrap();
-            assert_eq!(list_keys(&world.vm, &world.keychain).unwrap().leftovers(), []);
+            rotate(&world.vm, &world.kept.keychain, &world.kept.audit).unwrap();
+            assert_eq!(list_keys(&world.vm, &world.kept.keychain).unwrap().leftovers(), []);
         }
     }
     let world = World::at(dir.path());
-    world.audit.verify().unwrap();
+    world.kept.audit.verify().unwrap();
     println!(
         "seed {seed}: {kills} kills, {acts} changes acknowledged, {acknowledged} states, {interrupted} rotations or \
          re-encryptions found interrupted, the file found longer {grown} times"

@@ -6,12 +6,10 @@
 #![allow(clippy::print_stdout, reason = "the figures of a long run")]
 mod common;
 
-use common::{DIR, KILLS, SEED, linux, next, number, options};
-use sigillo_keychain::{Keychain, RecordName, SystemKeychain, anchor::Anchors, audit::AuditLog};
-use sigillo_store::{Key, Store};
+use common::{DIR, KILLS, Kept, SEED, linux, next, number, options};
+use sigillo_store::Store;
 use sigillo_vm::{
-    Bundle, Firmware, Home, Host, HostPolicy, NewSnapshot, add_tpm, delete_snapshot, revert, rotate,
-    snapshot, snapshots,
+    Bundle, Firmware, Home, NewSnapshot, add_tpm, delete_snapshot, revert, rotate, snapshot, snapshots,
 };
 use std::{
     collections::BTreeSet,
@@ -27,33 +25,17 @@ const MANY: usize = 6;
 
 struct World {
     vm: Bundle,
-    keychain: SystemKeychain,
-    audit: AuditLog,
-    anchors: Anchors,
-    policy: HostPolicy,
+    kept: Kept,
 }
 
 impl World {
     fn at(dir: &Path) -> Self {
-        let home = Home::find(Some(&dir.join("vms")));
-        let keychain = dir.join("keychain");
-        World {
-            vm: home.open("vm").unwrap(),
-            keychain: SystemKeychain::at(&keychain),
-            audit: AuditLog::at(&keychain),
-            anchors: Anchors::at(&keychain),
-            policy: HostPolicy::default(),
-        }
-    }
-
-    fn host(&self) -> Host<'_> {
-        Host { keychain: &self.keychain, audit: &self.audit, anchors: &self.anchors, policy: &self.policy }
+        let vm = Home::find(Some(&dir.join("vms"))).open("vm").unwrap();
+        World { vm, kept: Kept::at(&dir.join("keychain")) }
     }
 
     fn open(&self) -> Store {
-        let name = RecordName::for_vm(self.vm.config().uuid.as_bytes());
-        let record = self.keychain.get(&name).unwrap();
-        Store::open(&self.vm.store_path().unwrap(), &Key::Password(record.secret)).unwrap()
+        self.kept.store_of(&self.vm)
     }
 
     /// The number that disk, variables and TPM have.
@@ -75,7 +57,7 @@ impl World {
     fn take_back(&self, random: u64) {
         let all = snapshots(&self.vm).unwrap();
         let Some(one) = all.get(random as usize % all.len().max(1)) else { return };
-        revert(&self.vm, &self.host(), one, random & 1 << 40 != 0, &mut |_, _, _| {}).unwrap();
+        revert(&self.vm, &self.kept.host(), one, random & 1 << 40 != 0, &mut |_, _, _| {}).unwrap();
     }
 }
 
@@ -89,7 +71,7 @@ fn child_takes_snapshots_until_it_is_killed() {
         let world = World::at(&dir);
         let all = snapshots(&world.vm).unwrap();
         match next(&mut random) % 8 {
-            0 => drop(rotate(&world.vm, &world.keychain, &world.audit).unwrap()),
+            0 => drop(rotate(&world.vm, &world.kept.keychain, &world.kept.audit).unwrap()),
             1..=3 => drop(snapshot(&world.vm, &NewSnapshot::default(), &mut |_, _, _| {}).unwrap()),
             _ => world.take_back(next(&mut random)),
         }
@@ -111,14 +93,8 @@ fn disk_firmware_and_tpm_are_of_one_state_whenever_a_snapshot_or_revert_is_kille
     let mut create = linux("vm", Firmware::Uefi);
     create.disks.push(disk);
     let mut vm = home.create(&create).unwrap();
-    let kept = dir.path().join("keychain");
-    let host = Host {
-        keychain: &SystemKeychain::at(&kept),
-        audit: &AuditLog::at(&kept),
-        anchors: &Anchors::at(&kept),
-        policy: &HostPolicy::default(),
-    };
-    add_tpm(&mut vm, &host, &options()).unwrap();
+    let kept = Kept::at(&dir.path().join("keychain"));
+    add_tpm(&mut vm, &kept.host(), &options()).unwrap();
     World::at(dir.path()).write("0");
     let (mut random, mut acts, mut interrupted) = (seed, 0_u64, 0_u64);
     for round in 0..kills {
@@ -157,10 +133,10 @@ fn disk_firmware_and_tpm_are_of_one_state_whenever_a_snapshot_or_revert_is_kille
         assert!(all.iter().all(|one| one.damaged.is_none()), "round {round}: {all:?}");
         // Every one of them can be gone back to, with its TPM, and from there to what was.
         let oldest = all.first().unwrap();
-        revert(&world.vm, &world.host(), oldest, true, &mut |_, _, _| {}).unwrap();
+        revert(&world.vm, &world.kept.host(), oldest, true, &mut |_, _, _| {}).unwrap();
         let world = World::at(dir.path());
         world.state();
-        revert(&world.vm, &world.host(), &now, true, &mut |_, _, _| {}).unwrap();
+        revert(&world.vm, &world.kept.host(), &now, true, &mut |_, _, _| {}).unwrap();
         let world = World::at(dir.path());
         assert_eq!(world.state(), state, "round {round}");
         world.write(&format!("{}", round + 1));
@@ -170,7 +146,7 @@ fn disk_firmware_and_tpm_are_of_one_state_whenever_a_snapshot_or_revert_is_kille
             delete_snapshot(&world.vm, one.id).unwrap();
         }
     }
-    World::at(dir.path()).audit.verify().unwrap();
+    World::at(dir.path()).kept.audit.verify().unwrap();
     println!("seed {seed}: {kills} kills, {acts} acts acknowledged, {interrupted} found interrupted");
     assert!(acts >= kills);
 }

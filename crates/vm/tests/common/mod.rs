@@ -1,7 +1,9 @@
 //! What the tests of bundles share.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
-use sigillo_keychain::{MemoryKeychain, anchor::Anchors, audit::AuditLog};
-use sigillo_store::{Algorithm, Secret};
+use sigillo_keychain::{
+    Keychain, MemoryKeychain, RecordName, SystemKeychain, anchor::Anchors, audit::AuditLog,
+};
+use sigillo_store::{Algorithm, Key, Secret, Store};
 use sigillo_vm::{
     Accelerator, AddTpm, Attach, Bundle, Choice, Create, Error, Event, Firmware, Guest, Home, Host,
     HostPolicy, Interface, Keys, Question, Start, Starter, WhenRecordMissing, WhenRolledBack, add_tpm, start,
@@ -170,4 +172,34 @@ pub fn next(state: &mut u64) -> u64 {
     z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ z >> 31
+}
+
+/// What a host keeps, on disk, where the child of a kill test and the test itself find it.
+pub struct Kept {
+    pub keychain: SystemKeychain,
+    pub audit: AuditLog,
+    pub anchors: Anchors,
+    policy: HostPolicy,
+}
+
+impl Kept {
+    pub fn at(dir: &Path) -> Self {
+        Kept {
+            keychain: SystemKeychain::at(dir),
+            audit: AuditLog::at(dir),
+            anchors: Anchors::at(dir),
+            policy: HostPolicy::default(),
+        }
+    }
+
+    pub fn host(&self) -> Host<'_> {
+        Host { keychain: &self.keychain, audit: &self.audit, anchors: &self.anchors, policy: &self.policy }
+    }
+
+    /// A VM's store, with what the keychain holds.
+    pub fn store_of(&self, vm: &Bundle) -> Store {
+        let name = RecordName::for_vm(vm.config().uuid.as_bytes());
+        let record = self.keychain.get(&name).unwrap();
+        Store::open(&vm.store_path().unwrap(), &Key::Password(record.secret)).unwrap()
+    }
 }
