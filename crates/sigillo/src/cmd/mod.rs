@@ -4,6 +4,7 @@ mod availability;
 mod check;
 mod clone;
 mod confirm;
+mod console;
 mod create;
 mod delete;
 mod diff;
@@ -91,6 +92,8 @@ enum Vm {
     Tpm(tpm::Command),
     /// Start a virtual machine
     Start(start::Args),
+    /// The serial console of a running virtual machine, on this terminal
+    Console(console::Args),
     /// Shut a virtual machine down
     Stop(stop::Args),
     /// Save a running virtual machine, its TPM included, and end its processes
@@ -167,6 +170,7 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Check(args)) => check::run(&home, &args),
         Command::Vm(Vm::Hardware(command)) => hardware::run(&home, command),
         Command::Vm(Vm::Start(args)) => start::run(&home, &args),
+        Command::Vm(Vm::Console(args)) => console::run(&home, &args),
         Command::Vm(Vm::Stop(args)) => stop::run(&home, &args),
         Command::Vm(Vm::Suspend(args)) => suspend::run(&home, &args),
         Command::Vm(Vm::Resume(args)) => resume::run(&home, &args),
