@@ -69,9 +69,8 @@ pub(crate) fn run(context: &mut Context, report: &mut Report) -> Result<()> {
 
 /// A number from the environment.
 fn number(variable: &str, default: u64) -> Result<u64> {
-    std::env::var(variable).map_or(Ok(default), |text| {
-        Ok(text.parse().map_err(|_| format!("{variable} is a number, not {text:?}"))?)
-    })
+    std::env::var(variable)
+        .map_or(Ok(default), |text| text.parse().map_err(|_| format!("{variable} is a number, not {text:?}")))
 }
 
 /// SplitMix64's finalizer: neighbouring rounds wait differently, the same round and seed alike.
