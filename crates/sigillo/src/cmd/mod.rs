@@ -1,8 +1,12 @@
 //! One module a command.
+#[macro_use]
+mod output;
+
 mod audit;
 mod availability;
 mod check;
 mod clone;
+mod completions;
 mod confirm;
 mod console;
 mod create;
@@ -10,6 +14,7 @@ mod delete;
 mod diff;
 mod doctor;
 mod edit;
+mod exit;
 mod hardware;
 mod host;
 mod info;
@@ -17,6 +22,7 @@ mod inspect;
 mod key;
 mod keychain;
 mod list;
+mod man;
 mod place;
 mod progress;
 mod resume;
@@ -48,6 +54,8 @@ struct Cli {
     /// ~/.local/share/sigillo/vms for others]
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
+    #[command(flatten)]
+    output: output::Options,
     #[command(subcommand)]
     command: Command,
 }
@@ -70,6 +78,10 @@ enum Command {
     Availability(availability::Args),
     /// Tell what is wrong with this host and its virtual machines, and what to do; ends with 1 if there is an error
     Doctor(doctor::Args),
+    /// Print the completions for a shell, for its own directory of them
+    Completions(completions::Args),
+    /// Print the manual, or write a page for every command
+    Man(man::Args),
     /// Take swtpm's place: `sigillo swtpm socket --tpm2 ...`
     #[command(disable_help_flag = true)]
     Swtpm,
@@ -148,19 +160,13 @@ type Done = Result<ExitCode, Failure>;
 
 /// Parses the command line and runs what it says.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli.command, cli.home.as_deref()) {
-        Ok(code) => code,
-        Err(failure) => {
-            complain(&failure);
-            ExitCode::FAILURE
+    match Cli::try_parse() {
+        Ok(cli) => {
+            cli.output.apply();
+            output::end(dispatch(cli.command, cli.home.as_deref()))
         }
+        Err(error) => output::misused(&error),
     }
-}
-
-/// Says what went wrong, under its code.
-fn complain(failure: &Failure) {
-    eprintln!("sigillo: {}: {}", failure.code, failure.text);
 }
 
 fn dispatch(command: Command, home: Option<&Path>) -> Done {
@@ -190,6 +196,8 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Audit(command) => audit::run(&command),
         Command::Availability(args) => availability::run(&args),
         Command::Doctor(args) => doctor::run(&home, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Swtpm => Ok(swtpm::run(&[])),
         Command::Worker => Ok(worker::run(&[])),
     }
