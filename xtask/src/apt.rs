@@ -22,6 +22,9 @@ pub(crate) const GUEST: &[&str] = &[
 /// What the scripted tpm2-tools session needs.
 pub(crate) const TOOLS: &[&str] = &["tpm2-tools", "libtss2-tcti-swtpm0", "openssl"];
 
+/// Shells that read our completions, and what sets the pages of the manual.
+pub(crate) const SHELLS: &[&str] = &["zsh", "fish", "groff-base"];
+
 /// What opens and makes keychain files beside sigillo.
 pub(crate) const KEEPASSXC: &[&str] = &["keepassxc", "ovmf"];
 

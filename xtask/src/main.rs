@@ -18,6 +18,7 @@ mod spec;
 mod steps;
 mod test;
 mod tidy;
+mod tour;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ struct Cli {
 enum Command {
     /// From nothing to a virtual machine that boots under Secure Boot with its own TPM.
     Demo(demo::Args),
+    /// Writes docs/tour.md: what a person does with two hosts and a VM, by doing it. Needs root.
+    Tour(tour::Args),
     /// Every check there is; ends with one line, `N passed, N failed`.
     Test(test::Args),
     /// The same, as continuous integration runs it.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) | Command::Ci(args) => test::run(&args),
+        Command::Tour(args) => tour::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Coverage(args) => coverage::run(&args),
         Command::Differential(args) => differential::run(&args),

@@ -1,4 +1,6 @@
 //! The command line as people and scripts meet it: output, errors with their code, exit status. Needs Debian's `ovmf`.
+mod exit;
+
 use std::{
     fs,
     path::PathBuf,
@@ -38,7 +40,7 @@ impl Cli {
     fn refused(&self, args: &[&str], code: &str) -> String {
         let output = self.run(args);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert_eq!(output.status.code(), exit::status(code), "{args:?}: {said}");
         assert!(said.starts_with(&format!("sigillo: {code}: ")), "{args:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{said}");
         said
@@ -208,7 +210,7 @@ fn a_start_without_the_record_is_refused_and_names_it() {
 }
 
 #[test]
-fn errors_have_a_code_and_status_one_and_misuse_has_status_two() {
+fn errors_have_a_code_and_its_status_and_misuse_has_status_two() {
     let cli = Cli::new();
     cli.refused(&["vm", "start", "none"], "SIG_ERR_VM_NOT_FOUND");
     cli.ok(&["vm", "create", "demo"]);

@@ -1,4 +1,6 @@
 //! `sigillo tpm key` as people and scripts meet it. Needs Debian's `ovmf`.
+mod exit;
+
 use serde_json::Value;
 use std::{
     fs,
@@ -53,7 +55,7 @@ impl Cli {
     fn refused(&self, args: &[&str], stdin: &str, code: &str) -> String {
         let output = self.run(args, stdin);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert_eq!(output.status.code(), exit::status(code), "{args:?}: {said}");
         assert!(said.starts_with(&format!("sigillo: {code}: ")), "{args:?}: {said}");
         said
     }

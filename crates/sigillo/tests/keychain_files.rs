@@ -1,4 +1,6 @@
 //! Custom keychain files on the command line: the way of a record from one host to another.
+mod exit;
+
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -45,7 +47,7 @@ impl Hosts {
     fn refused(&self, host: &str, args: &[&str], code: &str) -> String {
         let output = self.run(host, args);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert_eq!(output.status.code(), exit::status(code), "{args:?}: {said}");
         assert!(said.starts_with(&format!("sigillo: {code}: ")), "{args:?}: {said}");
         assert!(output.stdout.is_empty(), "{args:?}");
         said

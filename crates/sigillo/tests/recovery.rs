@@ -1,5 +1,7 @@
 //! A record that is lost, a store that is put back from a copy or damaged: what a person is told, and the way out of each. Needs
 //! Debian's `ovmf`. A program that fails takes QEMU's place: a start that comes as far as it has passed all of this.
+mod exit;
+
 use sigillo_keychain::{Keychain, Record, SystemKeychain, anchor::Anchors};
 use sigillo_store::{CreateOptions, Key, KeyId, Secret, Store};
 use std::{
@@ -91,7 +93,7 @@ impl Cli {
     fn fails(&self, args: &[&str], code: &str) -> String {
         let output = self.run(args);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert_eq!(output.status.code(), exit::status(code), "{args:?}: {said}");
         let last = said.lines().next_back().unwrap();
         assert!(
             said.lines().any(|line| line.starts_with(&format!("sigillo: {code}: "))),
@@ -106,9 +108,9 @@ impl Cli {
 
     fn acts(&self) -> Vec<String> {
         self.ok(&["audit", "verify"]);
-        let lines = self.ok(&["audit", "show", "--json"]);
-        let act = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["act"].clone();
-        lines.lines().map(|line| act(line).as_str().unwrap().to_owned()).collect()
+        let lines: Vec<serde_json::Value> =
+            serde_json::from_str(&self.ok(&["audit", "show", "--json"])).unwrap();
+        lines.iter().map(|line| line["act"].as_str().unwrap().to_owned()).collect()
     }
 
     fn policy(&self, text: &str) {

@@ -1,4 +1,5 @@
 //! `sigillo vm snapshot` and what a suspended VM refuses, from the command line. Needs Debian's `ovmf`.
+mod exit;
 mod place;
 
 use place::Place;
@@ -18,7 +19,7 @@ fn with_disk() -> Place {
 fn fails(cli: &Place, args: &[&str], code: &str) -> String {
     let output = cli.run(args);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+    assert_eq!(output.status.code(), exit::status(code), "{args:?}: {said}");
     assert!(said.starts_with(&format!("sigillo: {code}: ")), "{args:?}: {said}");
     said
 }

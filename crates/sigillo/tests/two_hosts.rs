@@ -3,6 +3,7 @@
 //! The hosts are two roots in network namespaces of their own that share nothing but the two files that are carried over. The guest
 //! is this program: it takes QEMU's place in the search path, so that `vm start` goes its whole way, from the keychain's record to the
 //! TPM's process and its socket; it keeps what it sealed on the VM's disk. Needs Debian's `ovmf`, and `unshare` of util-linux.
+mod exit;
 mod tpm;
 
 use sigillo_client::{Client, Transport, template};
@@ -160,7 +161,7 @@ impl Host {
     fn refused(&self, args: &[&str], code: &str) -> String {
         let output = self.run(args);
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert_eq!(output.status.code(), exit::status(code), "{args:?}: {said}");
         assert!(said.lines().any(|line| line.starts_with(&format!("sigillo: {code}: "))), "{args:?}: {said}");
         said
     }

@@ -27,6 +27,7 @@ mod backup;
 mod bundle;
 pub mod certificate;
 pub mod config;
+mod console;
 mod copy;
 mod crash;
 mod display;
@@ -68,6 +69,7 @@ pub use config::{
     Accelerator, Bus, Cdrom, Config, Disk, DiskFormat, Display, DisplayKind, Firmware, Forward, Guest,
     Interface, MAX_CONFIG_BYTES, Network, NetworkModel, Tpm,
 };
+pub use console::Console;
 pub use copy::Progress;
 pub use error::{Error, Result};
 pub use firmware::Keys;

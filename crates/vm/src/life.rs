@@ -25,6 +25,23 @@ pub enum LifeError {
         /// The VM.
         name: String,
     },
+    /// The console is where QEMU was started.
+    #[error(
+        "VM {name:?} has its serial console on the terminal it was started from with --serial; shut it down there and start it \
+         without --serial to reach its console from anywhere"
+    )]
+    NoConsole {
+        /// The VM.
+        name: String,
+    },
+    /// One at a time.
+    #[error(
+        "another terminal is at the serial console of VM {name:?}; leave it there with Ctrl-] first. The guest is not affected"
+    )]
+    ConsoleTaken {
+        /// The VM.
+        name: String,
+    },
     /// The guest was not saved.
     #[error("VM {name:?} was not suspended: {why}. {guest}")]
     NotSaved {
@@ -198,6 +215,7 @@ impl LifeError {
         match self {
             Self::Suspended { .. } => "SIG_ERR_VM_SUSPENDED",
             Self::NotSuspended { .. } => "SIG_ERR_VM_NOT_SUSPENDED",
+            Self::NoConsole { .. } | Self::ConsoleTaken { .. } => "SIG_ERR_VM_CONSOLE",
             Self::NotSaved { .. } => "SIG_ERR_VM_SUSPEND",
             Self::Damaged { .. } => "SIG_ERR_VM_SAVED_DAMAGED",
             Self::OtherStore { .. } => "SIG_ERR_VM_SAVED_STORE",

@@ -26,8 +26,8 @@ const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resour
 /// Where the guest's first serial port goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Serial {
-    /// Into the run directory's log.
-    Log,
+    /// Into the run directory's log, and to whoever connects to its socket.
+    Socket,
     /// To this terminal, and into the log.
     Terminal,
 }
@@ -51,13 +51,16 @@ pub(crate) fn arguments(
     args.pair("-smp", config.cpus.to_string()).pair("-m", format!("{}M", config.memory_mib));
     args.pair("-display", "none").pair("-device", "virtio-rng-pci");
     args.path("-qmp", "unix:", &run.monitor(), ",server=on,wait=off");
-    let end = if serial == Serial::Terminal { ",signal=off" } else { "" };
-    match serial {
-        Serial::Terminal => {
-            args.path("-chardev", "stdio,id=serial0,mux=off,logfile=", &run.serial_log(), end)
+    let mut chardev = match serial {
+        Serial::Terminal => OsString::from("stdio,id=serial0,mux=off,signal=off"),
+        Serial::Socket => {
+            let mut socket = OsString::from("socket,id=serial0,server=on,wait=off,path=");
+            socket.push(escaped(&run.console().1));
+            socket
         }
-        Serial::Log => args.path("-chardev", "file,id=serial0,path=", &run.serial_log(), end),
     };
+    chardev.push(",logfile=");
+    args.path("-chardev", &chardev, &run.serial_log(), "");
     args.pair("-serial", "chardev:serial0");
     if config.firmware == Firmware::Uefi {
         if smm {
@@ -91,8 +94,8 @@ impl Args {
         self
     }
 
-    fn path(&mut self, flag: &str, before: &str, path: &Path, after: &str) -> &mut Self {
-        let mut value = OsString::from(before);
+    fn path(&mut self, flag: &str, before: impl AsRef<OsStr>, path: &Path, after: &str) -> &mut Self {
+        let mut value = before.as_ref().to_owned();
         value.push(escaped(path));
         value.push(after);
         self.pair(flag, value)

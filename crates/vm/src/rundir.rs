@@ -80,6 +80,10 @@ impl RunDir {
     pub(crate) fn monitor(&self) -> PathBuf {
         self.0.join("monitor.sock")
     }
+    /// What is locked by who is at the serial console, and its socket.
+    pub(crate) fn console(&self) -> (PathBuf, PathBuf) {
+        (self.0.clone(), self.0.join("console.sock"))
+    }
     pub(crate) fn tpm_socket(&self) -> PathBuf {
         self.0.join("tpm.sock")
     }
@@ -118,10 +122,11 @@ impl RunDir {
     }
 
     /// What only means something while the VM runs.
-    pub(crate) fn of_a_run(&self) -> [PathBuf; 7] {
+    pub(crate) fn of_a_run(&self) -> [PathBuf; 8] {
         [
             self.0.join(STATE),
             self.monitor(),
+            self.console().1,
             self.tpm_socket(),
             self.qemu_pid(),
             self.display_socket(),

@@ -114,7 +114,7 @@ pub fn start(
         ),
         None => None,
     };
-    let serial = if options.attach == Attach::Serial { Serial::Terminal } else { Serial::Log };
+    let serial = if options.attach == Attach::Serial { Serial::Terminal } else { Serial::Socket };
     let mut prepare = || {
         display::prepare(&machine, &run)?;
         let args = qemu::arguments(&machine, &run, &accel, serial)?;

@@ -136,11 +136,16 @@ same_session() {
 disk_then() { [ -f /data/mode ] && [ ! -e /data/changed ]; }
 change() { bare tpm2 nvincrement -Q -C o $COUNTER && counter >/data/changed && sync; }
 
-idle() {
+# Does $1 when the power button is pressed.
+power_button() {
   mkdir -p /etc/acpi/PWRF
-  printf '#!/bin/sh\necho "G: power button"\ntouch /run/pressed\n' >/etc/acpi/PWRF/00000080
+  printf '#!/bin/sh\necho "G: power button"\n%s\n' "$1" >/etc/acpi/PWRF/00000080
   chmod +x /etc/acpi/PWRF/00000080
   acpid -f -c /etc/acpi -l /dev/null -p /run/acpid.pid &
+}
+
+idle() {
+  power_button "touch /run/pressed"
   t open_key open_key
   t open_session open_session
   t open_pcr open_pcr
@@ -174,7 +179,10 @@ case $mode in
   idle) idle ;;
   *)
     echo "G: shell; tpm2 is there, 'poweroff -f' ends the machine"
+    power_button "sync; poweroff -f"
+    export PS1='guest# ' TERM=dumb
     setsid -c sh -i </dev/ttyS0 >/dev/ttyS0 2>&1
+    sync
     poweroff -f
     ;;
 esac

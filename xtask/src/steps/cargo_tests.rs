@@ -10,6 +10,7 @@ use crate::{
 pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
     // Some tests make VMs and need the firmware.
     apt::ensure(apt::GUEST)?;
+    apt::ensure(apt::SHELLS)?;
     let mut command = sh::cargo(["test", "--workspace", "--no-fail-fast"]);
     let output = sh::output(command.args(sh::ALL_FEATURES))?;
     let mut part = String::new();

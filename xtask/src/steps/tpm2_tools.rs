@@ -8,6 +8,7 @@ use crate::{
     sh::{self, Result, cmd},
 };
 use std::{
+    os::unix::net::UnixStream,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -57,7 +58,8 @@ pub(super) fn start(program: &mut Command, dir: &Path) -> Result<Child> {
         .spawn()
         .map_err(|e| format!("cannot start the TPM: {e}"))?;
     let end = Instant::now() + START;
-    while !socket.exists() {
+    // The socket is there a moment before anyone listens.
+    while UnixStream::connect(&socket).is_err() {
         if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
             let log = String::from_utf8_lossy(&sh::read_file(&dir.join("tpm.log"))?).into_owned();
             return Err(format!("the TPM ended with {status}: {}", log.trim()));

@@ -1,5 +1,9 @@
 //! `sigillo availability`.
-use super::{Done, Failure, host::Kept};
+use super::{
+    Done, Failure,
+    host::Kept,
+    output::{self, BAD, DOUBTFUL, GOOD, PLAIN, paint},
+};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use sigillo_vm::{
@@ -19,9 +23,6 @@ pub(crate) struct Args {
     /// The host's processor: intel, apple-m1 and so on
     #[arg(long, requires = "product_version")]
     chip: Option<Chip>,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Done {
     };
     let missing = needs.iter().any(|need| need.required && !need.met);
     let available = !missing && answers.first().is_some_and(|tpm| tpm.available == Some(true));
-    if args.json {
+    if output::is_json() {
         let features: Vec<Value> = answers
             .iter()
             .map(|answer| {
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Done {
             .iter()
             .map(|need| json!({ "what": need.what, "required": need.required, "met": need.met, "says": need.says }))
             .collect();
-        println!("{}", json!({ "tpm": available, "features": features, "host": host }));
+        say!("{}", json!({ "tpm": available, "features": features, "host": host }));
     } else {
         say(&answers, &needs, available);
     }
@@ -87,27 +88,27 @@ fn needs() -> Result<Vec<Need>, Failure> {
 
 fn say(answers: &[Answer], needs: &[Need], available: bool) {
     if !needs.is_empty() {
-        println!("{:14}  {:10}  WHAT", "THIS HOST", "");
+        say!("{:14}  {:10}  WHAT", "THIS HOST", "");
         for need in needs {
             let state = match (need.met, need.required) {
-                (true, _) => "here",
-                (false, true) => "missing",
-                (false, false) => "not needed",
+                (true, _) => paint(GOOD, "here"),
+                (false, true) => paint(BAD, "missing"),
+                (false, false) => paint(PLAIN, "not needed"),
             };
-            println!("{:14}  {state:10}  {}", need.what, need.says);
+            say!("{:14}  {state:10}  {}", need.what, need.says);
         }
-        println!();
+        say!();
     }
-    println!("{:38}  {:9}  WHY", "FEATURE", "AVAILABLE");
+    say!("{:38}  {:9}  WHY", "FEATURE", "AVAILABLE");
     for answer in answers {
         let state = match answer.available {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "unsaid",
+            Some(true) => paint(GOOD, "yes"),
+            Some(false) => paint(BAD, "no"),
+            None => paint(DOUBTFUL, "unsaid"),
         };
-        println!("{:38}  {state:9}  {}", answer.feature.to_string(), answer.says);
+        say!("{:38}  {state:9}  {}", answer.feature.to_string(), answer.says);
     }
     if !needs.is_empty() && !available {
-        println!("\nno VM with a TPM can run on this host until what is missing is here");
+        say!("\nno VM with a TPM can run on this host until what is missing is here");
     }
 }

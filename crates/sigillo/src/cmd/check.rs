@@ -1,5 +1,10 @@
 //! `sigillo vm check --windows-11`.
-use super::{Done, Failure, host::Kept, tpm};
+use super::{
+    Done, Failure,
+    host::Kept,
+    output::{self, BAD, GOOD, paint},
+    tpm,
+};
 use serde_json::{Value, json};
 use sigillo_vm::{Bundle, Home, Interface, Keys, Requirement, hardware, raise, windows_11};
 use std::process::ExitCode;
@@ -16,9 +21,6 @@ pub(crate) struct Args {
     fix: bool,
     #[command(flatten)]
     tpm_store: tpm::StoreArgs,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Ends with success if the VM lacks nothing.
@@ -30,7 +32,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         added = fix(&mut vm, &before, args)?;
     }
     let now = windows_11(&vm)?;
-    if args.json {
+    if output::is_json() {
         let all: Vec<Value> = now
             .iter()
             .map(|one| {
@@ -48,7 +50,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         if let Some(added) = &added {
             report["tpm"] = added.json(vm.name());
         }
-        println!("{report}");
+        say!("{report}");
     } else {
         say(&vm, &before, &now, added.as_ref());
     }
@@ -86,36 +88,36 @@ fn fix(vm: &mut Bundle, before: &[Requirement], args: &Args) -> Result<Option<tp
 }
 
 fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], added: Option<&tpm::Added>) {
-    println!("{:12}  {:8}  {:12}  {:10}", "WHAT", "NEEDS", "HAS", "");
+    say!("{:12}  {:8}  {:12}  {:10}", "WHAT", "NEEDS", "HAS", "");
     for one in now {
         let fixed = before.iter().any(|was| was.what == one.what && !was.met);
         let state = match (one.met, fixed) {
-            (true, true) => "mended",
-            (true, false) => "ok",
-            (false, _) => "lacks",
+            (true, true) => paint(GOOD, "mended"),
+            (true, false) => paint(GOOD, "ok"),
+            (false, _) => paint(BAD, "lacks"),
         };
-        println!("{:12}  {:8}  {:12}  {state}", one.what, one.needs, one.has);
+        say!("{:12}  {:8}  {:12}  {state}", one.what, one.needs, one.has);
     }
     let mended = |what: &str| {
         let met = |all: &[Requirement]| all.iter().any(|one| one.what == what && one.met);
         met(now) && !met(before)
     };
     if mended("disk") {
-        println!("the disk is larger now; the guest's own tool (diskmgmt.msc) makes the partition larger");
+        say!("the disk is larger now; the guest's own tool (diskmgmt.msc) makes the partition larger");
     }
     if mended("secure-boot") && !mended("tpm") {
-        println!("Secure Boot was turned on: a guest that sealed to its TPM asks for its recovery key once");
+        say!("Secure Boot was turned on: a guest that sealed to its TPM asks for its recovery key once");
     }
     if let Some(added) = added {
         added.say(vm.name());
     }
     for one in now.iter().filter(|one| !one.met) {
         match &one.cannot {
-            Some(why) => println!("{}: {why}", one.what),
-            None => println!("{}: `sigillo vm check {:?} --windows-11 --fix` mends it", one.what, vm.name()),
+            Some(why) => say!("{}: {why}", one.what),
+            None => say!("{}: `sigillo vm check {:?} --windows-11 --fix` mends it", one.what, vm.name()),
         }
     }
     if now.iter().all(|one| one.met) {
-        println!("{} has what Windows 11 needs", vm.name());
+        say!("{} has what Windows 11 needs", vm.name());
     }
 }

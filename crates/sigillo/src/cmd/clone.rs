@@ -1,5 +1,5 @@
 //! `sigillo vm clone`.
-use super::{Done, Failure, host::Kept, key, progress::Bar, tpm};
+use super::{Done, Failure, host::Kept, key, output, progress::Bar, tpm};
 use clap::ValueEnum;
 use serde_json::json;
 use sigillo_server::sandbox;
@@ -19,9 +19,6 @@ pub(crate) struct Args {
     /// Make no recovery code for the new store: then only the clone's keychain record opens it
     #[arg(long)]
     no_recovery_code: bool,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,7 +53,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let done =
         clone_vm(home, &mut vm, &kept.host(), &options, &mut |done, total| bar.at("cloning", done, total))?;
     drop(bar);
-    if args.json {
+    if output::is_json() {
         let report = json!({
             "name": done.vm.name(),
             "uuid": done.vm.config().uuid.to_string(),
@@ -66,32 +63,32 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
             "recovery_code": code.as_ref().filter(|_| done.recovery_key.is_some()).map(|code| code.reveal().to_string()),
             "recovery_key_id": done.recovery_key.map(|key_id| key_id.to_string()),
         });
-        println!("{report}");
+        say!("{report}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} {{{}}} is a clone of {}", done.vm.name(), done.vm.config().uuid, vm.name());
+    say!("{} {{{}}} is a clone of {}", done.vm.name(), done.vm.config().uuid, vm.name());
     match (args.tpm, &done.record) {
-        (_, None) if has_tpm.is_none() => println!("  {} has no TPM, and neither has the clone", vm.name()),
+        (_, None) if has_tpm.is_none() => say!("  {} has no TPM, and neither has the clone", vm.name()),
         (TpmArg::None, _) | (_, None) => {
-            println!(
+            say!(
                 "  it has no TPM: BitLocker asks for its recovery key, LUKS for its passphrase; Windows 11 needs a TPM"
             );
-            println!("  `sigillo tpm add {:?}` gives it one of its own", done.vm.name());
+            say!("  `sigillo tpm add {:?}` gives it one of its own", done.vm.name());
         }
         (TpmArg::Replace, Some(record)) => {
-            println!("  it has a new TPM, another identity than {}'s; so in the clone {LOSS}", vm.name());
-            println!("  the password of its store is record {record} in this host's system keychain");
+            say!("  it has a new TPM, another identity than {}'s; so in the clone {LOSS}", vm.name());
+            say!("  the password of its store is record {record} in this host's system keychain");
         }
         (TpmArg::Copy, Some(record)) => {
-            println!("  WARNING: it has the same TPM as {}: two VMs of one identity", vm.name());
-            println!(
+            say!("  WARNING: it has the same TPM as {}: two VMs of one identity", vm.name());
+            say!(
                 "    who attests one of them cannot tell it from the other: endorsement key, keys and certificates are the same"
             );
-            println!(
+            say!(
                 "    counters, failed tries and NV contents go apart from here on: what relies on them is undone by using both"
             );
-            println!("    keep one of them off, or give the clone a TPM of its own");
-            println!("  the password of its store is record {record} in this host's system keychain");
+            say!("    keep one of them off, or give the clone a TPM of its own");
+            say!("  the password of its store is record {record} in this host's system keychain");
         }
     }
     if let (Some(code), Some(key_id)) = (&code, done.recovery_key) {
@@ -104,6 +101,6 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
 /// What of a bundle did not come along.
 pub(super) fn say_left_out(names: &[String]) {
     for name in names {
-        println!("  not taken along: {name}");
+        say!("  not taken along: {name}");
     }
 }

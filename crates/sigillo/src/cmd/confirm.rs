@@ -1,10 +1,10 @@
 //! Asking the person at the terminal.
-use super::Failure;
+use super::{Failure, output};
 use std::io::{self, BufRead, IsTerminal};
 
-/// Whether there is a person who can answer.
+/// Whether there is a person who can answer. Who wants JSON is none.
 pub(super) fn can_answer() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
+    !output::is_json() && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Whether the person says yes. Without a terminal there is nobody to say it.

@@ -3,15 +3,17 @@ use super::{
     Done, Failure, edit,
     hardware::{BusArg, display},
     host::Kept,
+    output::{self, is_json},
     progress, tpm,
 };
 use clap::ValueEnum;
+use serde_json::{Value, json};
 use sigillo_server::machine;
 use sigillo_vm::{
     Accelerator, Bundle, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Interface, Keys, Plan,
     Tpm,
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -122,18 +124,27 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     }
     // Found before anything is made: where there is no keychain there is no Windows 11 VM.
     let kept = if plan.config().tpm.is_some() { Some(Kept::find()?) } else { None };
-    let mut vm = {
+    let vm = {
         let mut bar = progress::Bar::new();
         home.make(&plan, &mut |done, total| bar.at("copying disks", done, total))?
     };
-    println!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
+    if !is_json() {
+        say!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
+    }
     match (kept, &plan.config().tpm) {
         (Some(kept), Some(wanted)) => add_tpm(vm, &kept, &plan, wanted, args),
-        _ => {
-            say_next(&mut vm);
-            Ok(ExitCode::SUCCESS)
-        }
+        _ => output::report(|| facts(&vm, None), || say_next(&vm)),
     }
+}
+
+fn facts(vm: &Bundle, added: Option<&tpm::Added>) -> Value {
+    json!({
+        "name": vm.name(),
+        "uuid": vm.config().uuid.to_string(),
+        "bundle": vm.path().display().to_string(),
+        "tpm": added.map(|added| added.json(vm.name())),
+        "lacks_for_windows_11": lacks_something(vm),
+    })
 }
 
 /// What the options and the guest's defaults make of the VM.
@@ -160,7 +171,7 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
     let mut plan = Plan::new(&create)?;
     for device in &args.import_disk {
         if !plan.import(device)? && create.firmware == Firmware::Uefi {
-            eprintln!(
+            note!(
                 "{}: no EFI system partition is on it, so UEFI firmware will not start a system from it. A system installed for \
                  legacy BIOS starts with --firmware bios, without a TPM; a single partition has no boot loader of its own",
                 device.display()
@@ -197,16 +208,25 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
 }
 
 fn add_tpm(mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) -> Done {
-    if vm.config().guest == Guest::Windows11 {
-        println!("Windows 11 needs a TPM: adding it");
+    if vm.config().guest == Guest::Windows11 && !is_json() {
+        say!("Windows 11 needs a TPM: adding it");
     }
     let profile = wanted.profile.as_deref().or(args.tpm_profile.as_deref());
     let added = tpm::add(&mut vm, &kept.host(), wanted.interface, Keys::Microsoft, profile, &args.tpm_store);
     match added {
         Ok(added) => {
-            added.say(vm.name());
-            plan.finish(&mut vm)?;
-            say_next(&mut vm);
+            // The recovery code in it is shown this once, whatever becomes of the rest.
+            if !is_json() {
+                added.say(vm.name());
+            }
+            let finished = plan.finish(&mut vm);
+            if is_json() {
+                say!("{}", facts(&vm, Some(&added)));
+            }
+            finished?;
+            if !is_json() {
+                say_next(&vm);
+            }
             added.outcome(vm.name())
         }
         Err(error) => {
@@ -218,16 +238,20 @@ fn add_tpm(mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) 
 }
 
 /// What the person will want to know or do next.
-fn say_next(vm: &mut Bundle) {
+fn say_next(vm: &Bundle) {
     let config = vm.config();
-    let lacks = config.guest == Guest::Windows11
-        && sigillo_vm::windows_11(vm).is_ok_and(|all| all.iter().any(|one| !one.met));
-    if lacks {
-        println!("it lacks something that Windows 11 needs: `sigillo vm check {:?} --windows-11`", vm.name());
+    if lacks_something(vm) {
+        say!("it lacks something that Windows 11 needs: `sigillo vm check {:?} --windows-11`", vm.name());
     }
     if let Some(display) = config.display.filter(|display| display.kind != DisplayKind::None) {
-        println!("its screen: {}; `sigillo vm start` says where", display.kind.as_str());
+        say!("its screen: {}; `sigillo vm start` says where", display.kind.as_str());
     }
+}
+
+/// Whether a Windows 11 VM lacks what Windows 11 needs.
+fn lacks_something(vm: &Bundle) -> bool {
+    vm.config().guest == Guest::Windows11
+        && sigillo_vm::windows_11(vm).is_ok_and(|all| all.iter().any(|one| !one.met))
 }
 
 /// The profile that a new TPM has where nobody names one.

@@ -1,5 +1,5 @@
 //! `sigillo vm delete`.
-use super::{Done, confirm, host::Kept};
+use super::{Done, confirm, host::Kept, output};
 use serde_json::json;
 use sigillo_vm::{Home, delete_vm, require_deletable};
 use std::process::ExitCode;
@@ -17,9 +17,6 @@ pub(crate) struct Args {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
@@ -42,24 +39,24 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let kept = Kept::find()?;
     kept.sweep(home);
     let done = delete_vm(home, &mut vm, &kept.host(), args.with_tpm)?;
-    if args.json {
+    if output::is_json() {
         let place = done.kept.as_ref().map(|path| path.display().to_string());
-        println!("{}", json!({ "deleted": name, "kept": place, "records_deleted": done.records }));
+        say!("{}", json!({ "deleted": name, "kept": place, "records_deleted": done.records }));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{name} is deleted");
+    say!("{name} is deleted");
     if let Some(path) = &done.kept {
-        println!("  its TPM is kept in {}, and its keychain record where it was", path.display());
-        println!(
+        say!("  its TPM is kept in {}, and its keychain record where it was", path.display());
+        say!(
             "  when a VM of its UUID is here again, by `sigillo vm import`, `sigillo tpm restore-backup NAME` gives it this TPM"
         );
-        println!("  to delete it for good: sigillo vm delete --with-tpm {:?}", path.display().to_string());
+        say!("  to delete it for good: sigillo vm delete --with-tpm {:?}", path.display().to_string());
     }
     if args.with_tpm && done.records.is_empty() && vm.config().tpm.is_some() {
-        println!("  its keychain record was kept: it opens no store of this VM, or another VM here needs it");
+        say!("  its keychain record was kept: it opens no store of this VM, or another VM here needs it");
     }
     for record in &done.records {
-        println!("  its keychain record {record} is deleted");
+        say!("  its keychain record {record} is deleted");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,9 @@
-//! `sigillo tpm diff A B`: what two TPMs at rest do not have in common. Ends as diff(1) does: 0 they are the same, 1 they differ, 2 trouble.
+//! `sigillo tpm diff A B`: what two TPMs at rest do not have in common. Ends as diff(1) does: 0 they are the same, 1 they differ, 2 or more trouble.
 use super::{
-    Failure, complain,
+    Failure, exit,
     inspect::{KeyArgs, Seen, facts::Change},
     keychain,
+    output::{self, complain},
 };
 use serde_json::{Value, json};
 use sigillo_keychain::Keychain;
@@ -21,9 +22,6 @@ pub(crate) struct Args {
     b: String,
     #[command(flatten)]
     key: KeyArgs,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(home: &Home, args: &Args) -> ExitCode {
@@ -32,7 +30,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> ExitCode {
         Ok(false) => ExitCode::from(DIFFERENT),
         Err(failure) => {
             complain(&failure);
-            ExitCode::from(TROUBLE)
+            ExitCode::from(exit::status(&failure.code).max(TROUBLE))
         }
     }
 }
@@ -45,16 +43,16 @@ fn compare(home: &Home, args: &Args) -> Result<bool, Failure> {
     let b = look(home, &args.b, keychain.as_ref(), key.as_ref())?;
     let changes = a.tpm_facts().changes(&b.tpm_facts());
     let another = changes.iter().any(|change| change.path == ["identity"]);
-    if args.json {
+    if output::is_json() {
         let list: Vec<Value> = changes.iter().map(Change::json).collect();
-        println!("{}", json!({ "a": a.head(), "b": b.head(), "same_tpm": !another, "changes": list }));
+        say!("{}", json!({ "a": a.head(), "b": b.head(), "same_tpm": !another, "changes": list }));
     } else if !changes.is_empty() {
-        println!("--- {}", a.head());
-        println!("+++ {}", b.head());
+        say!("--- {}", a.head());
+        say!("+++ {}", b.head());
         if another {
-            println!("these are two TPMs, not two states of one");
+            say!("these are two TPMs, not two states of one");
         }
-        changes.iter().for_each(|change| println!("{}", change.line()));
+        changes.iter().for_each(|change| say!("{}", change.line()));
     }
     Ok(changes.is_empty())
 }

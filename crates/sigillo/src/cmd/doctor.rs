@@ -1,5 +1,8 @@
 //! `sigillo doctor`: what is wrong with this host and its VMs. Ends with 1 if there is an error among the findings.
-use super::{Done, audit, keychain};
+use super::{
+    Done, audit, keychain,
+    output::{self, BAD, DOUBTFUL, PLAIN, paint},
+};
 use serde_json::json;
 use sigillo_keychain::anchor::Anchors;
 use sigillo_vm::{
@@ -15,9 +18,6 @@ pub(crate) struct Args {
     /// Only what should be done something about, without the notes
     #[arg(long, short)]
     quiet: bool,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
@@ -31,11 +31,11 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     if args.quiet {
         findings.retain(|finding| finding.severity > Severity::Note);
     }
-    if args.json {
-        println!("{}", json!({ "errors": errors, "warnings": warnings, "findings": findings }));
+    if output::is_json() {
+        say!("{}", json!({ "errors": errors, "warnings": warnings, "findings": findings }));
     } else {
         findings.iter().for_each(say);
-        println!("{errors} errors, {warnings} warnings");
+        say!("{errors} errors, {warnings} warnings");
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -43,14 +43,19 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
 fn say(finding: &Finding) {
     let whose = finding.vm.as_ref().map_or_else(|| "host".to_owned(), |vm| format!("VM {vm:?}"));
     let what = printable(&finding.what);
-    println!("{:7}  {whose}: {}: {what}", finding.severity.as_str(), finding.code);
+    let style = match finding.severity {
+        Severity::Error => BAD,
+        Severity::Warning => DOUBTFUL,
+        Severity::Note => PLAIN,
+    };
+    say!("{:7}  {whose}: {}: {what}", paint(style, finding.severity.as_str()), finding.code);
     for (what, text) in [("means", &finding.meaning), ("do", &finding.remedy)] {
         if !text.is_empty() {
-            println!("         {what}: {}", printable(text));
+            say!("         {what}: {}", printable(text));
         }
     }
     if let Some(command) = &finding.command {
-        println!("         command: {}", printable(command));
+        say!("         command: {}", printable(command));
     }
 }
 

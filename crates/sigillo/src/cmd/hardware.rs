@@ -1,5 +1,5 @@
 //! `sigillo vm hardware list | add | remove`.
-use super::{Done, Failure, host::Kept, progress, tpm, tpm_remove};
+use super::{Done, Failure, host::Kept, output, progress, tpm, tpm_remove};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use sigillo_vm::{
@@ -14,9 +14,6 @@ pub(crate) enum Command {
     List {
         /// The VM's name or UUID
         name: String,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
     },
     /// Add a device to a VM that is off
     #[command(subcommand)]
@@ -145,20 +142,30 @@ fn forward(text: &str) -> Result<Forward, String> {
 
 pub(crate) fn run(home: &Home, command: Command) -> Done {
     match command {
-        Command::List { name, json } => list(home, &name, json),
+        Command::List { name } => list(home, &name),
         Command::Add(Add::Tpm(args)) => tpm::run_add(home, args),
         Command::Add(add) => run_add(home, add),
-        Command::Remove { name, device, yes } if device == "tpm" => {
-            tpm_remove::remove(home, &name, yes, false)
-        }
+        Command::Remove { name, device, yes } if device == "tpm" => tpm_remove::remove(home, &name, yes),
         Command::Remove { name, device, .. } => {
             let mut vm = home.open(&name)?;
             let removed = remove_device(&mut vm, &device)?;
-            println!("{} has no {} any more: {}", vm.name(), removed.device.name, removed.device.what);
-            if let Some(kept) = removed.kept {
-                println!("  its file was kept: {}", kept.display());
-            }
-            Ok(ExitCode::SUCCESS)
+            let kept = removed.kept.map(|path| path.display().to_string());
+            output::report(
+                || {
+                    json!({
+                        "vm": vm.name(),
+                        "removed": removed.device.name,
+                        "what": removed.device.what,
+                        "kept": kept,
+                    })
+                },
+                || {
+                    say!("{} has no {} any more: {}", vm.name(), removed.device.name, removed.device.what);
+                    if let Some(kept) = &kept {
+                        say!("  its file was kept: {kept}");
+                    }
+                },
+            )
         }
     }
 }
@@ -190,16 +197,15 @@ fn run_add(home: &Home, add: Add) -> Done {
     let mut bar = progress::Bar::new();
     let device = add_device(&mut vm, &new, &mut |done, total| bar.at("copying the disk", done, total))?;
     drop(bar);
-    println!("{} has {device} now", vm.name());
-    Ok(ExitCode::SUCCESS)
+    output::report(|| json!({ "vm": vm.name(), "added": device }), || say!("{} has {device} now", vm.name()))
 }
 
-fn list(home: &Home, name: &str, json: bool) -> Done {
+fn list(home: &Home, name: &str) -> Done {
     let vm = home.open(name)?;
     let kept = Kept::find()?;
     let found = hardware(&vm, &kept.host());
     let config = vm.config();
-    if json {
+    if output::is_json() {
         let present: Vec<Value> = found
             .present
             .iter()
@@ -227,22 +233,22 @@ fn list(home: &Home, name: &str, json: bool) -> Done {
             "present": present,
             "offers": offers,
         });
-        println!("{all}");
+        say!("{all}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:10}  WHAT", "DEVICE");
+    say!("{:10}  WHAT", "DEVICE");
     let secure_boot = if config.secure_boot { "on" } else { "off" };
-    println!("{:10}  {}, Secure Boot {secure_boot}", "firmware", config.firmware);
-    println!("{:10}  {} MiB", "memory", config.memory_mib);
-    println!("{:10}  {}", "cpus", config.cpus);
+    say!("{:10}  {}, Secure Boot {secure_boot}", "firmware", config.firmware);
+    say!("{:10}  {} MiB", "memory", config.memory_mib);
+    say!("{:10}  {}", "cpus", config.cpus);
     for device in &found.present {
-        println!("{:10}  {}", device.name, device.what);
+        say!("{:10}  {}", device.name, device.what);
     }
-    println!("\n{:10}  WHAT", "TO ADD");
+    say!("\n{:10}  WHAT", "TO ADD");
     for offer in &found.offers {
         match &offer.refusal {
-            None => println!("{:10}  {}", offer.kind, offer.what),
-            Some((_, why)) => println!("{:10}  not: {why}", offer.kind),
+            None => say!("{:10}  {}", offer.kind, offer.what),
+            Some((_, why)) => say!("{:10}  not: {why}", offer.kind),
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -35,7 +35,7 @@ impl Kept {
     /// Clears away what interrupted commands left, and says so.
     pub(crate) fn sweep(&self, home: &Home) {
         for swept in home.sweep(&self.host()) {
-            eprintln!("sigillo: {swept}");
+            note!("sigillo: {swept}");
         }
     }
 

@@ -1,5 +1,5 @@
 //! `sigillo vm info`.
-use super::{Done, keychain, list::tpm_state};
+use super::{Done, keychain, list::tpm_state, output};
 use serde_json::{Value, json};
 use sigillo_store::Store;
 use sigillo_vm::{Bundle, Home, RecordState, list_keys, record_name, snapshots};
@@ -10,9 +10,6 @@ use uuid::Uuid;
 pub(crate) struct Args {
     /// The VM's name or UUID
     name: String,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
@@ -67,20 +64,20 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         facts.push(("qemu_pid", json!(run.qemu.pid)));
         facts.push(("tpm_pid", json!(run.worker.map(|worker| worker.pid))));
     }
-    if args.json {
+    if output::is_json() {
         let all: serde_json::Map<String, Value> = facts.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-        println!("{}", Value::Object(all));
+        say!("{}", Value::Object(all));
         return Ok(ExitCode::SUCCESS);
     }
     for (key, value) in facts {
         match value {
-            Value::String(text) => println!("{key:16} {text}"),
+            Value::String(text) => say!("{key:16} {text}"),
             Value::Array(items) => {
                 for item in items {
-                    println!("{key:16} {}", item.as_str().unwrap_or_default());
+                    say!("{key:16} {}", item.as_str().unwrap_or_default());
                 }
             }
-            other => println!("{key:16} {other}"),
+            other => say!("{key:16} {other}"),
         }
     }
     Ok(ExitCode::SUCCESS)

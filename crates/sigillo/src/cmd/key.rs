@@ -1,6 +1,6 @@
 //! `sigillo tpm key list | add | remove | rotate | reencrypt | restore-record`: the ways into the store of a VM's TPM.
 use super::{
-    Done, Failure, audit, keychain,
+    Done, Failure, audit, keychain, output,
     secret::{self, Unlock},
 };
 use clap::{Subcommand, ValueEnum};
@@ -48,9 +48,6 @@ pub(crate) enum Command {
 pub(crate) struct Args {
     /// The VM's name or UUID
     name: String,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -117,39 +114,39 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
     // Best effort, as for every process with a key: one that may not lock its memory works all the same.
     let _ = sandbox::lock_memory();
     match command {
-        Command::List(args) => list(&home.open(&args.name)?, args.json),
+        Command::List(args) => list(&home.open(&args.name)?),
         Command::Add(Add::RecoveryCode(args)) => {
             let vm = home.open(&args.name)?;
             let (code, key_id) = add_recovery_code(&vm)?;
             let text = code.reveal();
-            if args.json {
-                print(&json!({ "key_id": key_id.to_string(), "recovery_code": text.as_str() }));
-            } else {
-                say_recovery_code(&code, key_id);
-            }
-            Ok(ExitCode::SUCCESS)
+            output::report(
+                || json!({ "key_id": key_id.to_string(), "recovery_code": text.as_str() }),
+                || say_recovery_code(&code, key_id),
+            )
         }
         Command::Add(Add::Passphrase { args, passphrase_file }) => {
             let vm = home.open(&args.name)?;
             let passphrase = Key::Passphrase(secret::new_passphrase(passphrase_file.as_deref())?);
             let key_id = add_key(&vm, keychain::of_host()?.as_ref(), &audit::log()?, &passphrase)?;
-            say(args.json, &json!({ "key_id": key_id.to_string() }), || {
-                println!("the passphrase is key {key_id} of {}", vm.name());
-            })
+            output::report(
+                || json!({ "key_id": key_id.to_string() }),
+                || say!("the passphrase is key {key_id} of {}", vm.name()),
+            )
         }
         Command::Remove { args, key_id } => {
             let vm = home.open(&args.name)?;
             let keychain = keychain::of_host()?;
             let key_id = find(&list_keys(&vm, keychain.as_ref())?, &key_id)?;
             remove_key(&vm, keychain.as_ref(), &audit::log()?, key_id)?;
-            say(args.json, &json!({ "removed": key_id.to_string() }), || {
-                println!("key {key_id} opens {} no more", vm.name());
-            })
+            output::report(
+                || json!({ "removed": key_id.to_string() }),
+                || say!("key {key_id} opens {} no more", vm.name()),
+            )
         }
         Command::Rotate(args) => {
             let vm = home.open(&args.name)?;
             let done = rotate(&vm, keychain::of_host()?.as_ref(), &audit::log()?)?;
-            say(args.json, &rotated(&done), || say_rotated(&done))
+            output::report(|| rotated(&done), || say_rotated(&done))
         }
         Command::Reencrypt(anew) => run_reencrypt(home, &anew),
         Command::RestoreRecord { args, unlock, replace } => {
@@ -161,23 +158,26 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
                 "key_id": done.key_id.to_string(),
                 "suspended_state_lost": done.suspended,
             });
-            say(args.json, &facts, || {
-                println!(
-                    "{} can start again: the record {} is in this host's system keychain",
-                    vm.name(),
-                    done.record
-                );
-                println!(
-                    "  it is key {}; the password before it opens the store still, in case it turns up",
-                    done.key_id
-                );
-                println!("  to take that away: sigillo tpm key rotate {:?}", vm.name());
-                if done.suspended {
-                    println!(
-                        "  the TPM was suspended under the lost password: it goes on as after a loss of power"
+            output::report(
+                move || facts,
+                || {
+                    say!(
+                        "{} can start again: the record {} is in this host's system keychain",
+                        vm.name(),
+                        done.record
                     );
-                }
-            })
+                    say!(
+                        "  it is key {}; the password before it opens the store still, in case it turns up",
+                        done.key_id
+                    );
+                    say!("  to take that away: sigillo tpm key rotate {:?}", vm.name());
+                    if done.suspended {
+                        say!(
+                            "  the TPM was suspended under the lost password: it goes on as after a loss of power"
+                        );
+                    }
+                },
+            )
         }
     }
 }
@@ -202,19 +202,22 @@ fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
         facts.insert("recovery_key_id".into(), id(done.recovery_code));
         facts.insert("recovery_code".into(), json!(code.as_ref().map(|code| code.reveal().to_string())));
     }
-    say(anew.args.json, &facts, || {
-        println!("the store of {} is sealed anew with {}", vm.name(), done.algorithm);
-        say_rotated(&done.rotated);
-        if let Some(key_id) = done.passphrase {
-            println!("  the passphrase is key {key_id}");
-        }
-        if let (Some(code), Some(key_id)) = (&code, done.recovery_code) {
-            say_recovery_code(code, key_id);
-        }
-        println!(
-            "  snapshots and migration files made before hold the TPM under the old key: they cannot be gone back to"
-        );
-    })
+    output::report(
+        move || facts,
+        || {
+            say!("the store of {} is sealed anew with {}", vm.name(), done.algorithm);
+            say_rotated(&done.rotated);
+            if let Some(key_id) = done.passphrase {
+                say!("  the passphrase is key {key_id}");
+            }
+            if let (Some(code), Some(key_id)) = (&code, done.recovery_code) {
+                say_recovery_code(code, key_id);
+            }
+            say!(
+                "  snapshots and migration files made before hold the TPM under the old key: they cannot be gone back to"
+            );
+        },
+    )
 }
 
 fn new_code() -> Result<RecoveryCode, Failure> {
@@ -231,17 +234,17 @@ pub(crate) fn add_recovery_code(vm: &Bundle) -> Result<(RecoveryCode, KeyId), Fa
 
 /// Shows a recovery code, this once.
 pub(crate) fn say_recovery_code(code: &RecoveryCode, key_id: KeyId) {
-    println!("  recovery code (key {key_id}): write it down and keep it apart from this host");
-    println!();
-    println!("    {}", code.reveal().as_str());
-    println!();
-    println!(
+    say!("  recovery code (key {key_id}): write it down and keep it apart from this host");
+    say!();
+    say!("    {}", code.reveal().as_str());
+    say!();
+    say!(
         "  with it and the VM the TPM can be opened where its keychain record is lost: sigillo tpm key restore-record"
     );
-    println!("  it is not shown again");
+    say!("  it is not shown again");
 }
 
-fn list(vm: &Bundle, as_json: bool) -> Done {
+fn list(vm: &Bundle) -> Done {
     let keys = list_keys(vm, keychain::of_host()?.as_ref())?;
     let leftovers = keys.leftovers();
     let note = |slot: &SlotInfo| match (&keys.record, slot.key_id) {
@@ -251,27 +254,27 @@ fn list(vm: &Bundle, as_json: bool) -> Done {
         (_, None) => "of a later version",
         _ => "",
     };
-    if as_json {
-        print(&as_value(vm, &keys, note));
+    if output::is_json() {
+        say!("{}", as_value(vm, &keys, note));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:32}  {:14}  {:20}  NOTE", "KEY ID", "KIND", "ADDED");
+    say!("{:32}  {:14}  {:20}  NOTE", "KEY ID", "KIND", "ADDED");
     for slot in &keys.slots {
         let key_id = slot.key_id.map_or_else(|| "-".to_owned(), |key_id| key_id.to_string());
         let added = slot.created_unix_s.map_or_else(|| "-".to_owned(), date);
-        println!("{key_id:32}  {:14}  {added:20}  {}", slot.kind.to_string(), note(slot));
+        say!("{key_id:32}  {:14}  {added:20}  {}", slot.kind.to_string(), note(slot));
     }
     let name = vm.name();
     match keys.record {
         RecordState::Opens(_) if leftovers.is_empty() => {}
         RecordState::Opens(_) => {
-            println!("a change of the password was interrupted; `sigillo tpm key rotate {name:?}` clears up");
+            say!("a change of the password was interrupted; `sigillo tpm key rotate {name:?}` clears up");
         }
-        RecordState::Other(key_id) => println!(
+        RecordState::Other(key_id) => say!(
             "the record {} on this host (key id {key_id}) is of another store; {name:?} does not start with it",
             keys.record_name
         ),
-        RecordState::Missing => println!(
+        RecordState::Missing => say!(
             "this host has no record {}; `sigillo tpm key restore-record {name:?}` makes one with the recovery code",
             keys.record_name
         ),
@@ -340,22 +343,9 @@ fn rotated(done: &sigillo_vm::Rotated) -> Value {
 }
 
 fn say_rotated(done: &sigillo_vm::Rotated) {
-    println!("the record {} has a new password: key {}", done.record, done.new);
-    println!("  key {} opens the store no more; other hosts that have the record need the new one", done.old);
+    say!("the record {} has a new password: key {}", done.record, done.new);
+    say!("  key {} opens the store no more; other hosts that have the record need the new one", done.old);
     for key_id in &done.leftovers {
-        println!("  key {key_id}, left by an interrupted change, is gone too");
+        say!("  key {key_id}, left by an interrupted change, is gone too");
     }
-}
-
-fn say(as_json: bool, facts: &Value, text: impl FnOnce()) -> Done {
-    if as_json {
-        print(facts);
-    } else {
-        text();
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print(facts: &Value) {
-    println!("{facts}");
 }

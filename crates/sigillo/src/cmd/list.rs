@@ -1,8 +1,11 @@
 //! `sigillo vm list`: UUID, STATUS, IP_ADDR and NAME in the columns that `prlctl list` has, then the TPM.
-use super::{Done, Failure};
+use super::{
+    Done, Failure,
+    output::{self, AT_REST, BAD, DOUBTFUL, GOOD, PLAIN, complain, paint},
+};
 use serde_json::{Value, json};
 use sigillo_store::Store;
-use sigillo_vm::{Bundle, Home};
+use sigillo_vm::{Bundle, Home, Status};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -10,9 +13,6 @@ pub(crate) struct Args {
     /// Also those that are off
     #[arg(short, long)]
     all: bool,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
@@ -26,7 +26,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
             Err(error) => broken.push((name, error)),
         }
     }
-    if args.json {
+    if output::is_json() {
         let list: Vec<Value> = rows
             .iter()
             .map(|(vm, status)| {
@@ -39,16 +39,24 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
                 })
             })
             .collect();
-        println!("{}", Value::Array(list));
+        say!("{}", Value::Array(list));
     } else {
-        println!("{:38}  {:9} {:15}  {:24} TPM", "UUID", "STATUS", "IP_ADDR", "NAME");
+        say!("{:38}  {:9} {:15}  {:24} TPM", "UUID", "STATUS", "IP_ADDR", "NAME");
         for (vm, status) in &rows {
             let uuid = format!("{{{}}}", vm.config().uuid);
-            println!("{uuid:38}  {:9} {:15}  {:24} {}", status.as_str(), "-", vm.name(), tpm_state(vm));
+            let style = match status {
+                Status::Running => GOOD,
+                Status::Paused => DOUBTFUL,
+                Status::Suspended => AT_REST,
+                Status::Stopped => PLAIN,
+                Status::Failed => BAD,
+            };
+            let status = paint(style, status.as_str());
+            say!("{uuid:38}  {status:9} {:15}  {:24} {}", "-", vm.name(), tpm_state(vm));
         }
     }
     for (name, error) in &broken {
-        eprintln!("sigillo: {}: {name}: {error}", error.code());
+        complain(&Failure::new(error.code().to_owned(), format!("{name}: {error}")));
     }
     if broken.is_empty() {
         Ok(ExitCode::SUCCESS)

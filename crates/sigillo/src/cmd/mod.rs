@@ -1,14 +1,20 @@
 //! One module a command.
+#[macro_use]
+mod output;
+
 mod audit;
 mod availability;
 mod check;
 mod clone;
+mod completions;
 mod confirm;
+mod console;
 mod create;
 mod delete;
 mod diff;
 mod doctor;
 mod edit;
+mod exit;
 mod hardware;
 mod host;
 mod info;
@@ -16,6 +22,7 @@ mod inspect;
 mod key;
 mod keychain;
 mod list;
+mod man;
 mod place;
 mod progress;
 mod resume;
@@ -47,6 +54,8 @@ struct Cli {
     /// ~/.local/share/sigillo/vms for others]
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
+    #[command(flatten)]
+    output: output::Options,
     #[command(subcommand)]
     command: Command,
 }
@@ -69,6 +78,10 @@ enum Command {
     Availability(availability::Args),
     /// Tell what is wrong with this host and its virtual machines, and what to do; ends with 1 if there is an error
     Doctor(doctor::Args),
+    /// Print the completions for a shell, for its own directory of them
+    Completions(completions::Args),
+    /// Print the manual, or write a page for every command
+    Man(man::Args),
     /// Take swtpm's place: `sigillo swtpm socket --tpm2 ...`
     #[command(disable_help_flag = true)]
     Swtpm,
@@ -91,6 +104,8 @@ enum Vm {
     Tpm(tpm::Command),
     /// Start a virtual machine
     Start(start::Args),
+    /// The serial console of a running virtual machine, on this terminal
+    Console(console::Args),
     /// Shut a virtual machine down
     Stop(stop::Args),
     /// Save a running virtual machine, its TPM included, and end its processes
@@ -145,19 +160,13 @@ type Done = Result<ExitCode, Failure>;
 
 /// Parses the command line and runs what it says.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match dispatch(cli.command, cli.home.as_deref()) {
-        Ok(code) => code,
-        Err(failure) => {
-            complain(&failure);
-            ExitCode::FAILURE
+    match Cli::try_parse() {
+        Ok(cli) => {
+            cli.output.apply();
+            output::end(dispatch(cli.command, cli.home.as_deref()))
         }
+        Err(error) => output::misused(&error),
     }
-}
-
-/// Says what went wrong, under its code.
-fn complain(failure: &Failure) {
-    eprintln!("sigillo: {}: {}", failure.code, failure.text);
 }
 
 fn dispatch(command: Command, home: Option<&Path>) -> Done {
@@ -167,6 +176,7 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Check(args)) => check::run(&home, &args),
         Command::Vm(Vm::Hardware(command)) => hardware::run(&home, command),
         Command::Vm(Vm::Start(args)) => start::run(&home, &args),
+        Command::Vm(Vm::Console(args)) => console::run(&home, &args),
         Command::Vm(Vm::Stop(args)) => stop::run(&home, &args),
         Command::Vm(Vm::Suspend(args)) => suspend::run(&home, &args),
         Command::Vm(Vm::Resume(args)) => resume::run(&home, &args),
@@ -186,6 +196,8 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Audit(command) => audit::run(&command),
         Command::Availability(args) => availability::run(&args),
         Command::Doctor(args) => doctor::run(&home, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Swtpm => Ok(swtpm::run(&[])),
         Command::Worker => Ok(worker::run(&[])),
     }

@@ -1,7 +1,8 @@
 //! `sigillo vm rename` and `sigillo vm move`.
-use super::{Done, host::Kept, progress::Bar};
+use super::{Done, host::Kept, output, progress::Bar};
+use serde_json::json;
 use sigillo_vm::{Home, move_vm, rename_vm};
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Rename {
@@ -24,8 +25,10 @@ pub(crate) fn rename(home: &Home, args: &Rename) -> Done {
     Kept::find()?.sweep(home);
     let old = vm.name().to_owned();
     rename_vm(home, &mut vm, &args.new)?;
-    println!("{old} is {} now; its UUID, and so its keychain record, are what they were", vm.name());
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || json!({ "vm": vm.name(), "was": old, "uuid": vm.config().uuid.to_string() }),
+        || say!("{old} is {} now; its UUID, and so its keychain record, are what they were", vm.name()),
+    )
 }
 
 pub(crate) fn run_move(home: &Home, args: &Move) -> Done {
@@ -36,6 +39,8 @@ pub(crate) fn run_move(home: &Home, args: &Move) -> Done {
     let place =
         move_vm(home, &mut vm, &kept.host(), &args.path, &mut |done, total| bar.at("moving", done, total))?;
     drop(bar);
-    println!("{} is in {} now; its name goes on to be known here", vm.name(), place.display());
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || json!({ "vm": vm.name(), "bundle": place.display().to_string() }),
+        || say!("{} is in {} now; its name goes on to be known here", vm.name(), place.display()),
+    )
 }

@@ -1,4 +1,5 @@
-//! A bar on stderr for what takes longer than a moment; nothing where that is no terminal.
+//! A bar on stderr for what takes longer than a moment; nothing where that is no terminal, or a program listens.
+use super::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ impl Bar {
                 now
             }
         };
-        if self.bar.is_none() && now.duration_since(began) >= MOMENT {
+        if self.bar.is_none() && !output::is_json() && now.duration_since(began) >= MOMENT {
             let bar = ProgressBar::new(all);
             let known = "{msg} [{bar:32}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
             let unknown = "{msg} {bytes}, {bytes_per_sec}";

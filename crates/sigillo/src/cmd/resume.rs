@@ -1,7 +1,7 @@
 //! `sigillo vm resume`.
-use super::{Done, Failure, confirm, start};
+use super::{Done, Failure, confirm, output, start};
+use serde_json::json;
 use sigillo_vm::{Bundle, Home, LifeError, Status, discard, unpause};
-use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(crate) struct ResumeArgs {
@@ -25,8 +25,7 @@ pub(crate) fn run(home: &Home, args: &ResumeArgs) -> Done {
         // Held, or left so by a command that was ended in the middle.
         Status::Paused => {
             unpause(&vm)?;
-            println!("{} runs", vm.name());
-            Ok(ExitCode::SUCCESS)
+            say_runs(&vm)
         }
         Status::Suspended | Status::Running | Status::Failed => start::run(home, &args.start),
     }
@@ -48,6 +47,16 @@ pub(crate) fn give_up(vm: &Bundle, yes: bool) -> Done {
     );
     confirm::require(yes, &question)?;
     discard(vm)?;
-    println!("{name} is off; its saved state is gone");
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || json!({ "vm": name, "status": Status::Stopped.as_str(), "discarded": true }),
+        || say!("{name} is off; its saved state is gone"),
+    )
+}
+
+/// After a guest was let go on.
+pub(super) fn say_runs(vm: &Bundle) -> Done {
+    output::report(
+        || json!({ "vm": vm.name(), "status": Status::Running.as_str() }),
+        || say!("{} runs", vm.name()),
+    )
 }

@@ -1,5 +1,5 @@
 //! `sigillo tpm salvage STORE --to NEW`: what can be had from a damaged store, in a new file.
-use super::{Done, Failure, keychain, secret::Unlock};
+use super::{Done, Failure, keychain, output, secret::Unlock};
 use serde_json::json;
 use sigillo_keychain::{RecordInfo, date};
 use sigillo_server::sandbox;
@@ -25,9 +25,6 @@ pub(crate) struct Args {
     recovery_code: bool,
     #[command(flatten)]
     unlock: Unlock,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Done {
@@ -60,8 +57,8 @@ pub(crate) fn run(args: &Args) -> Done {
     salvaged.write_new(&args.to).map_err(|error| failed(error.code(), error.to_string()))?;
     let lost: Vec<String> = salvaged.lost.iter().map(Lost::to_string).collect();
     let committed = date(salvaged.committed_unix_s);
-    if args.json {
-        println!(
+    if output::is_json() {
+        say!(
             "{}",
             json!({
                 "store": args.to.display().to_string(),
@@ -74,14 +71,14 @@ pub(crate) fn run(args: &Args) -> Done {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} has the TPM as of commit {}, {committed}", args.to.display(), salvaged.generation);
+    say!("{} has the TPM as of commit {}, {committed}", args.to.display(), salvaged.generation);
     if lost.is_empty() {
-        println!("  nothing was lost");
+        say!("  nothing was lost");
     }
     for line in &lost {
-        println!("  {line}");
+        say!("  {line}");
     }
-    println!(
+    say!(
         "  {} was only read; keep it, and put the new file in its place in the VM's directory",
         args.store.display()
     );

@@ -1,5 +1,11 @@
 //! `sigillo vm snapshot`: states of a VM, its TPM included, to go back to.
-use super::{Done, confirm, host::Kept, progress::Bar, start};
+use super::{
+    Done, confirm,
+    host::Kept,
+    output::{self, BAD, PLAIN, complain, paint},
+    progress::Bar,
+    start,
+};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use sigillo_vm::{
@@ -20,17 +26,11 @@ pub(crate) enum Command {
         /// What it is for
         #[arg(long, default_value = "", value_name = "TEXT")]
         description: String,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
     },
     /// List a VM's snapshots, oldest first
     List {
         /// The VM's name or UUID
         name: String,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
     },
     /// Take a VM that is off back to a snapshot, TPM included. Asks; what is there now is kept as a snapshot
     Revert {
@@ -59,10 +59,10 @@ pub(crate) enum Command {
 
 pub(crate) fn run(home: &Home, command: Command) -> Done {
     match command {
-        Command::Create { name, snapshot, description, json } => {
-            create(home, &name, &NewSnapshot { name: snapshot, description }, json)
+        Command::Create { name, snapshot, description } => {
+            create(home, &name, &NewSnapshot { name: snapshot, description })
         }
-        Command::List { name, json } => list(&home.open(&name)?, json),
+        Command::List { name } => list(&home.open(&name)?),
         Command::Revert { name, snapshot, discard_current, yes } => {
             take_back(&home.open(&name)?, &snapshot, discard_current, yes)
         }
@@ -70,12 +70,12 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
     }
 }
 
-fn create(home: &Home, name: &str, new: &NewSnapshot, as_json: bool) -> Done {
+fn create(home: &Home, name: &str, new: &NewSnapshot) -> Done {
     let vm = home.open(name)?;
     let mut bar = Bar::new();
     let runs = !vm.status()?.is_off();
     if runs {
-        eprintln!("{}: the guest runs, so it is suspended, copied with its memory, and resumed", vm.name());
+        note!("{}: the guest runs, so it is suspended, copied with its memory, and resumed", vm.name());
         let kept = Kept::find()?;
         suspend(&vm, kept.host().anchors, &mut |step, done, all| bar.at(step, done, all))?;
     }
@@ -85,25 +85,20 @@ fn create(home: &Home, name: &str, new: &NewSnapshot, as_json: bool) -> Done {
         // Also after a failure: the guest has to go on.
         let resumed = start::start_again(&vm);
         if let (Err(failed), Err(_)) = (&resumed, &made) {
-            eprintln!("sigillo: {}: {}", failed.code, failed.text);
+            complain(failed);
         } else {
             resumed?;
         }
     }
     let made = made?;
-    if as_json {
-        println!("{}", object(&made));
-    } else {
-        let with = if made.suspended { ", with the guest's memory" } else { "" };
-        println!(
-            "snapshot {} ({}) of {}: {} MiB{with}",
-            made.name,
-            short(&made),
-            vm.name(),
-            made.bytes >> 20
-        );
-    }
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || object(&made),
+        || {
+            let with = if made.suspended { ", with the guest's memory" } else { "" };
+            let (name, id, vm, mib) = (&made.name, short(&made), vm.name(), made.bytes >> 20);
+            say!("snapshot {name} ({id}) of {vm}: {mib} MiB{with}");
+        },
+    )
 }
 
 fn short(snapshot: &Snapshot) -> String {
@@ -124,28 +119,28 @@ fn object(snapshot: &Snapshot) -> Value {
     })
 }
 
-fn list(vm: &Bundle, as_json: bool) -> Done {
+fn list(vm: &Bundle) -> Done {
     let all = snapshots(vm)?;
-    if as_json {
-        println!("{}", Value::Array(all.iter().map(object).collect()));
+    if output::is_json() {
+        say!("{}", Value::Array(all.iter().map(object).collect()));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:8}  {:20}  {:9}  {:9}  {:>9}  NAME", "ID", "CREATED", "STATE", "TPM", "MIB");
+    say!("{:8}  {:20}  {:9}  {:9}  {:>9}  NAME", "ID", "CREATED", "STATE", "TPM", "MIB");
     for one in &all {
         let state = match (&one.damaged, one.suspended) {
-            (Some(_), _) => "damaged",
-            (None, true) => "suspended",
-            (None, false) => "off",
+            (Some(_), _) => paint(BAD, "damaged"),
+            (None, true) => paint(PLAIN, "suspended"),
+            (None, false) => paint(PLAIN, "off"),
         };
         let tpm = if one.tpm { "with TPM" } else { "none" };
         let created =
             if one.damaged.is_some() { "-".to_owned() } else { sigillo_keychain::date(one.created_unix_s) };
-        println!("{:8}  {created:20}  {state:9}  {tpm:9}  {:>9}  {}", short(one), one.bytes >> 20, one.name);
+        say!("{:8}  {created:20}  {state:9}  {tpm:9}  {:>9}  {}", short(one), one.bytes >> 20, one.name);
         if let Some(why) = &one.damaged {
-            println!("          {why}");
+            say!("          {why}");
         }
         for line in one.description.lines() {
-            println!("          {line}");
+            say!("          {line}");
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -176,18 +171,33 @@ fn take_back(vm: &Bundle, which: &str, discard_current: bool, yes: bool) -> Done
         revert(vm, &here.host(), &chosen, discard_current, &mut |step, done, all| bar.at(step, done, all));
     drop(bar);
     let done = done?;
-    let suspended = if done.suspended { "; it is suspended as it was then" } else { "" };
-    println!("{name} is as it was at {}{suspended}", done.snapshot);
-    if done.tpm {
-        println!("its TPM went back with it: counters and failed tries since then are forgotten");
-    }
-    if done.kept_for_tpm {
-        println!("its TPM is not in that snapshot, so what was there was kept in spite of --discard-current");
-    }
-    if let Some(kept) = done.kept {
-        println!("what was there before is the snapshot {kept}");
-    }
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || {
+            json!({
+                "vm": name,
+                "snapshot": done.snapshot,
+                "suspended": done.suspended,
+                "tpm": done.tpm,
+                "kept": done.kept,
+                "kept_for_tpm": done.kept_for_tpm,
+            })
+        },
+        || {
+            let suspended = if done.suspended { "; it is suspended as it was then" } else { "" };
+            say!("{name} is as it was at {}{suspended}", done.snapshot);
+            if done.tpm {
+                say!("its TPM went back with it: counters and failed tries since then are forgotten");
+            }
+            if done.kept_for_tpm {
+                say!(
+                    "its TPM is not in that snapshot, so what was there was kept in spite of --discard-current"
+                );
+            }
+            if let Some(kept) = &done.kept {
+                say!("what was there before is the snapshot {kept}");
+            }
+        },
+    )
 }
 
 fn delete(vm: &Bundle, which: &str, yes: bool) -> Done {
@@ -196,6 +206,8 @@ fn delete(vm: &Bundle, which: &str, yes: bool) -> Done {
         format!("The snapshot {:?} of VM {:?} will be gone for good. Delete it?", chosen.name, vm.name());
     confirm::require(yes, &question)?;
     delete_snapshot(vm, chosen.id)?;
-    println!("snapshot {} is deleted", chosen.name);
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || json!({ "vm": vm.name(), "deleted": chosen.name, "id": chosen.id.to_string() }),
+        || say!("snapshot {} is deleted", chosen.name),
+    )
 }

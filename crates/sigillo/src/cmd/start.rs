@@ -1,12 +1,13 @@
 //! `sigillo vm start`.
-use super::{Done, Failure, confirm, hardware::display, host::Kept, progress::Bar, tpm};
+use super::{Done, Failure, confirm, hardware::display, host::Kept, output, progress::Bar, tpm};
 use clap::ValueEnum;
+use serde_json::json;
 use sigillo_store::Secret;
 use sigillo_vm::{
-    Attach, Bundle, Choice, Display, Event, Home, Question, Start, Starter, WhenRecordMissing,
+    Attach, Bundle, Choice, Display, Event, Home, Question, Start, Starter, Status, WhenRecordMissing,
     WhenRolledBack, start,
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -16,7 +17,7 @@ pub(crate) struct Args {
     #[arg(long)]
     foreground: bool,
     /// Stay, with the guest's serial console on this terminal
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     serial: bool,
     /// Another screen for this time: none, vnc, spice; vnc:5901 is a port of 127.0.0.1 [default: as vm.toml says]
     #[arg(long, value_name = "KIND", value_parser = display)]
@@ -49,11 +50,12 @@ enum RolledBack {
 struct Caller {
     vm: String,
     bar: Bar,
+    accel: Option<&'static str>,
 }
 
 impl Caller {
     fn of(vm: &Bundle) -> Self {
-        Caller { vm: vm.name().to_owned(), bar: Bar::new() }
+        Caller { vm: vm.name().to_owned(), bar: Bar::new(), accel: None }
     }
 }
 
@@ -71,7 +73,8 @@ pub(crate) fn start_again(vm: &Bundle) -> Result<(), Failure> {
 
 impl Starter for Caller {
     fn accel(&mut self, choice: &Choice) {
-        eprintln!("{}: accelerator {} ({})", self.vm, choice.accel.as_str(), choice.reason);
+        self.accel = Some(choice.accel.as_str());
+        note!("{}: accelerator {} ({})", self.vm, choice.accel.as_str(), choice.reason);
     }
 
     fn can_answer(&self) -> bool {
@@ -83,7 +86,7 @@ impl Starter for Caller {
     }
 
     fn told(&mut self, event: &Event) {
-        eprintln!("{event}");
+        note!("{event}");
     }
 
     fn progress(&mut self, step: &'static str, done: u64, all: u64) {
@@ -125,13 +128,31 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let started = start(&vm, &kept.host(), &options, &mut caller)?;
     match started.ended {
         None => {
-            println!("{} is running; serial console in {}", vm.name(), vm.serial_log()?.display());
-            if let Some(address) = vm.display_address()? {
-                println!("its screen: {address}");
-            }
-            Ok(ExitCode::SUCCESS)
+            let log = vm.serial_log()?.display().to_string();
+            let screen = vm.display_address()?;
+            output::report(
+                || {
+                    json!({
+                        "vm": vm.name(),
+                        "status": Status::Running.as_str(),
+                        "accel": caller.accel,
+                        "serial_log": log,
+                        "display": screen,
+                    })
+                },
+                || {
+                    say!("{} is running; serial console in {log}", vm.name());
+                    if let Some(address) = &screen {
+                        say!("its screen: {address}");
+                    }
+                },
+            )
         }
-        Some(status) if status.success() => Ok(ExitCode::SUCCESS),
+        // People saw it end.
+        Some(status) if status.success() => output::report(
+            || json!({ "vm": vm.name(), "status": Status::Stopped.as_str(), "accel": caller.accel }),
+            || {},
+        ),
         Some(status) => Err(Failure::new("SIG_ERR_VM_ENDED", format!("QEMU ended with {status}"))),
     }
 }

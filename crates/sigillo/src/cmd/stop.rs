@@ -1,7 +1,8 @@
 //! `sigillo vm stop`.
-use super::{Done, resume};
+use super::{Done, output, resume};
+use serde_json::json;
 use sigillo_vm::{Home, LifeError, Status, Stop, Stopped, stop};
-use std::{process::ExitCode, time::Duration};
+use std::time::Duration;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -31,11 +32,18 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     }
     let how = stop(&vm, Stop { force: args.force, timeout: Duration::from_secs(args.timeout) })?;
     let name = vm.name();
-    match how {
-        Stopped::ByGuest => println!("{name} has shut down"),
-        Stopped::ByQuit if args.force => println!("{name} was ended"),
-        Stopped::ByQuit => println!("{name} did not shut down within {} s and was ended", args.timeout),
-        Stopped::ByKill => println!("{name} did not answer and was killed"),
-    }
-    Ok(ExitCode::SUCCESS)
+    let word = match how {
+        Stopped::ByGuest => "shut-down",
+        Stopped::ByQuit => "ended",
+        Stopped::ByKill => "killed",
+    };
+    output::report(
+        || json!({ "vm": name, "status": Status::Stopped.as_str(), "how": word }),
+        || match how {
+            Stopped::ByGuest => say!("{name} has shut down"),
+            Stopped::ByQuit if args.force => say!("{name} was ended"),
+            Stopped::ByQuit => say!("{name} did not shut down within {} s and was ended", args.timeout),
+            Stopped::ByKill => say!("{name} did not answer and was killed"),
+        },
+    )
 }

@@ -1,10 +1,12 @@
 //! `sigillo vm tpm add | remove | inspect | diff | key | salvage | restore-backup`, also as `sigillo tpm ...`.
-use super::{Done, Failure, diff, host::Kept, inspect, key, salvage, tpm_remove};
+use super::{Done, Failure, diff, host::Kept, inspect, key, output, salvage, tpm_remove};
 use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
 use sigillo_vm::{
-    AddTpm, Bundle, Home, Host, Interface, Keys, TpmAdded, add_tpm, backups, kept_backups, restore_backup,
+    AddTpm, Backup, Bundle, Home, Host, Interface, Keys, TpmAdded, add_tpm, backups, kept_backups,
+    restore_backup,
 };
 use std::process::ExitCode;
 
@@ -16,7 +18,7 @@ pub(crate) enum Command {
     Remove(tpm_remove::Args),
     /// Show what a TPM at rest has: hierarchies, objects, NV indices, PCR, its store; never a secret. Changes nothing
     Inspect(inspect::Args),
-    /// Compare two TPMs at rest; ends with 0 if they are the same, 1 if they differ, 2 if they cannot be compared
+    /// Compare two TPMs at rest; ends with 0 if they are the same, 1 if they differ, 2 or more if they cannot be compared
     Diff(diff::Args),
     /// What opens a TPM's store: password, recovery code, passphrase
     #[command(subcommand)]
@@ -54,9 +56,6 @@ pub(crate) struct Add {
     secure_boot_keys: Keys,
     #[command(flatten)]
     store: StoreArgs,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// How a new TPM's store is made.
@@ -93,11 +92,17 @@ fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
     let vm = args.name.as_deref().map(|name| home.open(name)).transpose()?;
     if let Some(vm) = vm.as_ref().filter(|_| !args.list) {
         let done = restore_backup(vm, &kept.host(), args.backup.as_deref())?;
-        println!("{} is the TPM store of {} again: {}", done.backup, vm.name(), done.store.display());
-        if let Some(aside) = done.set_aside {
-            println!("the one that was in use is kept as {}", aside.display());
-        }
-        return Ok(ExitCode::SUCCESS);
+        let aside = done.set_aside.map(|path| path.display().to_string());
+        let store = done.store.display().to_string();
+        return output::report(
+            || json!({ "vm": vm.name(), "backup": done.backup, "store": store, "set_aside": aside }),
+            || {
+                say!("{} is the TPM store of {} again: {store}", done.backup, vm.name());
+                if let Some(aside) = &aside {
+                    say!("the one that was in use is kept as {aside}");
+                }
+            },
+        );
     }
     let vms = match vm {
         Some(vm) => vec![vm],
@@ -106,20 +111,38 @@ fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
     let mut rows = Vec::new();
     for vm in &vms {
         let own = backups(vm, kept.keychain.as_ref())?;
-        rows.extend(own.into_iter().map(|backup| (vm.name().to_owned(), backup)));
+        rows.extend(own.into_iter().map(|backup| (vm.name().to_owned(), false, backup)));
     }
     if args.name.is_none() {
         let deleted = kept_backups(home, kept.keychain.as_ref())?;
-        rows.extend(deleted.into_iter().map(|(name, backup)| (format!("{name} (deleted)"), backup)));
+        rows.extend(deleted.into_iter().map(|(name, backup)| (name, true, backup)));
     }
-    println!("{:24}  {:32}  {:10}  BACKUP", "VM", "KEY ID", "RECORD");
-    for (name, backup) in rows {
-        let key = backup.info.as_ref().and_then(|info| info.key_ids.first());
-        let key = key.map_or_else(|| "unreadable".to_owned(), ToString::to_string);
-        let record = if backup.record.is_some() { "here" } else { "missing" };
-        println!("{name:24}  {key:32}  {record:10}  {}", backup.name);
-    }
-    Ok(ExitCode::SUCCESS)
+    let key_id =
+        |backup: &Backup| backup.info.as_ref().and_then(|info| info.key_ids.first()).map(ToString::to_string);
+    output::report(
+        || {
+            rows.iter()
+                .map(|(name, deleted, backup)| {
+                    json!({
+                        "vm": name,
+                        "vm_deleted": deleted,
+                        "backup": backup.name,
+                        "key_id": key_id(backup),
+                        "record_here": backup.record.is_some(),
+                    })
+                })
+                .collect()
+        },
+        || {
+            say!("{:24}  {:32}  {:10}  BACKUP", "VM", "KEY ID", "RECORD");
+            for (name, deleted, backup) in &rows {
+                let name = if *deleted { format!("{name} (deleted)") } else { name.clone() };
+                let key = key_id(backup).unwrap_or_else(|| "unreadable".to_owned());
+                let record = if backup.record.is_some() { "here" } else { "missing" };
+                say!("{name:24}  {key:32}  {record:10}  {}", backup.name);
+            }
+        },
+    )
 }
 
 pub(super) fn run_add(home: &Home, args: Add) -> Done {
@@ -137,11 +160,7 @@ pub(super) fn run_add(home: &Home, args: Add) -> Done {
         args.tpm_profile.as_deref(),
         &args.store,
     )?;
-    if args.json {
-        println!("{}", added.json(vm.name()));
-    } else {
-        added.say(vm.name());
-    }
+    output::report(|| added.json(vm.name()), || added.say(vm.name()))?;
     added.outcome(vm.name())
 }
 
@@ -189,18 +208,18 @@ pub(crate) fn add(
 impl Added {
     /// For people.
     pub(crate) fn say(&self, name: &str) {
-        println!("{name} has a TPM 2.0 now");
-        println!("  Secure Boot is on, with {}: the guest starts only what they signed", self.tpm.keys);
-        println!("  its store is {}, encrypted", self.tpm.store.display());
-        println!("  the store's password is record {} in this host's system keychain", self.tpm.record);
+        say!("{name} has a TPM 2.0 now");
+        say!("  Secure Boot is on, with {}: the guest starts only what they signed", self.tpm.keys);
+        say!("  its store is {}, encrypted", self.tpm.store.display());
+        say!("  the store's password is record {} in this host's system keychain", self.tpm.record);
         if let Ok(Some((code, key_id))) = &self.code {
             key::say_recovery_code(code, *key_id);
         }
     }
 
-    pub(super) fn json(&self, name: &str) -> serde_json::Value {
+    pub(super) fn json(&self, name: &str) -> Value {
         let code = self.code.as_ref().ok().and_then(Option::as_ref);
-        serde_json::json!({
+        json!({
             "vm": name,
             "store": self.tpm.store.display().to_string(),
             "record": self.tpm.record,

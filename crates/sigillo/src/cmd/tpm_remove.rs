@@ -1,5 +1,5 @@
 //! `sigillo tpm remove`.
-use super::{Done, confirm, host::Kept};
+use super::{Done, confirm, host::Kept, output};
 use serde_json::json;
 use sigillo_vm::{Error, Home, remove_tpm};
 use std::process::ExitCode;
@@ -11,9 +11,6 @@ pub(crate) struct Args {
     /// Do not ask
     #[arg(long)]
     yes: bool,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// What a guest will ask for.
@@ -23,38 +20,38 @@ const WARNING: &str = "Without it Windows asks for the BitLocker recovery key at
                        no upgrades without a TPM.";
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
-    remove(home, &args.name, args.yes, args.json)
+    remove(home, &args.name, args.yes)
 }
 
-pub(super) fn remove(home: &Home, name: &str, yes: bool, as_json: bool) -> Done {
+pub(super) fn remove(home: &Home, name: &str, yes: bool) -> Done {
     let mut vm = home.open(name)?;
     let config = vm.config();
     if config.tpm.is_none() && config.removed_tpm.is_none() {
         return Err(Error::NoTpm { name: vm.name().to_owned() }.into());
     }
     let kept = Kept::find()?;
-    eprintln!("The TPM of VM {:?} is to be removed. {WARNING}", vm.name());
+    note!("The TPM of VM {:?} is to be removed. {WARNING}", vm.name());
     confirm::require(yes, "Its store is kept as a backup, and its record in the keychain. Remove it?")?;
     let removed = remove_tpm(&mut vm, &kept.host())?;
-    if as_json {
+    if output::is_json() {
         let all = json!({
             "vm": vm.name(),
             "backup": removed.backup.map(|path| path.display().to_string()),
             "record": removed.record,
             "secure_boot": removed.secure_boot,
         });
-        println!("{all}");
+        say!("{all}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} has no TPM any more", vm.name());
+    say!("{} has no TPM any more", vm.name());
     match removed.backup {
         Some(backup) => {
-            println!("  its store is kept as {}", backup.display());
-            println!("  `sigillo tpm restore-backup {:?}` brings it back as it was", vm.name());
+            say!("  its store is kept as {}", backup.display());
+            say!("  `sigillo tpm restore-backup {:?}` brings it back as it was", vm.name());
         }
-        None => println!("  its store was not there any more, so there is no backup of it"),
+        None => say!("  its store was not there any more, so there is no backup of it"),
     }
-    println!("  its password stays record {} in this host's system keychain", removed.record);
-    println!("  Secure Boot stays {}", if removed.secure_boot { "on" } else { "off" });
+    say!("  its password stays record {} in this host's system keychain", removed.record);
+    say!("  Secure Boot stays {}", if removed.secure_boot { "on" } else { "off" });
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,5 @@
 //! `sigillo vm export` and `sigillo vm import`.
-use super::{Done, clone::say_left_out, host::Kept, progress::Bar};
+use super::{Done, clone::say_left_out, host::Kept, output, progress::Bar};
 use serde_json::json;
 use sigillo_vm::{Home, RecordState, export_vm, import_vm, list_keys, record_name};
 use std::{path::PathBuf, process::ExitCode};
@@ -10,9 +10,6 @@ pub(crate) struct Export {
     name: String,
     /// The new file
     file: PathBuf,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(clap::Args)]
@@ -22,9 +19,6 @@ pub(crate) struct Import {
     /// How the VM is called here [default: as it was]
     #[arg(long)]
     name: Option<String>,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn export(home: &Home, args: &Export) -> Done {
@@ -33,23 +27,23 @@ pub(crate) fn export(home: &Home, args: &Export) -> Done {
     let mut bar = Bar::new();
     let done = export_vm(&mut vm, &args.file, &mut |done, total| bar.at("exporting", done, total))?;
     drop(bar);
-    if args.json {
-        println!(
+    if output::is_json() {
+        say!(
             "{}",
             json!({ "file": args.file.display().to_string(), "manifest": done.manifest, "left_out": done.left_out })
         );
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} is exported to {}", vm.name(), args.file.display());
+    say!("{} is exported to {}", vm.name(), args.file.display());
     say_left_out(&done.left_out);
     if let Some(record) = &done.manifest.record {
-        println!(
+        say!(
             "  the password of its TPM is not in it: on another host the VM starts only with the record {record}"
         );
-        println!("  to bring it: sigillo keychain create carry.kdbx");
-        println!("               sigillo keychain copy '{record}' --from system --to carry.kdbx");
+        say!("  to bring it: sigillo keychain create carry.kdbx");
+        say!("               sigillo keychain copy '{record}' --from system --to carry.kdbx");
     }
-    println!("  start it on one host only from now on: two copies of one TPM drift apart");
+    say!("  start it on one host only from now on: two copies of one TPM drift apart");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,9 +67,9 @@ pub(crate) fn import(home: &Home, args: &Import) -> Done {
         None => "unknown",
     };
     let record = record_name(&vm.config().uuid);
-    if args.json {
+    if output::is_json() {
         let record = encrypted.then(|| json!({ "name": record, "state": word }));
-        println!(
+        say!(
             "{}",
             json!({
                 "name": name,
@@ -86,23 +80,23 @@ pub(crate) fn import(home: &Home, args: &Import) -> Done {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{name} {{{}}} is in {}", vm.config().uuid, vm.path().display());
+    say!("{name} {{{}}} is in {}", vm.config().uuid, vm.path().display());
     if !encrypted {
         return Ok(ExitCode::SUCCESS);
     }
     match state {
         Some(RecordState::Opens(key_id)) => {
-            println!("  its keychain record is here (key {key_id}): `sigillo vm start {name:?}`");
+            say!("  its keychain record is here (key {key_id}): `sigillo vm start {name:?}`");
         }
         Some(RecordState::Other(key_id)) => {
-            println!(
+            say!(
                 "  this host's keychain record {record} (key {key_id}) is of another store, and does not open its TPM"
             );
-            println!("  `sigillo keychain copy` with `--replace {key_id}` puts the right one in its place");
+            say!("  `sigillo keychain copy` with `--replace {key_id}` puts the right one in its place");
         }
         Some(RecordState::Missing) | None => {
-            println!("  it starts once the record {record} is here:");
-            println!("  sigillo keychain copy '{record}' --from carry.kdbx --to system");
+            say!("  it starts once the record {record} is here:");
+            say!("  sigillo keychain copy '{record}' --from carry.kdbx --to system");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -28,17 +28,26 @@ impl Place {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_sigillo"))
-            .args(args)
+    /// A program that finds this place.
+    pub fn with_its_own(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .env("SIGILLO_HOME", self.dir.path().join("vms"))
             .env("SIGILLO_KEYCHAIN_DIR", self.kept())
             .env("SIGILLO_CONFIG", self.dir.path().join("host.toml"))
             .env("XDG_RUNTIME_DIR", self.dir.path())
-            .env_remove("CREDENTIALS_DIRECTORY")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .env_remove("CREDENTIALS_DIRECTORY");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.with_its_own(env!("CARGO_BIN_EXE_sigillo"));
+        command.args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Somebody deletes the record of the TPM's password.
+    pub fn lose_record(&self) {
+        self.ok(&["keychain", "delete", "demo"]);
     }
 
     /// The code a command ends with, and what it says.

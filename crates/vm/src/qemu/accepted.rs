@@ -55,7 +55,7 @@ impl Held {
         let run = vm.run_dir(true).unwrap();
         display::prepare(&vm, &run).unwrap();
         let choice = Choice { accel: Accel::Tcg, reason: String::new() };
-        let args = arguments(&vm, &run, &choice, Serial::Log).unwrap();
+        let args = arguments(&vm, &run, &choice, Serial::Socket).unwrap();
         let mut command = Command::new(QEMU);
         command.args(args).arg("-S").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

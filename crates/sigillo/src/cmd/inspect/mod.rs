@@ -3,7 +3,7 @@ pub(crate) mod facts;
 mod tpm;
 mod words;
 
-use super::{Done, Failure, audit, keychain, secret::Unlock};
+use super::{Done, Failure, audit, keychain, output, secret::Unlock};
 use facts::{Facts, is};
 use sigillo_keychain::{
     Keychain, Record, RecordName,
@@ -19,10 +19,7 @@ use sigillo_server::{
 };
 use sigillo_store::{Key, KeyId, OpenError, OpenNotes, SlotInfo, Store, StoreInfo, files::Dir};
 use sigillo_vm::{Bundle, Error, Home};
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 #[derive(clap::Args)]
@@ -38,9 +35,6 @@ pub(crate) struct Args {
     show_nv_contents: bool,
     #[command(flatten)]
     key: KeyArgs,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// What opens a store whose record is not on this host.
@@ -98,12 +92,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     };
     let seen = Seen { show_nv_contents: args.show_nv_contents, ..seen };
     let facts = Facts::Group(vec![("store", seen.store_facts()), ("tpm", seen.tpm_facts())]);
-    if args.json {
-        println!("{}", facts.json().unwrap_or_default());
-    } else {
-        facts.lines().iter().for_each(|line| println!("{line}"));
-    }
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || facts.json().unwrap_or_default(),
+        || facts.lines().iter().for_each(|line| say!("{line}")),
+    )
 }
 
 impl Seen {

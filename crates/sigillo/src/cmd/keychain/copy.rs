@@ -1,11 +1,12 @@
 //! `sigillo keychain create`, `unlock` and `copy`: custom keychain files, which carry records between hosts.
 use super::password::Source;
 use super::{Done, Failure, audit, record_name, system};
+use crate::cmd::output;
+use serde_json::json;
 use sigillo_keychain::audit::Act;
 use sigillo_keychain::{Cost, CustomKeychain, KeyId, Keychain, KeychainError};
 use sigillo_vm::Home;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(crate) struct Create {
@@ -68,16 +69,30 @@ pub(super) fn create(args: &Create) -> Done {
     }
     let password = args.password.new_one(&args.file)?;
     CustomKeychain::create(&args.file, password, Cost::default())?;
-    println!("{} is made; it holds no record yet", args.file.display());
-    Ok(ExitCode::SUCCESS)
+    let file = args.file.display();
+    output::report(
+        || json!({ "keychain": file.to_string(), "records": 0 }),
+        || say!("{file} is made; it holds no record yet"),
+    )
 }
 
 pub(super) fn unlock(path: &Path, password: &Source) -> Done {
     let status = file(path, password)?.unlock()?;
-    println!("{} opens with this password ({})", path.display(), status.outline.kdf);
-    println!("records: {}; other entries: {}", status.records, status.other_entries);
-    println!("nothing stays open: every command that needs the file asks for its password");
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || {
+            json!({
+                "keychain": path.display().to_string(),
+                "kdf": status.outline.kdf.to_string(),
+                "records": status.records,
+                "other_entries": status.other_entries,
+            })
+        },
+        || {
+            say!("{} opens with this password ({})", path.display(), status.outline.kdf);
+            say!("records: {}; other entries: {}", status.records, status.other_entries);
+            say!("nothing stays open: every command that needs the file asks for its password");
+        },
+    )
 }
 
 pub(super) fn copy(home: &Home, args: &Copy) -> Done {
@@ -104,14 +119,26 @@ pub(super) fn copy(home: &Home, args: &Copy) -> Done {
         Some(expect) => to.replace(expect, &record)?,
         None => to.insert_new(&record)?,
     }
-    println!("{name} (key {}, made {}) is copied", record.key_id, record.info().created());
-    if !to_host {
-        println!(
-            "on the other host: sigillo keychain copy '{name}' --from {} --to system",
-            args.to.file_name().unwrap_or(args.to.as_os_str()).display()
-        );
-    } else {
-        println!("the VM with the UUID in its name can start on this host now");
-    }
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || {
+            json!({
+                "record": name.to_string(),
+                "key_id": record.key_id.to_string(),
+                "from": args.from.display().to_string(),
+                "to": args.to.display().to_string(),
+                "replaced": args.replace.map(|key_id| key_id.to_string()),
+            })
+        },
+        || {
+            say!("{name} (key {}, made {}) is copied", record.key_id, record.info().created());
+            if !to_host {
+                say!(
+                    "on the other host: sigillo keychain copy '{name}' --from {} --to system",
+                    args.to.file_name().unwrap_or(args.to.as_os_str()).display()
+                );
+            } else {
+                say!("the VM with the UUID in its name can start on this host now");
+            }
+        },
+    )
 }

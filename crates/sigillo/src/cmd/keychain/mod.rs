@@ -4,8 +4,9 @@ mod password;
 mod provider;
 mod show;
 
-use super::{Done, Failure, audit};
+use super::{Done, Failure, audit, output};
 use crate::host_tpm::HostTpm;
+use serde_json::json;
 use sigillo_keychain::audit::Act;
 use sigillo_keychain::{
     KeyFile, KeyProvider, Keychain, KeychainError, ProviderKind, RecordName, SealedKey, SystemKeychain,
@@ -13,7 +14,6 @@ use sigillo_keychain::{
 };
 use sigillo_vm::{Home, HostPolicy, KeychainPlace};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use uuid::Uuid;
 
 #[derive(clap::Subcommand)]
@@ -131,15 +131,17 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
             let found = found.ok_or(KeychainError::NotFound(name))?;
             audit::log()?.record(Act::RecordDeleted, &name.to_string(), &format!("key {}", found.key_id))?;
             keychain.delete(&name)?;
-            println!("{name} is deleted");
-            Ok(ExitCode::SUCCESS)
+            output::report(|| json!({ "deleted": name.to_string() }), || say!("{name} is deleted"))
         }
         Command::Lock => {
             let keychain = sealed()?;
             audit::log()?.record(Act::KeychainLocked, &keychain.path().display().to_string(), "")?;
             keychain.lock()?;
-            println!("{} is locked: TPMs that need it do not start", keychain.path().display());
-            Ok(ExitCode::SUCCESS)
+            let path = keychain.path().display().to_string();
+            output::report(
+                || json!({ "keychain": path, "locked": true }),
+                || say!("{path} is locked: TPMs that need it do not start"),
+            )
         }
         Command::Create(args) => copy::create(args),
         Command::Copy(args) => copy::copy(home, args),
@@ -150,15 +152,24 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
                 audit::log()?.record(Act::KeychainUnlocked, &keychain.path().display().to_string(), "")?;
             }
             let records = keychain.unlock()?;
-            let path = keychain.path();
-            match keychain.status()?.provider {
-                Some(provider) => println!(
-                    "{} is unlocked; its key ({provider}) opens it; records: {records}",
-                    path.display()
-                ),
-                None => println!("{} is not there yet: it is made with the first record", path.display()),
-            }
-            Ok(ExitCode::SUCCESS)
+            let path = keychain.path().display().to_string();
+            let provider = keychain.status()?.provider;
+            output::report(
+                || {
+                    json!({
+                        "keychain": path,
+                        "locked": false,
+                        "provider": provider.map(|kind| kind.word()),
+                        "records": records,
+                    })
+                },
+                || match provider {
+                    Some(provider) => {
+                        say!("{path} is unlocked; its key ({provider}) opens it; records: {records}");
+                    }
+                    None => say!("{path} is not there yet: it is made with the first record"),
+                },
+            )
         }
         Command::Provider(args) => provider::run(&sealed()?, args),
     }

@@ -1,16 +1,13 @@
 //! `sigillo keychain provider`.
 use super::{Done, Failure, audit};
+use crate::cmd::output;
 use serde_json::{Value, json};
 use sigillo_keychain::audit::Act;
 use sigillo_keychain::{ProviderError, ProviderKind, ProviderStatus, SystemKeychain};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
-    /// As JSON
-    #[arg(long)]
-    json: bool,
     #[command(subcommand)]
     change: Option<Change>,
 }
@@ -33,15 +30,23 @@ fn set(keychain: &SystemKeychain, kind: ProviderKind) -> Done {
         &format!("to {}", kind.word()),
     )?;
     let change = keychain.set_provider(kind)?;
-    match change.before {
-        Some(before) if before == kind => println!("{} had a {kind} already", path.display()),
-        Some(before) => println!("{} has a {kind} now; it had a {before}", path.display()),
-        None => println!("{} is made; its key is a {kind}", path.display()),
-    }
     if let Some(why) = change.left_behind {
-        eprintln!("the old key is of no use any more and could not be removed: {why}");
+        note!("the old key is of no use any more and could not be removed: {why}");
     }
-    Ok(ExitCode::SUCCESS)
+    output::report(
+        || {
+            json!({
+                "keychain": path.display().to_string(),
+                "provider": kind.word(),
+                "before": change.before.map(|before| before.word()),
+            })
+        },
+        || match change.before {
+            Some(before) if before == kind => say!("{} had a {kind} already", path.display()),
+            Some(before) => say!("{} has a {kind} now; it had a {before}", path.display()),
+            None => say!("{} is made; its key is a {kind}", path.display()),
+        },
+    )
 }
 
 pub(super) fn run(keychain: &SystemKeychain, args: &Args) -> Done {
@@ -50,7 +55,7 @@ pub(super) fn run(keychain: &SystemKeychain, args: &Args) -> Done {
     }
     let status = keychain.status()?;
     let providers = keychain.providers()?;
-    if args.json {
+    if output::is_json() {
         let list: Vec<Value> = providers
             .iter()
             .map(|provider| {
@@ -70,24 +75,24 @@ pub(super) fn run(keychain: &SystemKeychain, args: &Args) -> Done {
             "locked": status.locked,
             "providers": list,
         });
-        println!("{all}");
-        return Ok(ExitCode::SUCCESS);
+        say!("{all}");
+        return in_use_works(&providers);
     }
     match status.provider {
-        Some(provider) => println!("{} is sealed; its key is a {provider}", status.path.display()),
-        None => println!(
+        Some(provider) => say!("{} is sealed; its key is a {provider}", status.path.display()),
+        None => say!(
             "{} is not there yet; the first provider below that works will seal it",
             status.path.display()
         ),
     }
     if status.locked {
-        println!("it is locked; `sigillo keychain unlock` ends that");
+        say!("it is locked; `sigillo keychain unlock` ends that");
     }
-    println!("{:3} {:20} {:12} ABOUT", "", "PROVIDER", "STATE");
+    say!("{:3} {:20} {:12} ABOUT", "", "PROVIDER", "STATE");
     for provider in &providers {
         let mark = if provider.in_use { "*" } else { "" };
         let (state, text) = told(provider);
-        println!("{mark:3} {:20} {state:12} {text}", provider.kind.word());
+        say!("{mark:3} {:20} {state:12} {text}", provider.kind.word());
     }
     in_use_works(&providers)
 }

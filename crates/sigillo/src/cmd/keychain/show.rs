@@ -1,6 +1,7 @@
 //! `sigillo keychain list` and `sigillo keychain show`.
 use super::password::Source;
 use super::{Done, Failure, audit, record_name};
+use crate::cmd::output;
 use serde_json::{Value, json};
 use sigillo_keychain::audit::Act;
 use sigillo_keychain::{Keychain, RecordInfo};
@@ -15,9 +16,6 @@ use uuid::Uuid;
 pub(crate) struct List {
     /// A keychain file [default: this host's keychain]
     file: Option<PathBuf>,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     password: Source,
 }
@@ -26,9 +24,6 @@ pub(crate) struct List {
 pub(crate) struct Show {
     /// The record's name, or the VM's name or UUID
     record: String,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
     /// Also the password, for root alone: whoever has it opens every copy of the VM's TPM
     #[arg(long)]
     password: bool,
@@ -62,43 +57,43 @@ fn facts(record: &RecordInfo, vms: &[String]) -> serde_json::Map<String, Value> 
 }
 
 /// A table, or an array of objects: the same for every kind of keychain.
-fn print_records(home: &Home, records: &[RecordInfo], json: bool) -> Result<(), Failure> {
+fn print_records(home: &Home, records: &[RecordInfo]) -> Result<(), Failure> {
     let bundles = bundles(home)?;
-    if json {
+    if output::is_json() {
         let all: Vec<Value> =
             records.iter().map(|record| Value::Object(facts(record, &vms(&bundles, record)))).collect();
-        println!("{}", Value::Array(all));
+        say!("{}", Value::Array(all));
         return Ok(());
     }
-    println!("{:51}  {:32}  {:20}  {:20}  {:16}  COMMENT", "NAME", "KEY ID", "CREATED", "HOST", "VM");
+    say!("{:51}  {:32}  {:20}  {:20}  {:16}  COMMENT", "NAME", "KEY ID", "CREATED", "HOST", "VM");
     for record in records {
         let (name, key_id, created) = (record.name.to_string(), record.key_id.to_string(), record.created());
         let vm = match vms(&bundles, record) {
             names if names.is_empty() => "-".to_owned(),
             names => names.join(", "),
         };
-        println!("{name:51}  {key_id:32}  {created:20}  {:20}  {vm:16}  {}", record.host, record.comment);
+        say!("{name:51}  {key_id:32}  {created:20}  {:20}  {vm:16}  {}", record.host, record.comment);
     }
     Ok(())
 }
 
 pub(super) fn list(home: &Home, args: &List) -> Done {
     if let Some(path) = &args.file {
-        print_records(home, &super::copy::file(path, &args.password)?.list()?, args.json)?;
+        print_records(home, &super::copy::file(path, &args.password)?.list()?)?;
         return Ok(ExitCode::SUCCESS);
     }
     if super::place()? == KeychainPlace::SecretService {
-        print_records(home, &super::secret_service()?.list()?, args.json)?;
-        eprintln!("the records are in the Secret Service of this session");
+        print_records(home, &super::secret_service()?.list()?)?;
+        note!("the records are in the Secret Service of this session");
         return Ok(ExitCode::SUCCESS);
     }
     let keychain = super::system()?;
-    print_records(home, &keychain.list()?, args.json)?;
+    print_records(home, &keychain.list()?)?;
     // What the list is worth: a key file guards a copy of the keychain alone, not one of the whole disk.
     let status = keychain.status()?;
     if let Some(provider) = status.provider {
         let locked = if status.locked { "; it is locked" } else { "" };
-        eprintln!("{} is sealed; its key is a {provider}{locked}", status.path.display());
+        note!("{} is sealed; its key is a {provider}{locked}", status.path.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -135,7 +130,7 @@ pub(super) fn show(home: &Home, keychain: &dyn Keychain, args: &Show) -> Done {
     } else {
         None
     };
-    if args.json {
+    if output::is_json() {
         // The password goes out by itself, never through the JSON library, which leaves copies behind.
         let text = Value::Object(facts).to_string();
         match &secret {
@@ -143,22 +138,22 @@ pub(super) fn show(home: &Home, keychain: &dyn Keychain, args: &Show) -> Done {
                 let open = text.strip_suffix('}').unwrap_or(&text);
                 write_secret(format!("{open},\"password\":\"").as_bytes(), secret.expose(), b"\"}\n")?;
             }
-            None => println!("{text}"),
+            None => say!("{text}"),
         }
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:16} {}", "name", record.name);
-    println!("{:16} {}", "vm_uuid", Uuid::from_bytes(*record.name.vm_uuid()));
+    say!("{:16} {}", "name", record.name);
+    say!("{:16} {}", "vm_uuid", Uuid::from_bytes(*record.name.vm_uuid()));
     for name in &names {
-        println!("{:16} {name}", "vm");
+        say!("{:16} {name}", "vm");
     }
     for (path, state) in &stores {
-        println!("{:16} {path} ({state})", "store");
+        say!("{:16} {path} ({state})", "store");
     }
-    println!("{:16} {}", "key_id", record.key_id);
-    println!("{:16} {}", "created", record.created());
-    println!("{:16} {}", "host", record.host);
-    println!("{:16} {}", "comment", record.comment);
+    say!("{:16} {}", "key_id", record.key_id);
+    say!("{:16} {}", "created", record.created());
+    say!("{:16} {}", "host", record.host);
+    say!("{:16} {}", "comment", record.comment);
     if let Some(secret) = &secret {
         write_secret(format!("{:16} ", "password").as_bytes(), secret.expose(), b"\n")?;
     }

@@ -1,0 +1,132 @@
+//! `sigillo vm console`.
+use super::{Done, Failure};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
+};
+use sigillo_vm::{Console, Home};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use std::{
+    io::{self, IsTerminal, Read, Stdin, Write},
+    os::unix::net::UnixStream,
+    process::ExitCode,
+};
+
+/// Ctrl-], as in telnet and `virsh console`.
+const DETACH: u8 = 0x1D;
+const CHUNK: usize = 4096;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The VM's name or UUID
+    name: String,
+}
+
+pub(crate) fn run(home: &Home, args: &Args) -> Done {
+    let vm = home.open(&args.name)?;
+    let mut console = vm.console()?;
+    let failed = |e: io::Error| Failure::new("SIG_ERR_IO", format!("the console of {}: {e}", vm.name()));
+    let at_terminal = io::stdin().is_terminal();
+    if at_terminal {
+        eprintln!("at the serial console of {}; Ctrl-] leaves it", vm.name());
+    }
+    let raw = Raw::enter(at_terminal).map_err(failed)?;
+    let end = converse(&mut console, at_terminal).map_err(failed);
+    drop(raw);
+    match end? {
+        End::Left if at_terminal => eprintln!("\nleft the console; {} runs on", vm.name()),
+        End::Guest if at_terminal => eprintln!("\n{} has ended", vm.name()),
+        End::Left | End::Guest => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who ended it.
+enum End {
+    /// The person, or a signal.
+    Left,
+    /// QEMU.
+    Guest,
+}
+
+/// Every byte both ways. Input that is not a terminal may end: the guest is then listened to on.
+fn converse(console: &mut Console, at_terminal: bool) -> io::Result<End> {
+    let (signals, wake) = UnixStream::pair()?;
+    for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+        signal_hook::low_level::pipe::register(signal, wake.try_clone()?)?;
+    }
+    let (mut input, mut out) = (io::stdin(), io::stdout().lock());
+    let mut more_input = true;
+    let mut buffer = [0; CHUNK];
+    loop {
+        let mut fds = vec![PollFd::new(&signals, PollFlags::IN), PollFd::new(&*console, PollFlags::IN)];
+        if more_input {
+            fds.push(PollFd::new(&input, PollFlags::IN));
+        }
+        match poll(&mut fds, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(e) => return Err(e.into()),
+        }
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let mut next = || ready.next() == Some(true);
+        let (signal, said, typed) = (next(), next(), next());
+        if signal {
+            return Ok(End::Left);
+        }
+        if said {
+            let bytes = taken(console.read(&mut buffer), &buffer)?;
+            if bytes.is_empty() {
+                return Ok(End::Guest);
+            }
+            out.write_all(bytes)?;
+            out.flush()?;
+        }
+        if typed {
+            let bytes = read_input(&mut input, &mut buffer)?;
+            let leave = at_terminal.then(|| bytes.iter().position(|byte| *byte == DETACH)).flatten();
+            let meant = bytes.get(..leave.unwrap_or(bytes.len())).unwrap_or_default();
+            console.write_all(meant)?;
+            if leave.is_some() || bytes.is_empty() && at_terminal {
+                return Ok(End::Left);
+            }
+            more_input = !bytes.is_empty();
+        }
+    }
+}
+
+/// Around the standard library's buffer, in which a byte could lie that `poll` does not know of.
+fn read_input<'a>(input: &mut Stdin, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let read = rustix::io::read(&*input, &mut *buffer).map_err(io::Error::from);
+    taken(read, buffer)
+}
+
+fn taken(read: io::Result<usize>, buffer: &[u8]) -> io::Result<&[u8]> {
+    Ok(buffer.get(..read?).unwrap_or_default())
+}
+
+/// A terminal that hands over every key as it is pressed; as it was before when this is dropped.
+struct Raw(Option<Termios>);
+
+impl Raw {
+    fn enter(at_terminal: bool) -> io::Result<Self> {
+        if !at_terminal {
+            return Ok(Self(None));
+        }
+        let before = tcgetattr(io::stdin())?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
+        Ok(Self(Some(before)))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // A terminal that went away needs nothing.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The serial console of a VM that runs in the background.
+use crate::{
+    bundle::{Bundle, lock_dir},
+    error::{Error, Result},
+    life::LifeError,
+};
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
+};
+
+/// A guest's first serial port, for one at a time. Dropped, it is free again; the guest notices nothing.
+#[derive(Debug)]
+pub struct Console {
+    stream: UnixStream,
+    _lock: File,
+}
+
+impl Bundle {
+    /// Connects to the serial console. What the guest said before is in [`Bundle::serial_log`].
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`]; [`LifeError::ConsoleTaken`] while somebody else has it; [`LifeError::NoConsole`] when QEMU was started
+    /// with its console on a terminal.
+    pub fn console(&self) -> Result<Console> {
+        let name = || self.name().to_owned();
+        if self.run_state()?.is_none() {
+            return Err(Error::NotRunning { name: name() });
+        }
+        let (dir, path) = self.run_dir(false)?.console();
+        // QEMU takes one connection and lets a second one wait without a word.
+        let lock = lock_dir(&dir).map_err(|e| match e.kind() {
+            io::ErrorKind::WouldBlock => LifeError::ConsoleTaken { name: name() }.into(),
+            _ => Error::io("lock", &dir, e),
+        })?;
+        let stream = UnixStream::connect(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                LifeError::NoConsole { name: name() }.into()
+            }
+            _ => Error::io("connect to", &path, e),
+        })?;
+        Ok(Console { stream, _lock: lock })
+    }
+}
+
+impl Read for Console {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Console {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl AsFd for Console {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
