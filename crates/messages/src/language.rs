@@ -17,7 +17,7 @@ thread_local! {
 }
 
 /// The variable of sigillo's own, before the system's: for a terminal in one language and messages in another.
-pub(crate) const OWN: &str = "SIGILLO_LANG";
+pub const VARIABLE: &str = "SIGILLO_LANG";
 
 impl Language {
     /// What the environment asks for: the first of `SIGILLO_LANG`, `LC_ALL`, `LC_MESSAGES` and `LANG` that says anything.
@@ -27,7 +27,7 @@ impl Language {
     }
 
     fn asked_for(variable: impl Fn(&str) -> Option<String>) -> Self {
-        [OWN, "LC_ALL", "LC_MESSAGES", "LANG"]
+        [VARIABLE, "LC_ALL", "LC_MESSAGES", "LANG"]
             .into_iter()
             .filter_map(variable)
             .find(|value| !value.is_empty())

@@ -19,7 +19,7 @@ mod catalogue;
 mod language;
 mod words;
 
-pub use language::{Language, language, speak, speaking};
+pub use language::{Language, VARIABLE, language, speak, speaking};
 pub use words::Words;
 
 use fluent_bundle::{FluentArgs, FluentValue};
@@ -122,6 +122,12 @@ impl<T: Count> Count for &T {
     }
 }
 
+/// The message that a table of data names: `availability.toml` does. A test compares these tables with the catalogue as well.
+#[must_use]
+pub fn of_table(id: &str) -> String {
+    say(id, &mut [])
+}
+
 /// The message of an id. What has no message, which a test excludes, is told by its id.
 #[doc(hidden)]
 #[must_use]
@@ -141,11 +147,11 @@ mod tests {
 
     #[test]
     fn a_number_chooses_the_plural_and_keeps_its_digits() {
-        let commits = |count: u64| text!("commits", #count);
-        assert_eq!(commits(0), "0 commits");
-        assert_eq!(commits(1), "1 commit");
-        assert_eq!(commits(1_234_567), "1234567 commits");
-        assert_eq!(commits(u64::MAX), "18446744073709551615 commits");
+        let snapshots = |count: u64| text!("hold-snapshots", #count);
+        assert_eq!(snapshots(0), "0 snapshots");
+        assert_eq!(snapshots(1), "a snapshot");
+        assert_eq!(snapshots(1_234_567), "1234567 snapshots");
+        assert_eq!(snapshots(u64::MAX), "18446744073709551615 snapshots");
     }
 
     #[test]

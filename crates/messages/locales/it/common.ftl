@@ -2,7 +2,19 @@
 
 vm-not-running = la VM { $name } non è in esecuzione
 unknown-host = un host sconosciuto
-commits = { $count ->
-        [one] { $count } commit
-       *[other] { $count } commit
-    }
+yes = sì
+no = no
+here = qui
+missing = manca
+none-there = nessuno
+not-readable = illeggibile
+head-name = NOME
+head-what = CHE COSA
+head-key-id = ID CHIAVE
+head-created = CREATO
+head-status = STATO
+head-record = RECORD
+head-backup = BACKUP
+progress-known = {"{"}msg{"}"} [{"{"}bar:32{"}"}] {"{"}bytes{"}"} di {"{"}total_bytes{"}"}, {"{"}bytes_per_sec{"}"}, ancora {"{"}eta{"}"}
+confirm = { $question } [sì/no]
+confirm-answers = sì si
