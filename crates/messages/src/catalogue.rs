@@ -14,7 +14,7 @@ macro_rules! themes {
     };
 }
 
-themes!["cli-host" "cli-inspect" "cli-tpm" "cli-vm" "common" "config" "doctor" "hardware" "identity" "keychain" "keys" "life" "store" "vm"];
+themes!["cli-host" "cli-inspect" "cli-tpm" "cli-vm" "common" "config" "doctor" "hardware" "identity" "keychain" "keys" "life" "server" "store" "vm"];
 
 /// A message, if this language has it.
 pub(crate) fn say(language: Language, id: &str, arguments: &FluentArgs<'_>) -> Option<String> {

@@ -12,6 +12,7 @@
 //! 48+n    32/16  SHA-256 of all before, or the GCM tag
 //! ```
 
+use sigillo_messages::text;
 use sigillo_store::Secret;
 use sigillo_store::seal;
 use zeroize::Zeroizing;
@@ -49,19 +50,19 @@ impl Sealing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
     /// Not a blob of ours, or cut, or changed.
-    #[error("this is not a whole state blob of sigillo")]
+    #[error("{}", text!("blob-not-whole"))]
     Malformed,
     /// A later release made it.
-    #[error("this state blob has a version that a later sigillo wrote")]
+    #[error("{}", text!("blob-version"))]
     Version,
     /// Sealed under a key that was not given, or is another.
-    #[error("this state blob is sealed under another key")]
+    #[error("{}", text!("blob-other-key"))]
     Key,
     /// Not sealed although a migration key was given.
-    #[error("this state blob is not sealed, and a migration key was given")]
+    #[error("{}", text!("blob-not-sealed"))]
     NotSealed,
     /// The host had no entropy or memory to seal with.
-    #[error("the state blob could not be sealed")]
+    #[error("{}", text!("blob-sealing-failed"))]
     Seal,
 }
 

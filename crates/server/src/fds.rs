@@ -3,6 +3,7 @@
 //! Owning a number needs `unsafe`, since nothing proves that nobody else does. A duplicate does not: the kernel makes
 //! one of any descriptor of this very process (`pidfd_getfd`), and the number itself is left alone.
 
+use sigillo_messages::text;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -20,9 +21,7 @@ pub const MAX_KEY: usize = 4096;
 /// # Errors
 /// There is none of this number, or the kernel has no way to duplicate it safely.
 pub fn inherited(number: i32) -> io::Result<OwnedFd> {
-    let named = |error: io::Error| {
-        io::Error::new(error.kind(), format!("descriptor {number} cannot be used: {error}"))
-    };
+    let named = |error: io::Error| io::Error::new(error.kind(), text!("descriptor-unusable", number, error));
     if number < 0 {
         return Err(named(rustix::io::Errno::BADF.into()));
     }
@@ -57,13 +56,10 @@ pub fn read_secret(file: File) -> io::Result<Secret> {
     let bound = u64::try_from(MAX_KEY).unwrap_or(u64::MAX).saturating_add(1);
     file.take(bound).read_to_end(&mut bytes)?;
     if bytes.is_empty() || bytes.len() > MAX_KEY {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!(
-                "the key is {} (1 to {MAX_KEY} bytes are)",
-                if bytes.is_empty() { "empty" } else { "too long" }
-            ),
-        ));
+        let limit = MAX_KEY;
+        let why =
+            if bytes.is_empty() { text!("key-is-empty", limit) } else { text!("key-is-too-long", limit) };
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(Secret::from_slice(&bytes))
 }

@@ -1,6 +1,7 @@
 //! Keys and passphrases as they come from the command line's descriptors.
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use sigillo_messages::text;
 use sigillo_store::Secret;
 
 /// What seals a state: a key, or words a person chose.
@@ -14,7 +15,7 @@ pub enum KeyMaterial {
 
 /// A passphrase could not be stretched.
 #[derive(Debug, thiserror::Error)]
-#[error("the passphrase could not be turned into a key; is there memory left?")]
+#[error("{}", text!("passphrase-not-stretched"))]
 pub struct StretchError;
 
 impl KeyMaterial {

@@ -1,5 +1,6 @@
 //! The log: what happened to a TPM, never what it was told or what it answered.
 
+use sigillo_messages::{Language, speaking};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -107,7 +108,8 @@ impl Log {
         if level > self.level {
             return;
         }
-        let line = format!("{}{kind}{message}\n", self.prefix);
+        // A log is in one language, whatever the person at the terminal reads.
+        let line = speaking(Language::English, || format!("{}{kind}{message}\n", self.prefix));
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         // A full disk must not stop the TPM: a line that cannot be written is lost.
         let _ = match &mut *sink {

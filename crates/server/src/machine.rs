@@ -1,5 +1,6 @@
 //! A TPM with its storage and its run state: what the channels act on.
 
+use sigillo_messages::text;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ impl Default for Options {
 /// Which names there are.
 pub fn profile(name: &str) -> Result<Profile, String> {
     let names = || Profile::names().join(", ");
-    Profile::named(name).ok_or_else(|| format!("there is no TPM profile {name:?}; there are {}", names()))
+    Profile::named(name).ok_or_else(|| text!("profile-unknown", ?name, names = names()))
 }
 
 /// The permanent state of a new TPM that no machine has: for a store that is made together with its TPM.

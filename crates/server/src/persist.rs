@@ -1,5 +1,6 @@
 //! Where a TPM's state lies between its lives.
 
+use sigillo_messages::text;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -213,7 +214,7 @@ fn read_volatile(
         Ok(file) => file,
         Err(FileError::NotFound) => return Ok(None),
         Err(FileError::Unsafe(why)) => {
-            return Err(PersistError::new(format!("the stored volatile state is not used: {why}")));
+            return Err(PersistError::new(text!("volatile-not-used", why)));
         }
         Err(FileError::Io(error)) => return Err(PersistError::new(error)),
     };

@@ -4,6 +4,7 @@
 //! Each step is best effort, since kernels and containers differ, and each step that did not hold is told; only the
 //! seccomp filter, which the user names on the command line, must hold.
 
+use sigillo_messages::text;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -33,7 +34,7 @@ pub enum Seccomp {
 
 /// The sandbox could not be entered, and the user asked for one.
 #[derive(Debug, thiserror::Error)]
-#[error("the seccomp filter cannot be set ({0}); nothing was started; --seccomp action=none runs without it")]
+#[error("{}", text!("seccomp-not-set", error = .0))]
 pub struct SandboxError(String);
 
 /// What stays allowed.

@@ -1,5 +1,6 @@
 //! A TPM process: its sockets, its threads, its end.
 
+use sigillo_messages::text;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -61,13 +62,13 @@ pub enum Start {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// INIT failed.
-    #[error("the TPM did not start from its state; its state was not changed; the log says why")]
+    #[error("{}", text!("tpm-not-started"))]
     Init,
     /// TPM2_Startup failed with this response code.
-    #[error("TPM2_Startup failed with response code {0:#x}")]
+    #[error("{}", text!("startup-failed", code = format_args!("{_0:#x}")))]
     Startup(u32),
     /// Threads or signal handling are not to be had.
-    #[error("the process cannot be set up: {0}")]
+    #[error("{}", text!("process-not-set-up", error = .0))]
     Io(#[from] std::io::Error),
 }
 

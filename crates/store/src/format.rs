@@ -87,11 +87,11 @@ impl Algorithm {
 
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Algorithm::Unencrypted => "unencrypted",
-            Algorithm::Aes128Gcm => "AES-128-GCM",
-            Algorithm::Aes256Gcm => "AES-256-GCM",
-        })
+        match self {
+            Algorithm::Unencrypted => f.write_str(&text!("algorithm-unencrypted")),
+            Algorithm::Aes128Gcm => f.write_str("AES-128-GCM"),
+            Algorithm::Aes256Gcm => f.write_str("AES-256-GCM"),
+        }
     }
 }
 

@@ -87,3 +87,4 @@ recovery-code-mistyped = the recovery code is mistyped{ $group ->
         [0] {""}
        *[other] , probably in group { $group }
     }
+algorithm-unencrypted = unencrypted

@@ -111,15 +111,15 @@ head-has = HA
 check-mended = risolto
 check-ok = ok
 check-lacks = manca
-head-device = DISPOSIT.
-head-to-add = DA AGGIUNG.
+head-device = PERIFERICA
+head-to-add = AGGIUNGERE
 device-not-offered = no: { $why }
 firmware-secure-boot = { $firmware }, Avvio protetto { $state }
 list-unreadable = { $count ->
         [one] non è stato possibile leggere { $count } bundle
        *[other] non è stato possibile leggere { $count } bundle
     }
-head-ip = IND_IP
+head-ip = INDIR_IP
 status-running = attiva
 status-paused = in pausa
 status-suspended = sospesa
@@ -132,7 +132,7 @@ step-exporting = esportazione
 step-importing = importazione
 snapshot-made = istantanea { $name } ({ $id }) di { $vm }: { $mib } MiB
 snapshot-made-memory = istantanea { $name } ({ $id }) di { $vm }: { $mib } MiB, con la memoria del guest
-snapshot-damaged-word = danneggia.
+snapshot-damaged-word = guasta
 snapshot-off = spenta
 snapshot-with-tpm = con TPM
 revert-question = La VM { $name } viene riportata a { $snapshot }: dischi, variabili del firmware e configurazione sono quelli di allora. { $kept }

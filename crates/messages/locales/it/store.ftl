@@ -92,3 +92,4 @@ recovery-code-mistyped = il codice di ripristino contiene un errore di battitura
         [0] {""}
        *[other] , probabilmente nel gruppo { $group }
     }
+algorithm-unencrypted = non cifrato

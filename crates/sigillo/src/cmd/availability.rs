@@ -100,14 +100,15 @@ fn say(answers: &[Answer], needs: &[Need], available: bool) {
         }
         say!();
     }
-    say!("{:38}  {:9}  {}", text!("head-feature"), text!("head-available"), text!("head-why"));
+    let features = output::width(38, answers.iter().map(|answer| answer.feature));
+    say!("{:features$}  {:9}  {}", text!("head-feature"), text!("head-available"), text!("head-why"));
     for answer in answers {
         let state = match answer.available {
             Some(true) => paint(GOOD, words!("yes")),
             Some(false) => paint(BAD, words!("no")),
             None => paint(DOUBTFUL, words!("availability-unsaid")),
         };
-        say!("{:38}  {state:9}  {}", answer.feature.to_string(), answer.says);
+        say!("{:features$}  {state:9}  {}", answer.feature.to_string(), answer.says);
     }
     if !needs.is_empty() && !available {
         say!("\n{}", text!("availability-not-here"));

@@ -247,11 +247,12 @@ fn list(vm: &Bundle) -> Done {
         return Ok(ExitCode::SUCCESS);
     }
     let (id, kind, added) = (text!("head-key-id"), text!("head-kind"), text!("head-added"));
-    say!("{id:32}  {kind:14}  {added:20}  {}", text!("head-note"));
+    let kinds = output::width(14, keys.slots.iter().map(|slot| slot.kind));
+    say!("{id:32}  {kind:kinds$}  {added:20}  {}", text!("head-note"));
     for slot in &keys.slots {
         let key_id = slot.key_id.map_or_else(|| "-".to_owned(), |key_id| key_id.to_string());
         let added = slot.created_unix_s.map_or_else(|| "-".to_owned(), date);
-        say!("{key_id:32}  {:14}  {added:20}  {}", slot.kind.to_string(), note(slot));
+        say!("{key_id:32}  {:kinds$}  {added:20}  {}", slot.kind.to_string(), note(slot));
     }
     let name = vm.name();
     match keys.record {

@@ -110,6 +110,11 @@ pub(crate) fn line(words: fmt::Arguments<'_>) {
     written(writeln!(anstream::stdout(), "{words}"));
 }
 
+/// How wide a column is, in characters: wide enough for English, and for what stands in it in another language.
+pub(crate) fn width(least: usize, cells: impl Iterator<Item = impl Display>) -> usize {
+    cells.map(|cell| cell.to_string().chars().count()).fold(least, usize::max)
+}
+
 /// A whole file on stdout.
 pub(crate) fn text(octets: &[u8]) {
     let mut out = io::stdout().lock();

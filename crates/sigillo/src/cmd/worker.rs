@@ -24,7 +24,7 @@
 //!
 //! The descriptors are duplicated, never taken over, so their numbers stay open until the process ends.
 
-use sigillo_messages::{Language, speak, text};
+use sigillo_messages::{Language, speaking, text};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
@@ -115,8 +115,6 @@ impl From<Action> for Seccomp {
 
 /// Runs with the arguments that follow `sigillo worker`.
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
-    // What is told through `--ready-fd` is read by the person who starts the VM; the starter says in which language.
-    speak(Language::of_environment());
     let program = OsString::from("sigillo worker");
     let args = match Args::try_parse_from(std::iter::once(&program).chain(args)) {
         Ok(args) => args,
@@ -135,7 +133,8 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
             let _ = ready.write_all(format!("{line}\n").as_bytes());
         }
     };
-    match serve(&args, tell) {
+    // What is told through `--ready-fd` is read by the person who starts the VM; the starter says in which language.
+    match speaking(Language::of_environment(), || serve(&args, tell)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("sigillo worker: {why}");
@@ -255,5 +254,6 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
         }
         _ => tell("ready"),
     }
-    server.run().map(drop).map_err(|e| e.to_string())
+    // From here on it is the log that is spoken to.
+    speaking(Language::English, || server.run()).map(drop).map_err(|e| e.to_string())
 }

@@ -1,7 +1,7 @@
 //! What is known of a TPM as one tree, from which text, JSON and the difference of two come: what one of them leaves out, none
 //! of them shows.
 use serde_json::{Map, Value, json};
-use sigillo_messages::{Words, text, words};
+use sigillo_messages::{Words, text};
 use sigillo_server::machine::inventory::Fingerprint;
 
 /// A fact, or facts that belong together.
@@ -271,8 +271,10 @@ mod tests {
     #[test]
     fn a_fact_that_only_one_of_two_can_tell_is_a_difference() {
         let group = |facts| Facts::Group(vec![("values", facts)]);
-        let (known, unknown) =
-            (group(tree(vec![index(8)], true)), group(Facts::Unknown(words!("not-without-power"))));
+        let (known, unknown) = (
+            group(tree(vec![index(8)], true)),
+            group(Facts::Unknown(sigillo_messages::words!("not-without-power"))),
+        );
         assert!(unknown.changes(&unknown).is_empty());
         assert_eq!(unknown.changes(&known).len(), 1);
         assert_eq!(known.changes(&unknown).len(), 1);
