@@ -20,6 +20,7 @@ const CHUNK: usize = 4096;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The VM's name or UUID
+    #[arg(conflicts_with = "json")]
     name: String,
 }
 
@@ -29,14 +30,14 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let failed = |e: io::Error| Failure::new("SIG_ERR_IO", format!("the console of {}: {e}", vm.name()));
     let at_terminal = io::stdin().is_terminal();
     if at_terminal {
-        eprintln!("at the serial console of {}; Ctrl-] leaves it", vm.name());
+        note!("at the serial console of {}; Ctrl-] leaves it", vm.name());
     }
     let raw = Raw::enter(at_terminal).map_err(failed)?;
     let end = converse(&mut console, at_terminal).map_err(failed);
     drop(raw);
     match end? {
-        End::Left if at_terminal => eprintln!("\nleft the console; {} runs on", vm.name()),
-        End::Guest if at_terminal => eprintln!("\n{} has ended", vm.name()),
+        End::Left if at_terminal => note!("\nleft the console; {} runs on", vm.name()),
+        End::Guest if at_terminal => note!("\n{} has ended", vm.name()),
         End::Left | End::Guest => {}
     }
     Ok(ExitCode::SUCCESS)
