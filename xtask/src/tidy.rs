@@ -11,11 +11,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("crypto", &["types", "mont-simd"]),
     ("engine", &["types", "crypto"]),
     ("client", &["types", "crypto"]),
-    ("store", &[]),
-    ("keychain", &["store"]),
-    ("server", &["types", "crypto", "engine", "store"]),
-    ("vm", &["store", "keychain"]),
-    ("sigillo", &["server", "client", "store", "keychain", "vm", "engine", "types"]),
+    ("messages", &[]),
+    ("store", &["messages"]),
+    ("keychain", &["messages", "store"]),
+    ("server", &["messages", "types", "crypto", "engine", "store"]),
+    ("vm", &["messages", "store", "keychain"]),
+    ("sigillo", &["messages", "server", "client", "store", "keychain", "vm", "engine", "types"]),
 ];
 
 /// Crates that must build without the standard library.

@@ -5,6 +5,7 @@
 //! two copies of one store only one runs on this host. Why it is so: `docs/adr/0015-anchors.md`; to the byte:
 //! `docs/state-format.md`.
 
+use sigillo_messages::text;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -293,10 +294,7 @@ pub enum AnchorError {
     #[error(transparent)]
     NoPlace(KeychainError),
     /// Others than the owner could change it.
-    #[error(
-        "{} is not safe to use as an anchor: {why}; whether the TPM's store was rolled back cannot be told, so the guest was not \
-         started; correct owner and mode (directory 0700, files 0600) once it is clear that nobody else wrote there", .path.display()
-    )]
+    #[error("{}", text!("anchor-unsafe", path = .path.display(), why))]
     Unsafe {
         /// The directory or file.
         path: PathBuf,
@@ -304,10 +302,7 @@ pub enum AnchorError {
         why: String,
     },
     /// The operating system refused.
-    #[error(
-        "the anchor {} cannot be read or written ({source}); whether the TPM's store was rolled back cannot be told, so the \
-         guest was not started; check the disk and the rights of the user who runs sigillo", .path.display()
-    )]
+    #[error("{}", text!("anchor-io", path = .path.display(), source))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -401,7 +396,7 @@ impl Anchors {
         let mut text = String::new();
         file.take(64).read_to_string(&mut text).map_err(|e| self.io(e))?;
         u128::from_str_radix(text.trim_end(), 16).map(|number| Some(number.to_be_bytes())).map_err(|_| {
-            let source = io::Error::new(io::ErrorKind::InvalidData, "it does not name a store");
+            let source = io::Error::new(io::ErrorKind::InvalidData, text!("anchor-no-store"));
             AnchorError::Io { path: self.dir.join(&name), source }
         })
     }
@@ -442,7 +437,7 @@ impl Anchors {
     fn file(&self, name: &OsStr, error: FileError) -> AnchorError {
         match error {
             FileError::NotFound => self.io(io::ErrorKind::NotFound.into()),
-            FileError::Unsafe(why) => AnchorError::Unsafe { path: self.dir.join(name), why: why.to_owned() },
+            FileError::Unsafe(why) => AnchorError::Unsafe { path: self.dir.join(name), why: why.to_string() },
             FileError::Io(error) => self.io(error),
         }
     }

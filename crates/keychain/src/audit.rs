@@ -8,6 +8,7 @@
 //! What it cannot find: whoever may write both files may write both anew, from any line on. A copy of the head kept on
 //! another host finds that too ([`AuditLog::verify`] tells it).
 
+use sigillo_messages::{Words, text, words};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -155,10 +156,7 @@ pub enum AuditError {
     #[error(transparent)]
     NoPlace(KeychainError),
     /// The line could not be made durable.
-    #[error(
-        "the audit log {} cannot be written ({source}); what was asked was not done, because it would have left no \
-         trace, and the guest's TPM is unchanged; check the disk and the directory's owner and mode, and try again", .path.display()
-    )]
+    #[error("{}", text!("audit-write", path = .path.display(), source))]
     Write {
         /// The log.
         path: PathBuf,
@@ -166,10 +164,7 @@ pub enum AuditError {
         source: io::Error,
     },
     /// Others than the owner could change it.
-    #[error(
-        "{} is not safe to use as part of the audit log: {why}; what was asked was not done; correct owner and mode \
-         (directory 0700, files 0600) once it is clear that nobody else wrote there", .path.display()
-    )]
+    #[error("{}", text!("audit-unsafe", path = .path.display(), why))]
     Unsafe {
         /// The directory or file.
         path: PathBuf,
@@ -177,20 +172,17 @@ pub enum AuditError {
         why: String,
     },
     /// The lines do not follow each other.
-    #[error(
-        "the audit log {} does not hold at line {line}: {what}; lines before it are as they were written, what comes after \
-         may have been changed, taken out or lost; keep the file, compare it with a backup, and find out who could write it", .path.display()
-    )]
+    #[error("{}", text!("audit-damaged", path = .path.display(), line, what))]
     Damaged {
         /// The log.
         path: PathBuf,
         /// From 1.
         line: u64,
         /// What does not hold.
-        what: &'static str,
+        what: Words,
     },
     /// It cannot be read.
-    #[error("the audit log {} cannot be read ({source}); check the disk and your rights", .path.display())]
+    #[error("{}", text!("audit-read", path = .path.display(), source))]
     Read {
         /// The log.
         path: PathBuf,
@@ -382,16 +374,13 @@ impl AuditLog {
                         torn = true;
                         break;
                     }
-                    return Err(damaged(number, "it is no line of an audit log"));
+                    return Err(damaged(number, words!("audit-no-line")));
                 };
                 if link(&seen.hash, object) != hash {
-                    return Err(damaged(
-                        number,
-                        "it was changed, or the line before it was changed or taken out",
-                    ));
+                    return Err(damaged(number, words!("audit-changed")));
                 }
                 if serde_json::from_slice::<Entry>(object).map(|entry| entry.n).ok() != Some(number) {
-                    return Err(damaged(number, "its number is not the next one"));
+                    return Err(damaged(number, words!("audit-number")));
                 }
                 let octets = seen.octets.saturating_add(line.len() as u64);
                 seen = Head { lines: number, octets, hash };
@@ -401,14 +390,11 @@ impl AuditLog {
         match head {
             Some(_) if at_head => {}
             Some(head) if seen.lines < head.lines => {
-                return Err(damaged(seen.lines.saturating_add(1), "the log ends here, and lines followed"));
+                return Err(damaged(seen.lines.saturating_add(1), words!("audit-ends")));
             }
-            Some(_) => return Err(damaged(seen.lines, "the log's head names another last line")),
+            Some(_) => return Err(damaged(seen.lines, words!("audit-other-head"))),
             None if seen.lines > 0 => {
-                return Err(damaged(
-                    seen.lines,
-                    "the log's head (audit.head) is missing, so lines may be missing here",
-                ));
+                return Err(damaged(seen.lines, words!("audit-no-head")));
             }
             None => {}
         }
@@ -424,7 +410,9 @@ impl AuditLog {
         match dir.open_file(OsStr::new(LOG), false) {
             Ok(log) => Ok(Some(log)),
             Err(FileError::NotFound) => Ok(None),
-            Err(FileError::Unsafe(why)) => Err(AuditError::Unsafe { path: self.path(), why: why.to_owned() }),
+            Err(FileError::Unsafe(why)) => {
+                Err(AuditError::Unsafe { path: self.path(), why: why.to_string() })
+            }
             Err(FileError::Io(error)) => Err(self.read(error)),
         }
     }
@@ -458,7 +446,7 @@ impl AuditLog {
         if wait_for_lock(log).map_err(|e| self.write(e))? {
             return Ok(());
         }
-        Err(self.write(io::Error::other("another process writes it")))
+        Err(self.write(io::Error::other(text!("audit-busy"))))
     }
 
     fn require_private(&self, fd: impl std::os::fd::AsFd, path: &Path) -> Result<(), AuditError> {
@@ -468,7 +456,7 @@ impl AuditLog {
     fn file(&self, name: &str, error: FileError) -> AuditError {
         match error {
             FileError::NotFound => self.write(io::ErrorKind::NotFound.into()),
-            FileError::Unsafe(why) => AuditError::Unsafe { path: self.dir.join(name), why: why.to_owned() },
+            FileError::Unsafe(why) => AuditError::Unsafe { path: self.dir.join(name), why: why.to_string() },
             FileError::Io(error) => self.write(error),
         }
     }

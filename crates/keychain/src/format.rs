@@ -1,5 +1,6 @@
 //! The keychain file, to the byte, as pure functions of bytes. `docs/state-format.md` is the same in words.
 
+use sigillo_messages::{Words, words};
 use std::collections::BTreeMap;
 
 use minicbor::{Decode, Encode};
@@ -31,7 +32,7 @@ pub enum FormatError {
     /// A later program wrote it.
     TooNew(u16),
     /// What does not hold.
-    Damaged(&'static str),
+    Damaged(Words),
 }
 
 /// The clear front of the file.
@@ -89,21 +90,21 @@ pub fn parse_file(bytes: &[u8]) -> Result<(FileHeader, &[u8]), FormatError> {
         return Err(FormatError::NotAKeychain);
     }
     let (header, sealed) =
-        bytes.split_first_chunk::<HEADER_LEN>().ok_or(FormatError::Damaged("it is cut short"))?;
+        bytes.split_first_chunk::<HEADER_LEN>().ok_or(FormatError::Damaged(words!("file-cut")))?;
     let (covered, checksum) =
-        header.split_last_chunk::<32>().ok_or(FormatError::Damaged("it is cut short"))?;
+        header.split_last_chunk::<32>().ok_or(FormatError::Damaged(words!("file-cut")))?;
     if seal::sha256(&[covered]) != *checksum {
-        return Err(FormatError::Damaged("the header's checksum does not match"));
+        return Err(FormatError::Damaged(words!("store-header-checksum")));
     }
     let mut reader = Fields(covered.get(MAGIC.len()..).unwrap_or_default());
     let version = reader.u16().unwrap_or(0);
     if version > VERSION {
         return Err(FormatError::TooNew(version));
     }
-    let header = parse_fields(version, &mut reader)
-        .ok_or(FormatError::Damaged("the header has a value no keychain has"))?;
+    let header =
+        parse_fields(version, &mut reader).ok_or(FormatError::Damaged(words!("keychain-header-value")))?;
     if usize::try_from(header.sealed_len) != Ok(sealed.len()) {
-        return Err(FormatError::Damaged("it is cut short or something was added to it"));
+        return Err(FormatError::Damaged(words!("keychain-cut")));
     }
     Ok((header, sealed))
 }
@@ -149,7 +150,7 @@ pub enum OpenError {
     /// Sealed under another key.
     WrongKey,
     /// What does not hold.
-    Damaged(&'static str),
+    Damaged(Words),
 }
 
 /// Opens the sealed part.
@@ -167,8 +168,8 @@ pub fn open(
         return Err(OpenError::WrongKey);
     }
     let plain = seal::open(&key, [0; seal::NONCE_LEN], &header.to_bytes(), sealed)
-        .map_err(|_| OpenError::Damaged("the sealed records do not verify"))?;
-    parse_records(&plain).ok_or(OpenError::Damaged("the records verify but make no sense"))
+        .map_err(|_| OpenError::Damaged(words!("keychain-records-unverified")))?;
+    parse_records(&plain).ok_or(OpenError::Damaged(words!("keychain-records-no-sense")))
 }
 
 /// Seals records under a fresh salt; `None` if they are too many for a file.

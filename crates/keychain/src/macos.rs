@@ -15,6 +15,7 @@ use security_framework::os::macos::passwords::find_generic_password;
 use security_framework_sys::base::{errSecDuplicateItem, errSecItemNotFound};
 use security_framework_sys::keychain::SecPreferencesDomain;
 use serde::{Deserialize, Serialize};
+use sigillo_messages::words;
 use sigillo_store::files::Dir;
 use sigillo_store::{KeyId, Secret};
 use std::io;
@@ -60,8 +61,7 @@ impl Attributes {
     }
 
     fn info(text: &str, name: RecordName) -> Result<RecordInfo, KeychainError> {
-        let damaged =
-            || KeychainError::Damaged { path: path(), what: "an item with a record's name is no record" };
+        let damaged = || KeychainError::Damaged { path: path(), what: words!("macos-no-record") };
         let attributes: Attributes = serde_json::from_str(text).map_err(|_| damaged())?;
         Ok(RecordInfo {
             name,

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use sigillo_messages::{Words, words};
 
 use sigillo_store::{EntropyError, KeyId, Secret, now_unix_s};
 
@@ -50,7 +51,7 @@ impl FromStr for RecordName {
 
     /// Takes the UUID in either case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = InvalidRecord("the name is not Sigillo.vTPM.{UUID}");
+        let invalid = InvalidRecord(words!("record-name"));
         let uuid = text.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix('}')).ok_or(invalid)?;
         let groups = uuid.split('-').map(str::len);
         if !groups.eq([8, 4, 4, 4, 12]) || !uuid.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
@@ -66,7 +67,7 @@ impl FromStr for RecordName {
 /// What no record may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidRecord(pub(crate) &'static str);
+pub struct InvalidRecord(pub(crate) Words);
 
 /// One VM's password and where it comes from. Never changed in place: a new password is a new record with a new key id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +153,7 @@ impl Record {
     /// Says what is wrong.
     pub fn validate(&self) -> Result<(), InvalidRecord> {
         if self.secret.len() > MAX_SECRET_LEN || self.secret.len() < 16 {
-            return Err(InvalidRecord("the password is not 16 to 256 characters long"));
+            return Err(InvalidRecord(words!("record-password-length")));
         }
         if !self
             .secret
@@ -160,14 +161,14 @@ impl Record {
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         {
-            return Err(InvalidRecord("the password is not base64url text"));
+            return Err(InvalidRecord(words!("record-password-text")));
         }
         let plain = |text: &str, max| text.len() <= max && !text.chars().any(char::is_control);
         if !plain(&self.host, MAX_HOST_LEN) {
-            return Err(InvalidRecord("the host name is over 255 bytes or has control characters"));
+            return Err(InvalidRecord(words!("record-host")));
         }
         if !plain(&self.comment, MAX_COMMENT_LEN) {
-            return Err(InvalidRecord("the comment is over 1024 bytes or has control characters"));
+            return Err(InvalidRecord(words!("record-comment")));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! collection, found by the record's name. Everything else of the record is in the item's secret, so one call replaces all of it
 //! and nothing but the name lies where the service keeps things readable.
 
+use sigillo_messages::text;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -53,7 +54,7 @@ impl Serialize for KeyIdText {
 impl<'de> Deserialize<'de> for KeyIdText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map(KeyIdText).map_err(|_| serde::de::Error::custom("no key id"))
+        text.parse().map(KeyIdText).map_err(|_| serde::de::Error::custom(text!("secret-service-no-key-id")))
     }
 }
 
@@ -80,8 +81,8 @@ fn unusable(why: impl ToString) -> KeychainError {
 
 fn failed(error: Error) -> KeychainError {
     match error {
-        Error::Dismissed => unusable("it is locked, and unlocking it was refused"),
-        Error::ZBus(why) => unusable(format!("there is none, or it does not answer: {why}")),
+        Error::Dismissed => unusable(text!("secret-service-unlock-refused")),
+        Error::ZBus(why) => unusable(text!("secret-service-none", why)),
         other => unusable(other),
     }
 }
@@ -101,7 +102,7 @@ fn with_collection<T: Send>(
                 collection.unlock(None).await.map_err(failed)?;
                 // Some services say that they have, and have not.
                 if collection.is_locked().await.map_err(failed)? {
-                    return Err(unusable("it stays locked"));
+                    return Err(unusable(text!("secret-service-locked")));
                 }
             }
             work(collection).await
@@ -109,7 +110,7 @@ fn with_collection<T: Send>(
     };
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("secret-service".to_owned()).spawn_scoped(scope, run);
-        thread.map_err(unusable)?.join().map_err(|_| unusable("it went away in the middle"))?
+        thread.map_err(unusable)?.join().map_err(|_| unusable(text!("secret-service-gone")))?
     })
 }
 
@@ -130,9 +131,9 @@ async fn record_of(item: &Item) -> Result<Record, KeychainError> {
         .map_err(failed)?
         .get(NAME)
         .and_then(|name| name.parse().ok())
-        .ok_or_else(|| unusable("an item of sigillo has no record's name; delete it there"))?;
+        .ok_or_else(|| unusable(text!("secret-service-nameless")))?;
     let secret = item.secret().await.map_err(failed)?;
-    let damaged = || unusable(format!("its item {name} is none that sigillo wrote; delete it there"));
+    let damaged = || unusable(text!("secret-service-foreign", name));
     let bytes = secret.as_bytes();
     if bytes.len() > MAX_SECRET_LEN {
         return Err(damaged());
@@ -155,16 +156,14 @@ async fn one(collection: &Collection, name: &RecordName) -> Result<Option<(Item,
     let mut found = items(collection, Some(name)).await?;
     let Some(item) = found.pop() else { return Ok(None) };
     if !found.is_empty() {
-        return Err(unusable(format!(
-            "it has several items {name}; delete those there that do not open the store"
-        )));
+        return Err(unusable(text!("secret-service-several", name)));
     }
     let record = record_of(&item).await?;
     Ok(Some((item, record)))
 }
 
 fn payload(record: &Record) -> Result<oo7::Secret, KeychainError> {
-    let unprintable = |_| unusable("a password is not text");
+    let unprintable = |_| unusable(text!("secret-service-not-text"));
     let payload = Payload {
         key_id: KeyIdText(record.key_id),
         password: core::str::from_utf8(record.secret.expose()).map_err(unprintable)?,
@@ -203,7 +202,7 @@ async fn write(collection: &Collection, record: &Record, replace: bool) -> Resul
     // The service answers before it has written its file; that it gives back what it took is all that can be seen.
     match one(collection, &record.name).await? {
         Some((_, there)) if there == *record => Ok(()),
-        _ => Err(unusable("it gives back another record than it was given")),
+        _ => Err(unusable(text!("secret-service-other"))),
     }
 }
 
@@ -212,9 +211,7 @@ impl Keychain for SecretServiceKeychain {
         record.validate()?;
         let _held = self.held()?;
         with_collection(async |collection| {
-            let collection = collection.ok_or_else(|| {
-                unusable("it has no default collection; make one with the desktop's own program")
-            })?;
+            let collection = collection.ok_or_else(|| unusable(text!("secret-service-no-collection")))?;
             let there = one(&collection, &record.name).await?;
             require_new(there.as_ref().map(|(_, record)| record))?;
             write(&collection, record, false).await

@@ -1,5 +1,6 @@
 //! The system keychain: one sealed file in a directory that only its owner can enter.
 
+use sigillo_messages::{text, words};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -192,7 +193,7 @@ impl SystemKeychain {
         let host_key = provider.key_for_new_keychain().map_err(unavailable)?;
         // What a later process will get, before the only copy is sealed with it.
         if provider.key().map_err(unavailable)? != host_key {
-            let reason = "it answered two keys, one after the other".to_owned();
+            let reason = text!("provider-two-keys");
             return Err(KeychainError::KeyUnavailable { provider: kind, reason });
         }
         let (uuid, revision, records) = match opened {
@@ -210,7 +211,7 @@ impl SystemKeychain {
     fn provider(&self, kind: ProviderKind) -> Result<&dyn KeyProvider, KeychainError> {
         let found = self.providers.iter().find(|provider| provider.kind() == kind);
         found.map(AsRef::as_ref).ok_or_else(|| {
-            let reason = "this process was not told to use it".to_owned();
+            let reason = text!("provider-not-told");
             KeychainError::KeyUnavailable { provider: kind, reason }
         })
     }
@@ -265,7 +266,7 @@ impl SystemKeychain {
             FileError::NotFound => {
                 KeychainError::Io { path, source: io::Error::from(io::ErrorKind::NotFound) }
             }
-            FileError::Unsafe(why) => KeychainError::Unsafe { path, why: why.to_owned() },
+            FileError::Unsafe(why) => KeychainError::Unsafe { path, why: why.to_string() },
             FileError::Io(source) => KeychainError::Io { path, source },
         }
     }
@@ -309,7 +310,7 @@ impl SystemKeychain {
     /// The first provider that has a key seals a new keychain; one whose key must not be used stops the search, so that
     /// a broken strong provider is never quietly replaced by a weaker one.
     fn key_for_new(&self) -> Result<(ProviderKind, Secret), KeychainError> {
-        let mut last = KeychainError::NoPlace("no provider of a host key is set up");
+        let mut last = KeychainError::NoPlace(words!("provider-none"));
         for provider in &self.providers {
             let kind = provider.kind();
             if self.on_request.contains(&kind) {
@@ -392,7 +393,7 @@ fn place(variable: impl Fn(&str) -> Option<PathBuf>, root: bool) -> Result<PathB
         .filter(|data| data.is_absolute())
         .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
         .map(|data| data.join("sigillo/keychain"))
-        .ok_or(KeychainError::NoPlace("neither XDG_DATA_HOME nor HOME is set"))
+        .ok_or(KeychainError::NoPlace(words!("no-home")))
 }
 
 impl Keychain for SystemKeychain {

@@ -10,6 +10,7 @@ use keepass::config::{DatabaseConfig, KdfConfig, OuterCipherConfig, VariantDicti
 use keepass::{Database, DatabaseKey};
 use sigillo_keychain::kdbx::guard::{GuardError, Kdf, MAX_FILE_LEN, Version, check};
 use sigillo_keychain::{Cost, CustomKeychain, Keychain, KeychainError, Record, Secret};
+use sigillo_messages::words;
 
 /// What tests can afford.
 const CHEAP: Cost = Cost { memory_mib: 1, passes: 1, lanes: 1 };
@@ -469,10 +470,10 @@ fn every_code_is_in_the_table_and_every_message_says_what_to_do() {
     let errors = [
         KeychainError::FileExists(path.clone()),
         KeychainError::NoFile(path.clone()),
-        KeychainError::UnsafeFile { path: path.clone(), why: "x" },
+        KeychainError::UnsafeFile { path: path.clone(), why: words!("file-empty") },
         KeychainError::WrongPassword(path.clone()),
-        KeychainError::BadPassword("x"),
-        KeychainError::Unsupported { path: path.clone(), what: "x" },
+        KeychainError::BadPassword(words!("file-empty")),
+        KeychainError::Unsupported { path: path.clone(), what: words!("file-empty") },
         KeychainError::TooCostly { path, what: "x".to_owned() },
     ];
     let table = include_str!("../../../docs/errors.md");

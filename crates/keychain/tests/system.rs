@@ -13,6 +13,7 @@ use sigillo_keychain::format::{parse_file, parse_records, seal_records};
 use sigillo_keychain::{
     KeyFile, Keychain, KeychainError, ProviderKind, Record, Secret, SystemKeychain, SystemdCredential,
 };
+use sigillo_messages::words;
 
 impl Place {
     fn keychain(&self) -> SystemKeychain {
@@ -366,14 +367,14 @@ fn every_code_is_in_the_table_and_every_message_says_what_to_do() {
         keychain.replace(self::record(3).key_id, &record).unwrap_err(),
         KeychainError::WrongKey { provider: ProviderKind::KeyFile, path: path.clone() },
         KeychainError::KeyUnavailable { provider: ProviderKind::KeyFile, reason: "it is gone".to_owned() },
-        KeychainError::Damaged { path: path.clone(), what: "x" },
+        KeychainError::Damaged { path: path.clone(), what: words!("file-empty") },
         KeychainError::NotAKeychain(path.clone()),
         KeychainError::TooNew { path: path.clone(), version: 2 },
         KeychainError::Unsafe { path: path.clone(), why: "x".to_owned() },
         KeychainError::Busy(path.clone()),
         KeychainError::Full(path.clone()),
         KeychainError::Locked(path.clone()),
-        KeychainError::NoPlace("x"),
+        KeychainError::NoPlace(words!("file-empty")),
         KeychainError::Io { path: path.clone(), source: std::io::Error::other("x") },
         KeychainError::Unsure { path, source: std::io::Error::other("x") },
     ];

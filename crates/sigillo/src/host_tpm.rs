@@ -10,6 +10,7 @@ use sigillo_client::{
     template,
 };
 use sigillo_keychain::{ProviderKind, Sealer};
+use sigillo_messages::{Words, text, words};
 use sigillo_store::{Secret, seal::sha256};
 use sigillo_types::{
     HashAlg, Marshal, Unmarshal,
@@ -54,7 +55,7 @@ impl HostTpm {
     fn connect(&self) -> Result<Client<Wire>, String> {
         Wire::open(&self.path)
             .map(Client::new)
-            .map_err(|error| format!("no TPM 2.0 at {}: {error}", self.path.display()))
+            .map_err(|error| text!("host-tpm-none", path = self.path.display(), error))
     }
 }
 
@@ -104,9 +105,9 @@ impl<'a> Parent<'a> {
                 outside_info: Tpm2bData::default(),
                 creation_pcr: TpmlPcrSelection::default(),
             })
-            .map_err(|error| format!("its owner hierarchy made no storage key: {error}"))?;
+            .map_err(|error| text!("host-tpm-no-key", error))?;
         let name = made.name.to_vec();
-        let handle = ObjectHandle::new(made.object_handle).map_err(|_| "its storage key has no handle")?;
+        let handle = ObjectHandle::new(made.object_handle).map_err(|_| text!("host-tpm-no-handle"))?;
         match Self::session(tpm, handle, &made.out_public.public_area) {
             Ok(session) => Ok(Self { tpm, handle, name, session }),
             Err(why) => {
@@ -117,14 +118,14 @@ impl<'a> Parent<'a> {
     }
 
     fn session(tpm: &mut Client<Wire>, handle: ObjectHandle, public: &TpmtPublic) -> Result<Session, String> {
-        let (salt, encrypted) = ecc_salt(tpm.transport(), public).ok_or("no salt for its storage key")?;
+        let (salt, encrypted) = ecc_salt(tpm.transport(), public).ok_or(text!("host-tpm-no-salt"))?;
         let symmetric = SymDef::Aes { key_bits: AesKeyBits::Aes128, mode: Some(SymMode::Cfb) };
         tpm.start_session(SessionOptions {
             symmetric: Some(symmetric),
             salt: Some((handle, &salt, encrypted)),
             ..SessionOptions::new(SessionType::Hmac, HashAlg::Sha256)
         })
-        .map_err(|error| format!("it started no session: {error}"))
+        .map_err(|error| text!("host-tpm-no-session", error))
     }
 }
 
@@ -142,7 +143,7 @@ fn flush(tpm: &mut Client<Wire>, handle: u32) {
     }
 }
 
-fn no(what: &'static str) -> impl Fn(&dyn Display) -> String {
+fn no(what: Words) -> impl Fn(&dyn Display) -> String {
     move |error| format!("{what}: {error}")
 }
 
@@ -160,20 +161,20 @@ impl Sealer for HostTpm {
         let answer = self
             .connect()?
             .call(&ask)
-            .map_err(|error| format!("{} is not a TPM 2.0 that answers: {error}", self.path.display()))?;
+            .map_err(|error| text!("host-tpm-silent", path = self.path.display(), error))?;
         let CapabilityData::TpmProperties(properties) = answer.capability_data else {
-            return Err(format!("{} answers something else than was asked", self.path.display()));
+            return Err(text!("host-tpm-strange", path = self.path.display()));
         };
         let maker = properties.iter().next().map_or(0, |property| property.value);
         let maker: String =
             maker.to_be_bytes().map(char::from).into_iter().filter(char::is_ascii_graphic).collect();
-        Ok(format!("would seal to the TPM 2.0 at {} (made by {maker})", self.path.display()))
+        Ok(text!("host-tpm-would-seal", path = self.path.display(), maker))
     }
 
     fn seal(&self, key: &Secret) -> Result<Vec<u8>, String> {
         let mut tpm = self.connect()?;
         let mut parent = Parent::make(&mut tpm)?;
-        let data = Tpm2bSensitiveData::new(key.expose()).map_err(|_| "the key is too long to be sealed")?;
+        let data = Tpm2bSensitiveData::new(key.expose()).map_err(|_| text!("host-tpm-key-too-long"))?;
         let mut public = template::sealed(Tpm2bDigest::default());
         // A wrong try is impossible without a password, and a TPM in lockout must not keep the VMs from starting.
         public.object_attributes |= TpmaObject::NO_DA;
@@ -189,31 +190,30 @@ impl Sealer for HostTpm {
         let attributes = TpmaSession::CONTINUE_SESSION | TpmaSession::DECRYPT;
         let mut auths = [Auth::session_with(&mut parent.session, b"", attributes)];
         let made =
-            parent.tpm.call_with(&create, &mut auths).map_err(|e| no("it did not seal the key")(&e))?;
+            parent.tpm.call_with(&create, &mut auths).map_err(|e| no(words!("host-tpm-not-sealed"))(&e))?;
         Ok(to_bytes(&parent.name, &made.out_public.to_bytes(), &made.out_private.to_bytes()))
     }
 
     fn open(&self, sealed: &[u8]) -> Result<Secret, String> {
-        let sealed = Sealed::parse(sealed).ok_or("it is damaged, or no key sealed to a TPM")?;
+        let sealed = Sealed::parse(sealed).ok_or(text!("host-tpm-damaged"))?;
         let mut tpm = self.connect()?;
         let mut parent = Parent::make(&mut tpm)?;
         if parent.name != sealed.parent_name {
-            return Err("this TPM has another storage key: it was cleared, or it is not the TPM the key was sealed to"
-                .to_owned());
+            return Err(text!("host-tpm-other"));
         }
         let load =
             Load { parent_handle: parent.handle, in_private: sealed.private, in_public: sealed.public };
         let mut auths = [Auth::session(&mut parent.session, b"")];
         let loaded =
-            parent.tpm.call_with(&load, &mut auths).map_err(|e| no("it does not load the key")(&e))?;
-        let item = ObjectHandle::new(loaded.object_handle).map_err(|_| "the loaded key has no handle")?;
+            parent.tpm.call_with(&load, &mut auths).map_err(|e| no(words!("host-tpm-not-loaded"))(&e))?;
+        let item = ObjectHandle::new(loaded.object_handle).map_err(|_| text!("host-tpm-loaded-no-handle"))?;
         let attributes = TpmaSession::CONTINUE_SESSION | TpmaSession::ENCRYPT;
         let mut auths = [Auth::session_with(&mut parent.session, b"", attributes)];
         let unsealed = parent.tpm.call_with(&Unseal { item_handle: item }, &mut auths);
         flush(parent.tpm, item.raw());
         unsealed
             .map(|data| Secret::from_slice(&data.out_data))
-            .map_err(|e| no("it does not unseal the key")(&e))
+            .map_err(|e| no(words!("host-tpm-not-unsealed"))(&e))
     }
 }
 

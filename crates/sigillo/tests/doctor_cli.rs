@@ -324,7 +324,7 @@ fn a_vm_that_runs_without_its_tpms_process_is_an_error_and_is_not_looked_into() 
         "qemu": { "pid": pid, "started": started },
         "worker": { "pid": pid, "started": started + 1 },
         "accel": "tcg",
-        "accel_reason": "a test",
+        "accel_reason": "unknown",
     });
     fs::write(run.join("state.json"), state.to_string()).unwrap();
     let found = examined(&place, &["demo"]);

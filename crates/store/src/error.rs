@@ -1,5 +1,6 @@
 //! What can go wrong with a store, in words for the person who runs the VM.
 
+use sigillo_messages::{Words, text};
 use std::io;
 
 use crate::format::SlotIndex;
@@ -10,19 +11,19 @@ use crate::secret::EntropyError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// Both header copies are unreadable; the reason for each.
-    #[error("both header copies are damaged ({0}; {1})")]
+    #[error("{}", text!("store-damage-headers", first = .0, second = .1))]
     Headers(String, String),
     /// The header copies have one sequence number and different contents.
-    #[error("the two header copies contradict each other")]
+    #[error("{}", text!("store-damage-headers-differ"))]
     HeadersDiffer,
     /// The header is whole but was not made with this store's key.
-    #[error("the header was changed by something that does not know the store's key")]
+    #[error("{}", text!("store-damage-header-mac"))]
     HeaderMac,
     /// The password is right and the wrapped data key does not open.
-    #[error("the wrapped data key {0} was changed")]
+    #[error("{}", text!("store-damage-key-slot", key = .0))]
     KeySlot(KeyId),
     /// The file's length is not what its header says, in bytes.
-    #[error("the file is {actual} bytes long and should be {expected}")]
+    #[error("{}", text!("store-damage-length", actual, expected))]
     Length {
         /// By the header.
         expected: u64,
@@ -30,13 +31,13 @@ pub enum Damage {
         actual: u64,
     },
     /// Neither state slot verifies.
-    #[error("neither copy of the state verifies")]
+    #[error("{}", text!("store-damage-slots"))]
     Slots,
     /// Both state slots verify with the same generation.
-    #[error("both copies of the state claim generation {0}")]
+    #[error("{}", text!("store-damage-twins", generation = .0))]
     Twins(u64),
     /// The slot verifies and does not hold what a store writes.
-    #[error("slot {0} verifies but its contents make no sense")]
+    #[error("{}", text!("store-damage-contents", slot = .0))]
     Contents(SlotIndex),
 }
 
@@ -45,24 +46,18 @@ pub enum Damage {
 #[non_exhaustive]
 pub enum OpenError {
     /// There is no such file.
-    #[error(
-        "there is no TPM store at this path; the guest's keys are not lost if the file was only moved; put it back, \
-         or add a new TPM to the VM, which the guest will meet as a different chip"
-    )]
+    #[error("{}", text!("store-open-not-found"))]
     NotFound,
     /// Another process has it open.
-    #[error(
-        "the TPM store is in use by {}; one TPM may not run twice, so the guest was not started; stop the VM (or \
-         whatever holds the file) first", holder(.pid)
-    )]
+    #[error("{}", text!("store-open-locked", holder = holder(.pid)))]
     Locked {
         /// The holder, where the system tells.
         pid: Option<u32>,
     },
     /// The key is not one of this store's.
     #[error(
-        "the {given} does not open this TPM store, {}; the guest's TPM is unchanged and cannot start with it; {}",
-        needs(*.given, .key_ids), wrong_key_way_out(*.given)
+        "{}",
+        text!("store-open-wrong-key", kind = kind_of(*.given), given, count = #key_ids.len(), keys = ids(.key_ids))
     )]
     WrongKey {
         /// What was tried.
@@ -71,61 +66,37 @@ pub enum OpenError {
         key_ids: Vec<KeyId>,
     },
     /// The file is a store and is damaged.
-    #[error(
-        "the TPM store is damaged: {0}; the guest's TPM cannot start from it and the file was left as it is; keep it, \
-         and see what `sigillo tpm salvage` recovers from it into a new one, or restore a backup"
-    )]
+    #[error("{}", text!("store-open-damaged", damage = .0))]
     Damaged(Damage),
     /// The file is something else.
-    #[error(
-        "the file is not a TPM store ({0}); the guest was not started and the file was left as it is; check the path"
-    )]
-    NotAStore(&'static str),
+    #[error("{}", text!("store-open-not-a-store", what = .0))]
+    NotAStore(Words),
     /// A later release wrote it.
-    #[error(
-        "the TPM store has format {version}, which a later sigillo wrote; this one reads up to format {}; the file was \
-         left as it is; start the VM with that later release",
-        crate::format::VERSION
-    )]
+    #[error("{}", text!("store-open-too-new", version, newest = crate::format::VERSION))]
     TooNew {
         /// Its format.
         version: u16,
     },
     /// The store is encrypted and no password was given.
-    #[error(
-        "the TPM store is encrypted under key {} and no password was given; the guest's TPM is unchanged and cannot \
-         start; bring the keychain record with that key id to this host", ids(.key_ids)
-    )]
+    #[error("{}", text!("store-open-needs-key", keys = ids(.key_ids)))]
     NeedsKey {
         /// The keys that would open it.
         key_ids: Vec<KeyId>,
     },
     /// A password was given and the store is not encrypted.
-    #[error(
-        "the TPM store is not encrypted although a password was given; someone may have put another file in its place, \
-         so the guest was not started; check where the file comes from, or open it without a password"
-    )]
+    #[error("{}", text!("store-open-unencrypted"))]
     Unencrypted,
     /// The path is a symbolic link, a directory, a device, or has a second name.
-    #[error(
-        "the TPM store is not safe to open: {0}; the guest was not started and nothing was changed; put the store \
-         itself, as a plain file with one name, in the VM's directory"
-    )]
-    Unsafe(&'static str),
+    #[error("{}", text!("store-open-unsafe", what = .0))]
+    Unsafe(Words),
     /// The file was replaced again and again while it was being opened.
-    #[error(
-        "the TPM store was replaced while it was being opened; the guest was not started; see what else writes to the \
-         VM's directory and try again"
-    )]
+    #[error("{}", text!("store-open-replaced"))]
     Replaced,
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     /// The operating system refused.
-    #[error(
-        "the TPM store cannot be read or written ({0}); the guest was not started; check the disk and the file's \
-         owner and mode, and try again"
-    )]
+    #[error("{}", text!("store-open-io", error = .0))]
     Io(#[source] io::Error),
 }
 
@@ -154,30 +125,19 @@ impl OpenError {
 #[non_exhaustive]
 pub enum CreateError {
     /// The name is taken.
-    #[error(
-        "there is already a file where the new TPM store should go; it may hold the guest's keys, so it was left as it \
-         is; use that store, or move it away under another name first"
-    )]
+    #[error("{}", text!("store-create-exists"))]
     Exists,
     /// The path has no usable file name.
-    #[error(
-        "the path of the new TPM store names no file; nothing was made; give a path that ends in a file name"
-    )]
+    #[error("{}", text!("store-create-bad-path"))]
     BadPath,
     /// The password has no characters.
-    #[error(
-        "the password for the new TPM store is empty; nothing was made, because anyone could open the guest's TPM; give a \
-         password, or ask for an unencrypted store"
-    )]
+    #[error("{}", text!("store-create-empty-password"))]
     EmptyPassword,
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     /// The operating system refused.
-    #[error(
-        "the new TPM store could not be written ({0}); the guest has no TPM yet and nothing was left behind; check the \
-         directory and the free space, and try again"
-    )]
+    #[error("{}", text!("store-create-io", error = .0))]
     Io(#[source] io::Error),
 }
 
@@ -199,46 +159,28 @@ impl CreateError {
 #[non_exhaustive]
 pub enum CommitError {
     /// The state is longer than any store takes, in bytes.
-    #[error(
-        "the TPM's state of {len} bytes is longer than a store holds ({}); the change was not stored and the guest gets \
-         an error; the state stored before is intact; free objects or NV indices in the guest",
-        crate::MAX_STATE_LEN
-    )]
+    #[error("{}", text!("store-commit-too-large", len, limit = crate::MAX_STATE_LEN))]
     TooLarge {
         /// Its length.
         len: usize,
     },
     /// The file has to be replaced by a longer one and could not be. The state before is intact and in place.
-    #[error(
-        "the TPM store has to grow and could not ({0}); the change was not stored and the guest gets an error; the state \
-         stored before is intact; free space on the disk, or check that the VM's directory may be written to"
-    )]
+    #[error("{}", text!("store-commit-cannot-grow", error = .0))]
     CannotGrow(#[source] io::Error),
     /// The whole file has to be written anew and could not be. The state before is intact and in place.
-    #[error(
-        "the TPM store could not be encrypted anew ({0}); it is as it was, under the keys it had; free space on the \
-         disk, or check that the VM's directory may be written to, and try again"
-    )]
+    #[error("{}", text!("store-commit-cannot-reencrypt", error = .0))]
     CannotReencrypt(#[source] io::Error),
     /// A key could not be added or taken away as asked.
-    #[error(
-        "the store's keys were not changed: {0}; the guest's TPM is unchanged; run the command again with another key"
-    )]
-    Keys(&'static str),
+    #[error("{}", text!("store-commit-keys", what = .0))]
+    Keys(Words),
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     /// A write or sync failed. What reached the disk is unknown, so the store takes nothing more.
-    #[error(
-        "writing the TPM store failed ({0}); the last change is not known to be on the disk, so the TPM stops and the \
-         guest gets no answer; the state before it is intact; check the disk, then stop and start the VM"
-    )]
+    #[error("{}", text!("store-commit-io", error = .0))]
     Io(#[source] io::Error),
     /// An earlier write failed.
-    #[error(
-        "an earlier write of the TPM store failed, so it takes no more changes: after such a failure the system may \
-         report success for data that is not on the disk; check the disk, then stop and start the VM"
-    )]
+    #[error("{}", text!("store-commit-poisoned"))]
     Poisoned,
 }
 
@@ -258,25 +200,22 @@ impl CommitError {
 }
 
 fn holder(pid: &Option<u32>) -> String {
-    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    pid.map_or_else(|| text!("another-process"), |pid| text!("process-pid", pid))
 }
 
 fn ids(ids: &[KeyId]) -> String {
-    ids.iter().map(KeyId::to_string).collect::<Vec<_>>().join(" or ")
+    ids.iter()
+        .map(KeyId::to_string)
+        .reduce(|first, second| text!("either", first, second))
+        .unwrap_or_default()
 }
 
-fn needs(given: KeyKind, key_ids: &[KeyId]) -> String {
-    if key_ids.is_empty() {
-        return format!("which has no {given}");
-    }
-    format!("which needs that of key {}", ids(key_ids))
-}
-
-fn wrong_key_way_out(given: KeyKind) -> &'static str {
+/// The variants of a message that depends on the kind of key.
+fn kind_of(given: KeyKind) -> &'static str {
     match given {
-        KeyKind::Password => "bring the keychain record with that key id to this host",
-        KeyKind::RecoveryCode | KeyKind::Passphrase | KeyKind::Other(_) => {
-            "`sigillo tpm key list` shows what else opens it"
-        }
+        KeyKind::Password => "password",
+        KeyKind::RecoveryCode => "recovery-code",
+        KeyKind::Passphrase => "passphrase",
+        KeyKind::Other(_) => "other",
     }
 }

@@ -3,6 +3,7 @@
 //! Everything goes through a directory handle and a single file name, so that nothing on the path can be swapped
 //! between two steps.
 
+use sigillo_messages::{Words, text, words};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -20,7 +21,7 @@ pub enum FileError {
     /// No such file.
     NotFound,
     /// Not a plain file with one name; what it is instead.
-    Unsafe(&'static str),
+    Unsafe(Words),
     /// The operating system refused.
     Io(io::Error),
 }
@@ -113,9 +114,9 @@ impl Dir {
                 Ok(file)
             }
             Err(Errno::NOENT) => Err(FileError::NotFound),
-            Err(Errno::LOOP) => Err(FileError::Unsafe("it is a symbolic link")),
-            Err(Errno::ISDIR) => Err(FileError::Unsafe("it is a directory")),
-            Err(Errno::NXIO) => Err(FileError::Unsafe("it is a pipe, socket or device")),
+            Err(Errno::LOOP) => Err(FileError::Unsafe(words!("file-symlink"))),
+            Err(Errno::ISDIR) => Err(FileError::Unsafe(words!("file-directory"))),
+            Err(Errno::NXIO) => Err(FileError::Unsafe(words!("file-special"))),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -293,7 +294,7 @@ impl Staged<'_> {
         // From here on the temporary name is gone, and dropping must not remove what took it since.
         let file = self.file.take();
         self.dir.sync().map_err(PublishError::Unsure)?;
-        file.ok_or_else(|| PublishError::Unsure(io::Error::other("the staged file was already published")))
+        file.ok_or_else(|| PublishError::Unsure(io::Error::other(text!("store-staged-published"))))
     }
 }
 
@@ -323,13 +324,11 @@ impl Drop for Staged<'_> {
 pub fn require_plain(file: &File) -> Result<(), FileError> {
     let stat = rustix::fs::fstat(file)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile if stat.st_nlink > 1 => {
-            Err(FileError::Unsafe("it has a second name (a hard link), so two VMs could share it"))
-        }
+        FileType::RegularFile if stat.st_nlink > 1 => Err(FileError::Unsafe(words!("store-hard-link"))),
         FileType::RegularFile => Ok(()),
-        FileType::Directory => Err(FileError::Unsafe("it is a directory")),
-        FileType::Symlink => Err(FileError::Unsafe("it is a symbolic link")),
-        _ => Err(FileError::Unsafe("it is a pipe, socket or device")),
+        FileType::Directory => Err(FileError::Unsafe(words!("file-directory"))),
+        FileType::Symlink => Err(FileError::Unsafe(words!("file-symlink"))),
+        _ => Err(FileError::Unsafe(words!("file-special"))),
     }
 }
 

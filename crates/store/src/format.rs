@@ -1,6 +1,7 @@
 //! The store file, to the byte, as pure functions of bytes. `docs/state-format.md` is the same in words.
 
 use core::fmt;
+use sigillo_messages::text;
 
 use crate::bytes::{Reader, pad_to, round_up};
 use crate::key::KeyId;
@@ -98,19 +99,19 @@ impl fmt::Display for Algorithm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// Fewer than 4096 bytes.
-    #[error("the header is cut short")]
+    #[error("{}", text!("store-header-short"))]
     Short,
     /// Another kind of file.
-    #[error("the header does not begin as a store's does")]
+    #[error("{}", text!("store-header-magic"))]
     Magic,
     /// The bytes changed since they were written.
-    #[error("the header's checksum does not match")]
+    #[error("{}", text!("store-header-checksum"))]
     Checksum,
     /// A later program wrote it.
-    #[error("the header has format {0}")]
+    #[error("{}", text!("store-header-too-new", version = .0))]
     TooNew(u16),
     /// The checksum is good and a field is not: not our writing.
-    #[error("the header's field \"{0}\" has a value no store has")]
+    #[error("{}", text!("store-header-field", field = .0))]
     Field(&'static str),
 }
 

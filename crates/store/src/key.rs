@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use sigillo_messages::text;
 
 use crate::recovery::RecoveryCode;
 use crate::secret::{EntropyError, Secret, random};
@@ -48,7 +49,7 @@ impl fmt::Debug for KeyId {
 
 /// The text is not 32 hexadecimal digits.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key id is 32 hexadecimal digits")]
+#[error("{}", text!("key-id-digits"))]
 pub struct KeyIdParseError;
 
 impl FromStr for KeyId {
@@ -103,10 +104,10 @@ pub enum KeyKind {
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KeyKind::Password => f.write_str("password"),
-            KeyKind::RecoveryCode => f.write_str("recovery code"),
-            KeyKind::Passphrase => f.write_str("passphrase"),
-            KeyKind::Other(number) => write!(f, "kind {number}"),
+            KeyKind::Password => f.write_str(&text!("key-kind-password")),
+            KeyKind::RecoveryCode => f.write_str(&text!("key-kind-recovery-code")),
+            KeyKind::Passphrase => f.write_str(&text!("key-kind-passphrase")),
+            KeyKind::Other(number) => write!(f, "{}", text!("key-kind-other", number)),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::seal::Stretch;
 use crate::secret::Secret;
 use crate::store::{Anchor, Lineage, Store, build_image, now_unix_s};
 use crate::vault::{self, Session, VaultError};
+use sigillo_messages::words;
 
 /// A passphrase has to have as many octets.
 pub const MIN_PASSPHRASE_LEN: usize = 12;
@@ -34,12 +35,12 @@ pub(crate) fn wrapped(
 /// Refuses keys that protect nothing.
 fn require_strong(key: &Key) -> Result<(), CommitError> {
     match key {
-        Key::None => Err(CommitError::Keys("no key was given")),
+        Key::None => Err(CommitError::Keys(words!("store-keys-none-given"))),
         Key::Password(secret) if secret.is_empty() => {
-            Err(CommitError::Keys("an empty password protects nothing"))
+            Err(CommitError::Keys(words!("store-keys-empty-password")))
         }
         Key::Passphrase(secret) if secret.len() < MIN_PASSPHRASE_LEN => {
-            Err(CommitError::Keys("a passphrase of fewer than 12 characters is guessed too soon"))
+            Err(CommitError::Keys(words!("store-keys-short-passphrase")))
         }
         Key::Password(_) | Key::Passphrase(_) | Key::RecoveryCode(_) => Ok(()),
     }
@@ -52,15 +53,15 @@ impl Store {
     /// See [`CommitError`]. A crash in the middle leaves a store that every old key opens.
     pub fn add_key(&mut self, key: &Key, key_id: KeyId) -> Result<(), CommitError> {
         let Some(data_key) = &self.data_key else {
-            return Err(CommitError::Keys("the store is not encrypted, so it has no keys"));
+            return Err(CommitError::Keys(words!("store-keys-unencrypted")));
         };
         require_strong(key)?;
         if self.header.wrapped().any(|slot| slot.key_id == key_id) {
-            return Err(CommitError::Keys("the store already has a key with this key id"));
+            return Err(CommitError::Keys(words!("store-keys-same-id")));
         }
         let mut header = self.header.clone();
         let free = header.key_slots.iter_mut().find(|slot| **slot == KeySlot::Empty);
-        let free = free.ok_or(CommitError::Keys("all eight places for keys are taken"))?;
+        let free = free.ok_or(CommitError::Keys(words!("store-keys-full")))?;
         if let Some(wrapped) = wrapped(&self.header, data_key, key, key_id, now_unix_s())? {
             *free = wrapped;
         }
@@ -77,11 +78,9 @@ impl Store {
             .key_slots
             .iter_mut()
             .find(|slot| matches!(slot, KeySlot::Wrapped(slot) if slot.key_id == key_id));
-        let found = found.ok_or(CommitError::Keys("the store has no key with this key id"))?;
+        let found = found.ok_or(CommitError::Keys(words!("store-keys-unknown")))?;
         if self.header.wrapped().count() < 2 {
-            return Err(CommitError::Keys(
-                "it is the last way into the store, and without it the TPM is lost",
-            ));
+            return Err(CommitError::Keys(words!("store-keys-last")));
         }
         *found = KeySlot::Empty;
         self.write_header(header)
@@ -98,13 +97,13 @@ impl Store {
             return Err(CommitError::Poisoned);
         }
         if self.data_key.is_none() || algorithm == Algorithm::Unencrypted {
-            return Err(CommitError::Keys("a store that is not encrypted has no keys"));
+            return Err(CommitError::Keys(words!("store-keys-none-in-unencrypted")));
         }
         if keys.is_empty() || keys.len() > KEY_SLOTS {
-            return Err(CommitError::Keys("a store has one to eight keys"));
+            return Err(CommitError::Keys(words!("store-keys-count")));
         }
         let Some(state) = &self.state else {
-            return Err(CommitError::Keys("the store's state was handed over to someone else"));
+            return Err(CommitError::Keys(words!("store-handed-over")));
         };
         let now = now_unix_s();
         let data_key = Secret::random(algorithm.key_len())?;
@@ -115,7 +114,7 @@ impl Store {
         for (index, (key, key_id)) in keys.iter().enumerate() {
             require_strong(key)?;
             if keys.iter().take(index).any(|(_, earlier)| earlier == key_id) {
-                return Err(CommitError::Keys("two keys have one key id"));
+                return Err(CommitError::Keys(words!("store-keys-twice")));
             }
             let slot = wrapped(&header, &data_key, key, *key_id, now)?;
             if let (Some(place), Some(slot)) = (header.key_slots.get_mut(index), slot) {

@@ -1,5 +1,6 @@
 //! The file under a store, behind a seam so that tests can make it fail.
 
+use sigillo_messages::text;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -72,7 +73,7 @@ impl Medium for FileMedium {
         let Some((dir, name)) = &self.home else {
             return Err(ReplaceError::Kept(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "the store was opened without its directory",
+                text!("store-without-directory"),
             )));
         };
         // Only the holder of the store's lock writes this name, so what is there is left from a crash.
@@ -86,7 +87,7 @@ impl Medium for FileMedium {
         }
         let ours = Identity::of_file(&self.file).map_err(ReplaceError::Kept)?;
         if dir.identity(name).map_err(ReplaceError::Kept)? != Some(ours) {
-            return Err(ReplaceError::Kept(io::Error::other("the store's file was moved or replaced")));
+            return Err(ReplaceError::Kept(io::Error::other(text!("store-moved"))));
         }
         self.file = staged.publish_over(name).map_err(|error| match error {
             PublishError::Refused(error) => ReplaceError::Kept(error),

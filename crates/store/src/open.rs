@@ -1,5 +1,6 @@
 //! Which header copy and which state slot of a file hold.
 
+use sigillo_messages::words;
 use zeroize::Zeroizing;
 
 use crate::error::{Damage, OpenError};
@@ -13,7 +14,7 @@ use crate::vault::{self, OpenedSlot, SlotLook};
 pub(crate) fn read_front(medium: &dyn Medium) -> Result<Vec<u8>, OpenError> {
     let len = medium.len().map_err(OpenError::Io)?;
     if len == 0 {
-        return Err(OpenError::NotAStore("it is empty"));
+        return Err(OpenError::NotAStore(words!("file-empty")));
     }
     let mut front = vec![0; usize::try_from(len).unwrap_or(SLOTS_OFFSET).min(SLOTS_OFFSET)];
     medium.read_at(0, &mut front).map_err(OpenError::Io)?;
@@ -57,7 +58,7 @@ pub(crate) fn choose_header(front: &[u8]) -> Result<ChosenHeader, OpenError> {
         (Ok(header), Err(_)) => Ok(ChosenHeader { header, copy: 0, other_is_stale: true }),
         (Err(_), Ok(header)) => Ok(ChosenHeader { header, copy: 1, other_is_stale: true }),
         (Err(HeaderError::Magic | HeaderError::Short), Err(HeaderError::Magic | HeaderError::Short)) => {
-            Err(OpenError::NotAStore("it does not begin as a store's file does"))
+            Err(OpenError::NotAStore(words!("store-not-a-store")))
         }
         (Err(first), Err(second)) => {
             Err(OpenError::Damaged(Damage::Headers(first.to_string(), second.to_string())))

@@ -4,6 +4,7 @@
 //! Crockford's base 32, which has no I, L, O and U; the check is the code of Bech32m (BIP 350), which finds any four wrong
 //! letters and any two that changed places.
 
+use sigillo_messages::text;
 use zeroize::Zeroizing;
 
 use crate::secret::{EntropyError, Secret, random};
@@ -25,10 +26,10 @@ pub struct RecoveryCode(Secret);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecoveryCodeError {
     /// Letters are missing or too many.
-    #[error("a recovery code has {LEN} letters and digits, and this has {0}")]
+    #[error("{}", text!("recovery-code-length", len = LEN, given = .0))]
     Length(usize),
     /// A character that no code has.
-    #[error("no recovery code has the character {character:?}; it is in group {group}")]
+    #[error("{}", text!("recovery-code-character", ?character, group))]
     Character {
         /// It.
         character: char,
@@ -36,15 +37,11 @@ pub enum RecoveryCodeError {
         group: usize,
     },
     /// The check does not hold.
-    #[error("the recovery code is mistyped{}", probably(.group))]
+    #[error("{}", text!("recovery-code-mistyped", group = #group.unwrap_or_default()))]
     Mistyped {
         /// The group with the mistake, from 1, where one letter or two neighbours explain it.
         group: Option<usize>,
     },
-}
-
-fn probably(group: &Option<usize>) -> String {
-    group.map_or_else(String::new, |group| format!(", probably in group {group}"))
 }
 
 impl RecoveryCode {

@@ -5,6 +5,7 @@
 //! this TPM had, or nothing.
 
 use core::fmt;
+use sigillo_messages::{text, words};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -47,23 +48,12 @@ pub enum Lost {
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Lost::HeaderCopy(copy, why) => write!(f, "header copy {copy} was damaged: {why}"),
-            Lost::OtherKeys(count) => write!(
-                f,
-                "the header does not prove itself, so only the key used here opens the new file; {count} other keys were left \
-                 out and have to be added again"
-            ),
-            Lost::VmUnproved => f.write_str(
-                "the header's word for which VM the store is of cannot be proved, and was taken over",
-            ),
-            Lost::Slot(index) => write!(
-                f,
-                "state slot {index} was damaged; if it held the newer state, the last change the guest made is lost"
-            ),
-            Lost::Twins => f.write_str(
-                "both state slots claim the same generation; the state that was committed later was taken",
-            ),
-            Lost::Length(len) => write!(f, "the file is {len} bytes long, which its header does not say"),
+            Lost::HeaderCopy(copy, why) => write!(f, "{}", text!("salvage-header-copy", copy, why)),
+            Lost::OtherKeys(count) => write!(f, "{}", text!("salvage-other-keys", #count)),
+            Lost::VmUnproved => f.write_str(&text!("salvage-vm-unproved")),
+            Lost::Slot(index) => write!(f, "{}", text!("salvage-slot", index)),
+            Lost::Twins => f.write_str(&text!("salvage-twins")),
+            Lost::Length(len) => write!(f, "{}", text!("salvage-length", len)),
         }
     }
 }
@@ -122,7 +112,7 @@ impl Wreck {
         let most = SLOTS_OFFSET + 2 * MAX_SLOT_LEN;
         let len = file.metadata().map_err(OpenError::Io)?.len();
         if len == 0 {
-            return Err(OpenError::NotAStore("it is empty"));
+            return Err(OpenError::NotAStore(words!("file-empty")));
         }
         let mut bytes = Zeroizing::new(Vec::new());
         // A file that grew is read as far as a store can reach.

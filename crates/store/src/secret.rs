@@ -1,6 +1,7 @@
 //! Bytes that must not leak.
 
 use core::fmt;
+use sigillo_messages::text;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use subtle::ConstantTimeEq;
@@ -8,10 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// The operating system gave no random bytes.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the operating system gave no random bytes ({0}); nothing was written and the guest's TPM is unchanged; \
-     try again, and look at the kernel's log if it happens again"
-)]
+#[error("{}", text!("entropy", error = .0))]
 pub struct EntropyError(pub(crate) getrandom::Error);
 
 impl EntropyError {

@@ -1,6 +1,7 @@
 //! The store itself.
 
 use core::fmt;
+use sigillo_messages::{text, words};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -638,7 +639,7 @@ fn lock(file: &std::fs::File, home: Option<(&Dir, &OsStr)>) -> Result<bool, Open
 pub(crate) fn dir_of(path: &Path) -> Result<(Dir, OsString), OpenError> {
     match Dir::of(path) {
         Ok(Some(home)) => Ok(home),
-        Ok(None) => Err(OpenError::Unsafe("the path names no file")),
+        Ok(None) => Err(OpenError::Unsafe(words!("store-path-no-file"))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::NotFound),
         Err(error) => Err(OpenError::Io(error)),
     }
@@ -678,7 +679,7 @@ impl From<VaultError> for CreateError {
 }
 
 fn sealing_failed() -> io::Error {
-    io::Error::other("sealing failed inside the program")
+    io::Error::other(text!("store-sealing-failed"))
 }
 
 /// Seconds since 1970; zero on a host whose clock stands before that.

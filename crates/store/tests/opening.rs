@@ -3,6 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use sigillo_messages::words;
 use sigillo_store::files::Dir;
 use sigillo_store::{
     Algorithm, CommitError, CreateError, CreateOptions, Damage, Key, KeyId, KeyKind, OpenError, Secret, Store,
@@ -333,11 +334,11 @@ fn every_message_says_what_happened_what_it_means_and_what_to_do() {
         OpenError::Locked { pid: Some(7) },
         OpenError::WrongKey { given: KeyKind::Password, key_ids: key_ids.clone() },
         OpenError::Damaged(Damage::Slots),
-        OpenError::NotAStore("it is empty"),
+        OpenError::NotAStore(words!("file-empty")),
         OpenError::TooNew { version: 9 },
         OpenError::NeedsKey { key_ids },
         OpenError::Unencrypted,
-        OpenError::Unsafe("it is a directory"),
+        OpenError::Unsafe(words!("file-directory")),
         OpenError::Replaced,
         OpenError::Io(io()),
     ];

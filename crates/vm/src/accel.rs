@@ -9,8 +9,9 @@ use crate::{
     rundir::private_dir,
 };
 use serde::{Deserialize, Serialize};
+use sigillo_messages::{text, words};
 use std::{
-    fs,
+    fmt, fs,
     io::Read,
     path::Path,
     process::{Command, Stdio},
@@ -36,8 +37,36 @@ pub enum Accel {
 pub struct Choice {
     /// Which.
     pub accel: Accel,
-    /// Why, for people.
-    pub reason: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why an accelerator was taken. It is kept while the VM runs, and put into words when it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The configuration asks for it.
+    Configuration,
+    /// KVM ran the firmware in a trial.
+    Trial,
+    /// KVM cannot be had, and why.
+    NoKvm(String),
+    /// It ran the guest that is resumed.
+    Suspended,
+    /// Nobody could say it.
+    Unknown,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::Configuration => text!("accel-configuration"),
+            Self::Trial => text!("accel-trial"),
+            Self::NoKvm(why) => text!("accel-no-kvm", why),
+            Self::Suspended => text!("accel-suspended"),
+            Self::Unknown => text!("accel-unknown"),
+        })
+    }
 }
 
 /// The result of a trial, good until the host is started again.
@@ -46,7 +75,26 @@ pub struct Choice {
 struct Verdict {
     boot_id: String,
     /// Why not; `None` when KVM does.
-    fault: Option<String>,
+    fault: Option<Fault>,
+}
+
+/// What a trial of KVM ended with.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Fault {
+    /// The firmware stopped, in a run state of QEMU's.
+    Stopped(String),
+    /// QEMU ended, with these words.
+    Said(String),
+}
+
+impl Fault {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Stopped(status) => text!("kvm-firmware-stopped", status),
+            Self::Said(said) => said.clone(),
+        }
+    }
 }
 
 impl Accel {
@@ -77,16 +125,12 @@ impl Accel {
 /// Chooses as the configuration asks. `name` is the VM's, for the error.
 pub(crate) fn choose(wanted: Accelerator, name: &str) -> Result<Choice> {
     if wanted == Accelerator::Tcg {
-        return Ok(Choice { accel: Accel::Tcg, reason: "the configuration asks for it".to_owned() });
+        return Ok(Choice { accel: Accel::Tcg, reason: Reason::Configuration });
     }
     match (fault()?, wanted) {
-        (None, _) => {
-            Ok(Choice { accel: Accel::Kvm, reason: "this host's KVM ran the firmware in a trial".to_owned() })
-        }
+        (None, _) => Ok(Choice { accel: Accel::Kvm, reason: Reason::Trial }),
         (Some(why), Accelerator::Kvm) => Err(Error::NoKvm { name: name.to_owned(), why }),
-        (Some(why), _) => {
-            Ok(Choice { accel: Accel::Tcg, reason: format!("this host's KVM does not do: {why}") })
-        }
+        (Some(why), _) => Ok(Choice { accel: Accel::Tcg, reason: Reason::NoKvm(why) }),
     }
 }
 
@@ -97,20 +141,21 @@ pub(crate) fn fault() -> Result<Option<String>> {
     }
     let dir = private_dir()?;
     let cache = dir.join("kvm-trial.json");
-    let boot_id = fs::read_to_string(BOOT_ID).map_err(|e| Error::io("read", Path::new(BOOT_ID), e))?;
+    let boot_id =
+        fs::read_to_string(BOOT_ID).map_err(|e| Error::io(words!("do-read"), Path::new(BOOT_ID), e))?;
     let known = fs::read(&cache).ok().and_then(|text| serde_json::from_slice::<Verdict>(&text).ok());
     if let Some(verdict) = known.filter(|v| v.boot_id == boot_id) {
-        return Ok(verdict.fault);
+        return Ok(verdict.fault.as_ref().map(Fault::in_words));
     }
     let fault = trial(&dir)?;
     let verdict = Verdict { boot_id, fault };
-    let text = serde_json::to_vec(&verdict).map_err(|e| Error::io("write", &cache, e.into()))?;
+    let text = serde_json::to_vec(&verdict).map_err(|e| Error::io(words!("do-write"), &cache, e.into()))?;
     replace_file(&cache, &text, 0o600)?;
-    Ok(verdict.fault)
+    Ok(verdict.fault.as_ref().map(Fault::in_words))
 }
 
 /// Runs the Secure Boot firmware under KVM for a moment.
-fn trial(dir: &Path) -> Result<Option<String>> {
+fn trial(dir: &Path) -> Result<Option<Fault>> {
     let socket = dir.join(format!("trial-{}.sock", std::process::id()));
     let mut command = Command::new(qemu::QEMU);
     command.args([
@@ -134,7 +179,7 @@ fn trial(dir: &Path) -> Result<Option<String>> {
         command.arg("-drive").arg(drive);
     }
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-    let mut child = child.map_err(|e| Error::io("run", Path::new(qemu::QEMU), e))?;
+    let mut child = child.map_err(|e| Error::io(words!("do-run"), Path::new(qemu::QEMU), e))?;
     let end = Instant::now() + TRIAL;
     let mut fault = None;
     let mut ended = false;
@@ -142,7 +187,7 @@ fn trial(dir: &Path) -> Result<Option<String>> {
         std::thread::sleep(Duration::from_millis(100));
         ended = matches!(child.try_wait(), Ok(Some(_)));
         let status = Qmp::connect(&socket, Duration::from_millis(500)).and_then(|mut qmp| qmp.status());
-        fault = status.ok().filter(|s| s != "running").map(|s| format!("the firmware stopped: {s}"));
+        fault = status.ok().filter(|s| s != "running").map(Fault::Stopped);
     }
     // It may have ended by itself; either way it has to be gone before the verdict.
     let _ = child.kill();
@@ -155,9 +200,8 @@ fn trial(dir: &Path) -> Result<Option<String>> {
         }
         // The first line is the cause; what follows is how QEMU fell over it.
         let said = qemu::last_words(said.split(|byte| *byte == b'\n').next().unwrap_or_default());
-        fault = Some(
-            said.trim_start_matches("qemu-system-x86_64:").trim_start_matches(" error:").trim().to_owned(),
-        );
+        let said = said.trim_start_matches("qemu-system-x86_64:").trim_start_matches(" error:").trim();
+        fault = Some(Fault::Said(said.to_owned()));
     }
     Ok(fault)
 }

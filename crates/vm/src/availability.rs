@@ -2,6 +2,7 @@
 //! data (`availability.toml`).
 use crate::{firmware, policy::HostPolicy, qemu};
 use serde::Deserialize;
+use sigillo_messages::{Words, text, words};
 use std::{
     fmt,
     process::{Command, Stdio},
@@ -22,7 +23,7 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut numbers = [0; VERSION_NUMBERS];
-        let wrong = || format!("{text:?} is not a version, as in 17.1.0");
+        let wrong = || text!("version-none", ?text);
         let parts: Vec<&str> = text.split('.').collect();
         if parts.len() > VERSION_NUMBERS {
             return Err(wrong());
@@ -75,7 +76,7 @@ impl FromStr for Chip {
         match (text, number) {
             ("intel", _) => Ok(Self::Intel),
             (_, Some(Ok(1..))) => Ok(Self::Apple),
-            _ => Err("intel, apple-m1, apple-m2 and so on".to_owned()),
+            _ => Err(text!("chip-choices")),
         }
     }
 }
@@ -126,33 +127,28 @@ impl Feature {
     #[must_use]
     pub fn here(self) -> Answer {
         let (available, says) = match self {
-            Self::Tpm => (true, "`sigillo tpm add`, with the VM off; UEFI only; Secure Boot goes on"),
-            Self::AutomaticTpm => (true, "`sigillo vm create --guest windows-11`"),
-            Self::MoveBySync => (false, "no record moves by itself yet; `sigillo keychain copy` carries it"),
-            Self::MoveByHand => (true, "`sigillo keychain create`, `keychain copy` here and there"),
-            Self::AutomaticNewStore => (
-                true,
-                "`when_record_missing = \"new\"`; by default a person is asked, and the backup comes back",
-            ),
-            Self::Provisioning => (
-                true,
-                "a bundle that is copied to a host with `when_record_missing = \"new\"` gets its own TPM there",
-            ),
+            Self::Tpm => (true, words!("here-tpm")),
+            Self::AutomaticTpm => (true, words!("here-automatic-tpm")),
+            Self::MoveBySync => (false, words!("here-move-by-sync")),
+            Self::MoveByHand => (true, words!("here-move-by-hand")),
+            Self::AutomaticNewStore => (true, words!("here-automatic-new-store")),
+            Self::Provisioning => (true, words!("here-provisioning")),
         };
-        Answer { feature: self, available: Some(available), says: says.to_owned() }
+        Answer { feature: self, available: Some(available), says: says.to_string() }
     }
 }
 
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tpm => "virtual TPM 2.0",
-            Self::AutomaticTpm => "TPM by itself for new Windows 11 VMs",
-            Self::MoveBySync => "moving a VM, its record by sync",
-            Self::MoveByHand => "moving a VM, its record by hand",
-            Self::AutomaticNewStore => "new store where the record is missing",
-            Self::Provisioning => "handing VMs out to end users",
-        })
+        let words = match self {
+            Self::Tpm => words!("feature-tpm"),
+            Self::AutomaticTpm => words!("feature-automatic-tpm"),
+            Self::MoveBySync => words!("feature-move-by-sync"),
+            Self::MoveByHand => words!("feature-move-by-hand"),
+            Self::AutomaticNewStore => words!("feature-automatic-new-store"),
+            Self::Provisioning => words!("feature-provisioning"),
+        };
+        words.fmt(f)
     }
 }
 
@@ -182,6 +178,7 @@ struct Row {
     from: Option<Version>,
     until: Option<Version>,
     available: bool,
+    /// The message.
     says: String,
 }
 
@@ -206,11 +203,11 @@ pub fn product(version: Version, edition: Edition, chip: Chip) -> Result<Vec<Ans
         let without = answers.first().is_some_and(|tpm| tpm.available == Some(false));
         let row = table.row.iter().find(|row| row.fits(feature, version, edition, chip));
         let (available, says) = match row {
-            _ if without => (Some(false), "there is no TPM"),
-            Some(row) => (Some(row.available), row.says.as_str()),
-            None => (None, "the article does not say"),
+            _ if without => (Some(false), text!("availability-no-tpm")),
+            Some(row) => (Some(row.available), sigillo_messages::of_table(&row.says)),
+            None => (None, text!("availability-silent")),
         };
-        answers.push(Answer { feature, available, says: says.to_owned() });
+        answers.push(Answer { feature, available, says });
     }
     Ok(answers)
 }
@@ -231,27 +228,26 @@ pub struct Need {
 /// What this host needs for VMs with a TPM, and whether it is here. The keychain is the caller's to ask.
 #[must_use]
 pub fn this_host(policy: &HostPolicy) -> Vec<Need> {
-    let need = |what, required, why: Option<String>, good: &str| Need {
+    let need = |what, required, why: Option<String>, good: Words| Need {
         what,
         required,
         met: why.is_none(),
-        says: why.unwrap_or_else(|| good.to_owned()),
+        says: why.unwrap_or_else(|| good.to_string()),
     };
-    let qemu = (!qemu::on_path(qemu::QEMU))
-        .then(|| format!("{} is not there: install Debian's package qemu-system-x86", qemu::QEMU));
+    let qemu = (!qemu::on_path(qemu::QEMU)).then(|| text!("need-qemu-missing", program = qemu::QEMU));
     let kvm = std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").err();
-    let kvm = kvm.map(|e| format!("/dev/kvm: {e}; guests run all the same, slower"));
+    let kvm = kvm.map(|e| text!("need-kvm-missing", error = e));
     vec![
-        need("qemu", true, qemu, "QEMU is installed"),
-        need("tpm-emulator", true, no_emulator(), "QEMU reaches a TPM in another process, on CRB and TIS"),
-        need("firmware", true, no_secure_boot(), "UEFI firmware with Secure Boot and Microsoft's keys"),
+        need("qemu", true, qemu, words!("need-qemu")),
+        need("tpm-emulator", true, no_emulator(), words!("need-emulator")),
+        need("firmware", true, no_secure_boot(), words!("need-firmware")),
         need(
             "policy",
             true,
-            policy.host_refusal().map(|why| format!("the policy of this host {why}")),
-            "the administrator lets this host have TPMs",
+            policy.host_refusal().map(|why| text!("policy-says", why)),
+            words!("need-policy"),
         ),
-        need("kvm", false, kvm, "/dev/kvm can be opened; `vm start` tries whether it does what a VM needs"),
+        need("kvm", false, kvm, words!("need-kvm")),
     ]
 }
 
@@ -270,9 +266,7 @@ pub(crate) fn no_emulator() -> Option<String> {
     };
     let none = lacks(&["-machine", "none", "-tpmdev", "help"], "emulator")
         || lacks(&["-machine", "none", "-device", "tpm-crb,help"], "tpmdev");
-    none.then(|| {
-        format!("{} was built without TPM emulator; install Debian's package qemu-system-x86", qemu::QEMU)
-    })
+    none.then(|| text!("need-emulator-missing", program = qemu::QEMU))
 }
 
 /// Why there is no Secure Boot here, if there is none.

@@ -19,6 +19,7 @@ use crate::{
 };
 use rustix::{fs::RenameFlags, io::Errno};
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act, date};
+use sigillo_messages::{text, words};
 use sigillo_store::{Algorithm, CreateOptions, Key, KeyId, OpenError, Secret, Store, StoreInfo, now_unix_s};
 use std::{
     ffi::{OsStr, OsString},
@@ -161,7 +162,7 @@ pub(crate) fn set_aside(vm: &Bundle, host: &Host<'_>, path: &Path) -> Result<Pat
         move_new(path, &backup)?;
         return Ok(backup);
     }
-    Err(Error::io("set aside", path, io::ErrorKind::AlreadyExists.into()))
+    Err(Error::io(words!("do-set-aside"), path, io::ErrorKind::AlreadyExists.into()))
 }
 
 /// Renames a store, and the volatile state kept beside it, to a name that is free. Durable on return.
@@ -169,12 +170,12 @@ fn move_new(from: &Path, to: &Path) -> Result<()> {
     let rename = |from: &Path, to: &Path| {
         rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, RenameFlags::NOREPLACE)
     };
-    rename(from, to).map_err(|e| Error::io("rename", from, e.into()))?;
+    rename(from, to).map_err(|e| Error::io(words!("do-rename"), from, e.into()))?;
     crash::point();
     match rename(&volatile(from), &volatile(to)) {
         // It belongs to one state of one TPM, which checks that; without it the TPM starts as after a power cut.
         Ok(()) | Err(Errno::NOENT | Errno::EXIST) => {}
-        Err(e) => return Err(Error::io("rename", &volatile(from), e.into())),
+        Err(e) => return Err(Error::io(words!("do-rename"), &volatile(from), e.into())),
     }
     to.parent().map_or(Ok(()), sync_dir)
 }
@@ -200,9 +201,9 @@ pub fn backups(vm: &Bundle, keychain: &dyn Keychain) -> Result<Vec<Backup>> {
     let mut prefix = store.file_name().unwrap_or_default().to_owned();
     prefix.push(BACKUP);
     let mut all = Vec::new();
-    let entries = fs::read_dir(vm.path()).map_err(|e| Error::io("read", vm.path(), e))?;
+    let entries = fs::read_dir(vm.path()).map_err(|e| Error::io(words!("do-read"), vm.path(), e))?;
     for entry in entries {
-        let path = entry.map_err(|e| Error::io("read", vm.path(), e))?.path();
+        let path = entry.map_err(|e| Error::io(words!("do-read"), vm.path(), e))?.path();
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
         if !name.starts_with(&*prefix.to_string_lossy()) || name.ends_with(".volatile") {
             continue;
@@ -239,7 +240,7 @@ pub(crate) fn described(vm: &Bundle, keychain: &dyn Keychain, name: String, path
 /// anew.
 pub fn restore_backup(vm: &Bundle, host: &Host<'_>, which: Option<&str>) -> Result<RestoredBackup> {
     let _lock = vm.lock()?;
-    vm.require_off("restoring a backup of its TPM")?;
+    vm.require_off(words!("doing-restore"))?;
     let mut vm = Bundle::load(vm.path())?;
     if vm.config().tpm.is_none() {
         removal::finish(&vm, host)?;
@@ -301,7 +302,7 @@ fn choose(vm: &Bundle, all: Vec<Backup>, which: Option<&str>) -> Result<Backup> 
     let names = |found: &[Backup]| found.iter().map(|b| b.name.clone()).collect::<Vec<_>>().join(", ");
     let fail = |why: String| Error::Backup { name: vm.name().to_owned(), why };
     if all.is_empty() {
-        return Err(fail("there is none in its bundle".to_owned()));
+        return Err(fail(text!("backup-none")));
     }
     let listed = names(&all);
     let mut fitting: Vec<Backup> = match which {
@@ -312,8 +313,7 @@ fn choose(vm: &Bundle, all: Vec<Backup>, which: Option<&str>) -> Result<Backup> 
             all.into_iter().filter(|b| b.name.starts_with(which) || by_key(b)).collect()
         }
         None => {
-            let ids = all.iter().filter_map(|b| Some(b.info.as_ref()?.key_ids.first()?.to_string()));
-            let ids = ids.collect::<Vec<_>>().join(" or ");
+            let ids = either(all.iter().filter_map(|b| b.info.as_ref()?.key_ids.first()));
             let with_record: Vec<Backup> = all.into_iter().filter(|b| b.record.is_some()).collect();
             if with_record.is_empty() {
                 return Err(Error::BackupRecord { name: vm.name().to_owned(), key_ids: ids });
@@ -323,16 +323,21 @@ fn choose(vm: &Bundle, all: Vec<Backup>, which: Option<&str>) -> Result<Backup> 
     };
     match (fitting.pop(), fitting.is_empty()) {
         (Some(only), true) => Ok(only),
-        (None, _) => Err(fail(format!("none is called so; there are: {listed}"))),
-        (Some(_), false) => Err(fail(format!("more than one fits; name one of: {listed}"))),
+        (None, _) => Err(fail(text!("backup-no-such", listed))),
+        (Some(_), false) => Err(fail(text!("backup-several", listed))),
     }
+}
+
+/// Key ids as a choice.
+pub(crate) fn either<'a>(ids: impl Iterator<Item = &'a KeyId>) -> String {
+    ids.map(KeyId::to_string).reduce(|first, second| text!("either", first, second)).unwrap_or_default()
 }
 
 fn record_of(vm: &Bundle, host: &Host<'_>, backup: &Backup) -> Result<Record> {
     let damaged = || Error::Store {
         name: vm.name().to_owned(),
         code: "SIG_ERR_STORE_DAMAGED",
-        why: format!("the backup {} cannot be read; nothing was changed", backup.name),
+        why: text!("backup-unreadable", backup = backup.name),
     };
     let info = backup.info.as_ref().ok_or_else(damaged)?;
     for name in [RecordName::for_vm(vm.config().uuid.as_bytes()), parked_name(info)] {
@@ -342,7 +347,7 @@ fn record_of(vm: &Bundle, host: &Host<'_>, backup: &Backup) -> Result<Record> {
             return Ok(record);
         }
     }
-    let key_ids = info.key_ids.iter().map(KeyId::to_string).collect::<Vec<_>>().join(" or ");
+    let key_ids = either(info.key_ids.iter());
     Err(Error::BackupRecord { name: vm.name().to_owned(), key_ids })
 }
 
@@ -351,7 +356,7 @@ fn opened(vm: &Bundle, backup: &Backup, record: &Record) -> Result<StoreInfo> {
     let store = Store::open(&backup.path, &Key::Password(record.secret.clone()))
         .map_err(|error| store_error(vm, &error))?;
     if !store.info().is_for_vm(vm.config().uuid.as_bytes()) || store.state().is_empty() {
-        let why = format!("the backup {} is of another VM or holds no TPM; nothing was changed", backup.name);
+        let why = text!("backup-foreign", backup = backup.name);
         return Err(Error::Store { name: vm.name().to_owned(), code: "SIG_ERR_TPM_STORE", why });
     }
     Ok(store.info())

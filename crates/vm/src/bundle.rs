@@ -12,6 +12,7 @@ use crate::{
     snapshot,
 };
 use rustix::fs::FlockOperation;
+use sigillo_messages::{Words, text, words};
 use std::{
     ffi::OsStr,
     fs::{self, File},
@@ -109,11 +110,11 @@ impl Home {
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(Error::io("read", &self.0, e)),
+            Err(e) => return Err(Error::io(words!("do-read"), &self.0, e)),
         };
         let mut all = Vec::new();
         for entry in entries {
-            let path = entry.map_err(|e| Error::io("read", &self.0, e))?.path();
+            let path = entry.map_err(|e| Error::io(words!("do-read"), &self.0, e))?.path();
             let name = path.file_name().and_then(OsStr::to_str).and_then(|n| n.strip_suffix(SUFFIX));
             if let Some(name) = name.filter(|n| !n.is_empty() && !n.starts_with('.')) {
                 all.push((name.to_owned(), Self::load(name, &path)));
@@ -159,9 +160,7 @@ impl Home {
             match is_own_dir(&to) {
                 Ok(true) => {}
                 Ok(false) => {
-                    return Err(
-                        away("it is not a directory of yours that only you can write".to_owned()).into()
-                    );
+                    return Err(away(text!("it-dir-not-own")).into());
                 }
                 Err(e) => return Err(away(e.to_string()).into()),
             }
@@ -175,15 +174,19 @@ impl Home {
 
     /// A bundle anywhere. One of this directory is opened as such.
     fn open_path(&self, path: &Path) -> Result<Bundle> {
-        let real = fs::canonicalize(path).map_err(|e| Error::io("find", path, e))?;
+        let real = fs::canonicalize(path).map_err(|e| Error::io(words!("do-find"), path, e))?;
         let unusable = |why: &str| {
-            Error::io("use", &real, std::io::Error::new(std::io::ErrorKind::InvalidInput, why.to_owned()))
+            Error::io(
+                words!("do-use"),
+                &real,
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, why.to_owned()),
+            )
         };
         if hidden::is_unfinished(&real) {
-            return Err(unusable("it is a copy of a VM that is not whole"));
+            return Err(unusable(&text!("copy-not-whole")));
         }
-        if !is_own_dir(&real).map_err(|e| Error::io("use", &real, e))? {
-            return Err(unusable("it is not a directory of yours that only you can write"));
+        if !is_own_dir(&real).map_err(|e| Error::io(words!("do-use"), &real, e))? {
+            return Err(unusable(&text!("it-dir-not-own")));
         }
         for (name, bundle) in self.list()? {
             if bundle.is_ok_and(|bundle| fs::canonicalize(&bundle.path).is_ok_and(|there| there == real)) {
@@ -252,11 +255,11 @@ impl Bundle {
     /// [`Error::Running`], or what the operating system says.
     pub fn delete(self) -> Result<()> {
         let _lock = self.lock()?;
-        self.require_ended("deleting it")?;
+        self.require_ended(words!("doing-deletion"))?;
         // Out of sight first: a crash half way leaves no half VM in the list.
         let away = Kind::Gone.entry(self.path.parent().unwrap_or(Path::new("")), &self.config.uuid);
-        fs::rename(&self.path, &away).map_err(|e| Error::io("move", &self.path, e))?;
-        fs::remove_dir_all(&away).map_err(|e| Error::io("remove", &away, e))
+        fs::rename(&self.path, &away).map_err(|e| Error::io(words!("do-move"), &self.path, e))?;
+        fs::remove_dir_all(&away).map_err(|e| Error::io(words!("do-remove"), &away, e))
     }
 
     pub(crate) fn set_place(&mut self, path: PathBuf, name: &str) {
@@ -287,7 +290,7 @@ impl Bundle {
     pub(crate) fn lock(&self) -> Result<Lock> {
         lock_dir(&self.path).map(Lock).map_err(|e| match e.kind() {
             std::io::ErrorKind::WouldBlock => Error::Busy { name: self.config.name.clone() },
-            _ => Error::io("lock", &self.path, e),
+            _ => Error::io(words!("do-lock"), &self.path, e),
         })
     }
 
@@ -301,7 +304,7 @@ impl Bundle {
 
     /// Requires that the VM is off for good: what is suspended would not fit any more what `action` changes. A revert to a
     /// snapshot that was interrupted is brought to its end before.
-    pub(crate) fn require_off(&self, action: &'static str) -> Result<()> {
+    pub(crate) fn require_off(&self, action: Words) -> Result<()> {
         self.require_ended(action)?;
         if self.is_suspended() {
             return Err(LifeError::Suspended { name: self.config.name.clone(), action }.into());
@@ -310,7 +313,7 @@ impl Bundle {
     }
 
     /// Requires that no process of the VM lives; it may be suspended.
-    pub(crate) fn require_ended(&self, action: &'static str) -> Result<()> {
+    pub(crate) fn require_ended(&self, action: Words) -> Result<()> {
         if self.status()?.is_off() {
             snapshot::finish(self)
         } else {

@@ -40,6 +40,7 @@ use crate::{
     policy::{WhenRecordMissing, WhenRolledBack},
 };
 use serde::{Deserialize, Serialize};
+use sigillo_messages::{text, words};
 use std::{
     fmt,
     path::{Component, Path},
@@ -183,15 +184,15 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] with the line, when it is too long, not UTF-8, not TOML, has unknown keys or values out of range.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = read_plain(path, MAX_CONFIG_BYTES).map_err(|e| Error::io("read", path, e))?;
+        let bytes = read_plain(path, MAX_CONFIG_BYTES).map_err(|e| Error::io(words!("do-read"), path, e))?;
         let fail = |what: String| Error::Config { path: path.to_owned(), what };
         if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_CONFIG_BYTES) {
-            return Err(fail(format!("the file is longer than {MAX_CONFIG_BYTES} bytes")));
+            return Err(fail(text!("config-too-long", limit = MAX_CONFIG_BYTES)));
         }
         let text = std::str::from_utf8(&bytes).map_err(|e| {
             let line =
                 bytes.get(..e.valid_up_to()).unwrap_or_default().iter().filter(|b| **b == b'\n').count() + 1;
-            fail(format!("line {line}: this is not UTF-8 text"))
+            fail(text!("config-not-text", line))
         })?;
         Self::parse(text).map_err(fail)
     }
@@ -206,13 +207,13 @@ impl Config {
             match e.span() {
                 Some(span) => {
                     let line = text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1;
-                    format!("line {line}: {what}")
+                    text!("config-line", line, what)
                 }
                 None => what,
             }
         })?;
         config.check().map_err(|(place, what)| match line_of(text, place) {
-            Some(line) => format!("line {line}: {what}"),
+            Some(line) => text!("config-line", line, what),
             None => what,
         })?;
         Ok(config)
@@ -250,27 +251,21 @@ impl Config {
     fn check(&self) -> std::result::Result<(), (Where, String)> {
         let wrong = |key: &'static str, what: String| Err((Where::Key(key), what));
         if self.version != VERSION {
-            return wrong(
-                "version",
-                format!("schema version {} is not known here (known: {VERSION})", self.version),
-            );
+            return wrong("version", text!("config-version", version = self.version, known = VERSION));
         }
         check_name(&self.name).map_err(|what| (Where::Key("name"), what))?;
         if !(16..=4 * 1024 * 1024).contains(&self.memory_mib) {
-            return wrong(
-                "memory_mib",
-                format!("memory_mib = {} is not between 16 and 4194304", self.memory_mib),
-            );
+            return wrong("memory_mib", text!("config-memory", memory = self.memory_mib));
         }
         if !(1..=255).contains(&self.cpus) {
-            return wrong("cpus", format!("cpus = {} is not between 1 and 255", self.cpus));
+            return wrong("cpus", text!("config-cpus", cpus = self.cpus));
         }
         if self.secure_boot && self.firmware == Firmware::Bios {
-            return wrong("secure_boot", "secure_boot needs firmware = \"uefi\"".to_owned());
+            return wrong("secure_boot", text!("config-secure-boot"));
         }
         self.check_devices()?;
         if self.tpm.is_some() && self.firmware == Firmware::Bios {
-            return wrong("firmware", "a VM with legacy BIOS cannot have a [tpm]".to_owned());
+            return wrong("firmware", text!("config-bios-tpm"));
         }
         for (table, tpm) in [("tpm", &self.tpm), ("removed_tpm", &self.removed_tpm)] {
             if let Some(tpm) = tpm {
@@ -287,11 +282,11 @@ impl Tpm {
         if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
             || self.store.contains(char::is_control)
         {
-            return Err(("store", format!("store = {:?} is not a file name", self.store)));
+            return Err(("store", text!("config-store", store = ?self.store)));
         }
         match &self.profile {
             Some(profile) if !profile.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) => {
-                Err(("profile", format!("profile = {profile:?} is not the name of a profile")))
+                Err(("profile", text!("config-profile", ?profile)))
             }
             _ => Ok(()),
         }
@@ -305,9 +300,7 @@ pub(crate) fn check_name(name: &str) -> std::result::Result<(), String> {
     if first && rest && name.len() <= 64 && !name.ends_with(' ') {
         Ok(())
     } else {
-        Err(format!(
-            "{name:?} cannot name a VM: up to 64 letters, digits, spaces and . _ - beginning with a letter or digit"
-        ))
+        Err(text!("vm-name", ?name))
     }
 }
 

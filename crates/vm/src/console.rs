@@ -4,6 +4,7 @@ use crate::{
     error::{Error, Result},
     life::LifeError,
 };
+use sigillo_messages::words;
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -35,13 +36,13 @@ impl Bundle {
         // QEMU takes one connection and lets a second one wait without a word.
         let lock = lock_dir(&dir).map_err(|e| match e.kind() {
             io::ErrorKind::WouldBlock => LifeError::ConsoleTaken { name: name() }.into(),
-            _ => Error::io("lock", &dir, e),
+            _ => Error::io(words!("do-lock"), &dir, e),
         })?;
         let stream = UnixStream::connect(&path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 LifeError::NoConsole { name: name() }.into()
             }
-            _ => Error::io("connect to", &path, e),
+            _ => Error::io(words!("do-connect-to"), &path, e),
         })?;
         Ok(Console { stream, _lock: lock })
     }

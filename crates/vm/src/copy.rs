@@ -7,6 +7,7 @@ use rustix::{
     fs::{Mode, OFlags, ResolveFlags, SeekFrom, Timespec, Timestamps, ioctl_ficlone},
     io::Errno,
 };
+use sigillo_messages::{text, words};
 use std::{
     fs::File,
     io,
@@ -54,9 +55,7 @@ impl Source {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let file = rustix::fs::openat2(&dir, name, flags, Mode::empty(), resolve).map_err(|e| match e {
-            Errno::LOOP => {
-                io::Error::new(io::ErrorKind::InvalidInput, "it is, or lies behind, a symbolic link")
-            }
+            Errno::LOOP => io::Error::new(io::ErrorKind::InvalidInput, text!("behind-symlink")),
             e => e.into(),
         })?;
         Self::of(file.into(), bundle.join(name))
@@ -66,7 +65,7 @@ impl Source {
     pub(crate) fn of(file: File, path: PathBuf) -> io::Result<Self> {
         let found = file.metadata()?;
         if !found.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text!("not-a-file")));
         }
         Ok(Self { file, path, len: found.len() })
     }
@@ -78,7 +77,7 @@ impl Source {
         mut passed: impl FnMut(u64),
         mut piece: impl FnMut(u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let failed = |e: io::Error| Error::io("read", &self.path, e);
+        let failed = |e: io::Error| Error::io(words!("do-read"), &self.path, e);
         let mut buffer = vec![0; usize::try_from(PIECE).map_err(|e| failed(io::Error::other(e)))?];
         let mut at = 0;
         while at < self.len {
@@ -118,7 +117,7 @@ impl Source {
     /// Copies it to a new file: as one that shares its blocks where the file system can do that, else without the holes. The copy has
     /// the time of the last change, by which a suspended guest knows its disks. `passed` is told what was gone over.
     pub(crate) fn copy_to(&self, to: &Path, passed: &mut dyn FnMut(u64)) -> Result<()> {
-        let failed = |e: io::Error| Error::io("write", to, e);
+        let failed = |e: io::Error| Error::io(words!("do-write"), to, e);
         let target = new_file(to, 0o600)?;
         if ioctl_ficlone(&target, &self.file).is_ok() {
             passed(self.len);
@@ -143,7 +142,7 @@ pub(crate) fn set_modified(file: &File, (tv_sec, tv_nsec): (i64, i64)) -> io::Re
 pub(crate) fn copy_new(from: &Path, to: &Path) -> Result<()> {
     let name = Path::new(from.file_name().unwrap_or_default());
     let source = Source::beneath(from.parent().unwrap_or(Path::new(".")), name)
-        .map_err(|e| Error::io("copy", from, e))?;
+        .map_err(|e| Error::io(words!("do-copy"), from, e))?;
     let mut next = std::ffi::OsString::from(".");
     next.push(to.file_name().unwrap_or_default());
     let next = to.with_file_name(next);
@@ -156,6 +155,6 @@ pub(crate) fn copy_new(from: &Path, to: &Path) -> Result<()> {
         to,
         rustix::fs::RenameFlags::NOREPLACE,
     )
-    .map_err(|e| Error::io("rename", &next, e.into()))?;
+    .map_err(|e| Error::io(words!("do-rename"), &next, e.into()))?;
     to.parent().map_or(Ok(()), sync_dir)
 }

@@ -413,7 +413,7 @@ pub(crate) mod tests {
                     done.unwrap();
                 } else {
                     // Whatever command comes next.
-                    fixture.vm().require_off("a test").unwrap();
+                    fixture.vm().require_off(sigillo_messages::words!("doing-start")).unwrap();
                 }
                 let mark = marked(&fixture);
                 assert_eq!(fixture.vm().config().disks.len(), if mark == "first" { 1 } else { 2 });

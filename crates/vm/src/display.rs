@@ -7,8 +7,11 @@ use crate::{
     qemu::QEMU,
     rundir::RunDir,
 };
+use serde::{Deserialize, Serialize};
+use sigillo_messages::{text, words};
 use std::{
     io::Write,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 use zeroize::Zeroizing;
@@ -18,6 +21,17 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// VNC looks at no more of a password.
 const VNC_PASSWORD: usize = 8;
 const SPICE_PASSWORD: usize = 24;
+
+/// What is kept of the screen while the VM runs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    kind: DisplayKind,
+    /// Absent where it is a Unix socket.
+    port: Option<u16>,
+    /// The socket, or the file with the port's password.
+    path: PathBuf,
+}
 
 impl Bundle {
     /// The same VM with another screen, for one start: the file is not changed.
@@ -36,31 +50,39 @@ impl Bundle {
         if self.run_state()?.is_none() {
             return Ok(None);
         }
-        let bytes = read_plain(&self.run_dir(false)?.display_note(), 4096).ok();
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).filter(|text| !text.is_empty()))
+        let bytes = read_plain(&self.run_dir(false)?.display_note(), 4096).unwrap_or_default();
+        let note = serde_json::from_slice::<Note>(&bytes);
+        Ok(note.ok().map(|Note { kind, port, path }| match port {
+            None => text!("display-socket", kind = kind.as_str(), path = path.display()),
+            Some(port) => text!("display-port-password", kind = kind.as_str(), port, path = path.display()),
+        }))
     }
 }
 
 /// Makes what QEMU needs for the screen: a password for a port that every user of the host can connect to.
 pub(crate) fn prepare(vm: &Bundle, run: &RunDir) -> Result<()> {
     let Some(display) = vm.config().display else { return Ok(()) };
-    let name = display.kind.as_str();
     match display.kind {
         DisplayKind::None => return Ok(()),
         DisplayKind::Vnc => {}
         DisplayKind::Spice => require_spice(vm)?,
     }
     let note = match display.port {
-        None => format!("{name} on the Unix socket {}", run.display_socket().display()),
+        None => Note { kind: display.kind, port: None, path: run.display_socket() },
         Some(port) => {
             let path = run.display_password();
             let length = if display.kind == DisplayKind::Vnc { VNC_PASSWORD } else { SPICE_PASSWORD };
-            let password = password(length).map_err(|e| Error::io("make a password for", &path, e))?;
-            fresh_file(&path, 0o600)?.write_all(&password).map_err(|e| Error::io("write", &path, e))?;
-            format!("{name} on 127.0.0.1:{port}, with the password in {}", path.display())
+            let password =
+                password(length).map_err(|e| Error::io(words!("do-make-a-password-for"), &path, e))?;
+            fresh_file(&path, 0o600)?
+                .write_all(&password)
+                .map_err(|e| Error::io(words!("do-write"), &path, e))?;
+            Note { kind: display.kind, port: Some(port), path }
         }
     };
-    replace_file(&run.display_note(), note.as_bytes(), 0o600)
+    let text = serde_json::to_vec(&note)
+        .map_err(|e| Error::io(words!("do-write"), &run.display_note(), e.into()))?;
+    replace_file(&run.display_note(), &text, 0o600)
 }
 
 fn password(length: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
@@ -79,10 +101,7 @@ fn require_spice(vm: &Bundle) -> Result<()> {
     if said.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("disable-ticketing")) {
         return Ok(());
     }
-    Err(Error::Display {
-        name: vm.name().to_owned(),
-        why: "the QEMU installed here has no SPICE. Nothing was changed; take `--display vnc`".to_owned(),
-    })
+    Err(Error::Display { name: vm.name().to_owned(), why: text!("no-spice") })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 use crate::identity::IdentityError;
 use crate::life::LifeError;
 use sigillo_keychain::{anchor::AnchorError, audit::AuditError};
+use sigillo_messages::{Words, text};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -15,17 +16,17 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused something.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
+    #[error("{}", text!("io", action, path = path.display(), source))]
     Io {
         /// A verb: open, read, write.
-        action: &'static str,
+        action: Words,
         /// On what.
         path: PathBuf,
         /// The reason given.
         source: io::Error,
     },
     /// `vm.toml` is not usable.
-    #[error("{path}: {what}. The VM was not touched; correct the file and try again", path = path.display())]
+    #[error("{}", text!("vm-config", path = path.display(), what))]
     Config {
         /// The file.
         path: PathBuf,
@@ -33,7 +34,7 @@ pub enum Error {
         what: String,
     },
     /// Nothing goes by that name.
-    #[error("there is no VM {name:?} in {home}. `sigillo vm list -a` shows what is there", home = home.display())]
+    #[error("{}", text!("vm-not-found", ?name, home = home.display()))]
     NotFound {
         /// As asked for.
         name: String,
@@ -41,7 +42,7 @@ pub enum Error {
         home: PathBuf,
     },
     /// The name is taken.
-    #[error("{path} is already there; choose another name or delete that VM first", path = path.display())]
+    #[error("{}", text!("vm-exists", path = path.display()))]
     Exists {
         /// The bundle in the way.
         path: PathBuf,
@@ -50,44 +51,33 @@ pub enum Error {
     #[error("{0}")]
     Name(String),
     /// The operation needs the VM off.
-    #[error(
-        "VM {name:?} is running: {action} needs it off. Shut the guest down or run `sigillo vm stop {name:?}` first"
-    )]
+    #[error("{}", text!("vm-running", ?name, action))]
     Running {
         /// The VM.
         name: String,
         /// What was wanted.
-        action: &'static str,
+        action: Words,
     },
     /// Another sigillo command works on the VM.
-    #[error("another sigillo command is at work on VM {name:?}; wait for it to end and try again")]
+    #[error("{}", text!("vm-busy", ?name))]
     Busy {
         /// The VM.
         name: String,
     },
     /// The VM is not running.
-    #[error("VM {name:?} is not running")]
+    #[error("{}", text!("vm-not-running", ?name))]
     NotRunning {
         /// The VM.
         name: String,
     },
     /// S2.
-    #[error(
-        "VM {name:?} starts from a legacy BIOS, and the TPM works only with UEFI firmware: the guest would not be measured \
-         and Secure Boot is impossible. A guest installed for BIOS does not start under UEFI, so the firmware of this VM \
-         cannot be changed; make a new VM with `sigillo vm create NAME --firmware uefi` and install the guest there"
-    )]
+    #[error("{}", text!("tpm-legacy-bios", ?name))]
     LegacyBios {
         /// The VM.
         name: String,
     },
     /// S15.
-    #[error(
-        "VM {name:?} uses the host's disk {disk}: the same system can be started outside the VM, where its TPM does not \
-         exist, so keys kept in the TPM would be lost to it. Import the disk into an ordinary VM and add the TPM there: \
-         `sigillo vm create NAME --import-disk {disk}` copies it into an image and leaves it as it is",
-        disk = disk.display()
-    )]
+    #[error("{}", text!("tpm-physical-disk", ?name, disk = disk.display()))]
     PhysicalDisk {
         /// The VM.
         name: String,
@@ -95,16 +85,13 @@ pub enum Error {
         disk: PathBuf,
     },
     /// The VM has a TPM.
-    #[error("VM {name:?} already has a TPM; it was not touched")]
+    #[error("{}", text!("tpm-exists", ?name))]
     TpmExists {
         /// The VM.
         name: String,
     },
     /// The keychain could not be written.
-    #[error(
-        "the TPM of VM {name:?} was not added: its password cannot be kept in the system keychain ({code}: {why}). \
-         Nothing was changed. Make the keychain writable (see `sigillo keychain list`) and try again"
-    )]
+    #[error("{}", text!("tpm-keychain-setup", ?name, code, why))]
     KeychainSetup {
         /// The VM.
         name: String,
@@ -114,16 +101,7 @@ pub enum Error {
         why: String,
     },
     /// The record is not there: the VM was moved, or the record deleted.
-    #[error(
-        "VM {name:?} was not started: it is tied to the host it was made on, or ran on last, because the password of its TPM store is in \
-         the record {record:?}, which the system keychain of this host does not have. The store was not touched. Two ways bring it: \
-         (1) carry the record in a keychain file: on that host `sigillo keychain create carry.kdbx` and `sigillo keychain copy \
-         '{record}' --from system --to carry.kdbx`, then on this one `sigillo keychain copy '{record}' --from carry.kdbx --to \
-         system` (also from a keychain file kept as a backup); (2) with the recovery code printed when the TPM was added, or a passphrase, \
-         `sigillo tpm key restore-record {name:?}` makes a new record. Without either the guest's keys cannot be recovered; a guest \
-         that uses BitLocker or LUKS with the TPM can still be opened with its recovery key, and `sigillo vm start {name:?} \
-         --when-record-missing new` keeps the store as a backup and gives the VM a new TPM"
-    )]
+    #[error("{}", text!("tpm-record-missing", ?name, ?record, quoted = for_shell(record)))]
     KeychainRecordMissing {
         /// The VM.
         name: String,
@@ -131,10 +109,7 @@ pub enum Error {
         record: String,
     },
     /// The record is for another store.
-    #[error(
-        "VM {name:?} was not started: the record {record:?} of this host's system keychain (key id {key_id}) does not open \
-         its TPM store, which was made or re-keyed under another password. The store was not touched. {hint}"
-    )]
+    #[error("{}", text!("tpm-record-other", ?name, ?record, key_id, hint))]
     KeychainRecordOther {
         /// The VM.
         name: String,
@@ -146,10 +121,7 @@ pub enum Error {
         hint: String,
     },
     /// The keychain cannot be read.
-    #[error(
-        "the system keychain cannot be used for VM {name:?} ({code}: {why}). That is not a missing record: the TPM store was \
-         not touched, and the VM not started"
-    )]
+    #[error("{}", text!("vm-keychain", ?name, code, why))]
     Keychain {
         /// The VM.
         name: String,
@@ -159,7 +131,7 @@ pub enum Error {
         why: String,
     },
     /// The store refused.
-    #[error("the TPM store of VM {name:?} cannot be used: {why}")]
+    #[error("{}", text!("vm-store", ?name, why))]
     Store {
         /// The VM.
         name: String,
@@ -169,9 +141,7 @@ pub enum Error {
         why: String,
     },
     /// The store is gone.
-    #[error(
-        "VM {name:?} was not started: its TPM store {store} is not there. {hint}", store = store.display()
-    )]
+    #[error("{}", text!("vm-store-gone", ?name, store = store.display(), hint))]
     StoreGone {
         /// The VM.
         name: String,
@@ -181,11 +151,7 @@ pub enum Error {
         hint: String,
     },
     /// An older state was put back.
-    #[error(
-        "VM {name:?} was not started: its TPM store was rolled back by {by} commits, last seen {seen}. Counters, failed tries and \
-         what the guest removed since then would be undone. Nothing was changed. Put the newest store back; if it is lost, or the \
-         VM was taken back on purpose, `sigillo vm start {name:?} --when-rolled-back accept` goes on from the older one"
-    )]
+    #[error("{}", text!("tpm-rolled-back", ?name, #by, seen))]
     RolledBack {
         /// The VM.
         name: String,
@@ -195,12 +161,7 @@ pub enum Error {
         seen: String,
     },
     /// A state of another history.
-    #[error(
-        "VM {name:?} was not started: its TPM store is a twin: at commit {generation} or before it left the history that this \
-         host saw last {seen}, so a copy of the VM went on by itself elsewhere. Nothing was changed. Find out which of the two \
-         the guest shall go on with and put that store here; `sigillo vm start {name:?} --when-rolled-back accept` goes on \
-         with this one"
-    )]
+    #[error("{}", text!("tpm-twin", ?name, generation, seen))]
     Twin {
         /// The VM.
         name: String,
@@ -210,31 +171,21 @@ pub enum Error {
         seen: String,
     },
     /// Another store of the same VM.
-    #[error(
-        "VM {name:?} was not started: its TPM store is another one than the VM ran with last on this host: another TPM to the \
-         guest. Nothing was changed. Put the VM's own store back (`sigillo tpm restore-backup` does that with a backup); if this \
-         one is right, `sigillo vm start {name:?} --when-rolled-back accept`"
-    )]
+    #[error("{}", text!("tpm-other-store", ?name))]
     OtherStore {
         /// The VM.
         name: String,
     },
     /// The anchor says nothing.
-    #[error(
-        "VM {name:?} was not started: what this host remembers of its TPM store is damaged, so it cannot be told whether the store \
-         was rolled back. Nothing was changed. If you are sure of the store, `sigillo vm start {name:?} --when-rolled-back \
-         accept` begins to remember anew"
-    )]
+    #[error("{}", text!("tpm-anchor", ?name))]
     AnchorUnreadable {
         /// The VM.
         name: String,
     },
     /// A copy of the store is alive.
-    #[error(
-        "VM {name:?} was not started: {holder} on this host runs a copy of its TPM store. One TPM may not run twice: the guests \
-         would undo each other's changes. Nothing was changed. Stop the other VM; a copied VM needs a TPM of its own",
-        holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
-    )]
+    #[error("{}", text!(
+        "tpm-in-use", ?name, holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    ))]
     InUse {
         /// The VM.
         name: String,
@@ -251,10 +202,7 @@ pub enum Error {
     #[error(transparent)]
     Audit(#[from] AuditError),
     /// The host's configuration cannot be used.
-    #[error(
-        "{path}: {what}. It says what is done when a TPM's record is missing or its store was rolled back, so no VM is \
-         started without it; correct the file and try again", path = path.display()
-    )]
+    #[error("{}", text!("host-config", path = path.display(), what))]
     HostConfig {
         /// The file.
         path: PathBuf,
@@ -262,9 +210,7 @@ pub enum Error {
         what: String,
     },
     /// No backup, or more than one.
-    #[error(
-        "no backup of the TPM of VM {name:?} was restored: {why}. Nothing was changed; `sigillo tpm restore-backup {name:?} --list` shows them"
-    )]
+    #[error("{}", text!("tpm-backup", ?name, why))]
     Backup {
         /// The VM.
         name: String,
@@ -272,10 +218,7 @@ pub enum Error {
         why: String,
     },
     /// The backup's record is not here.
-    #[error(
-        "no backup of the TPM of VM {name:?} was restored: the system keychain has no record with key {key_ids}. Nothing was \
-         changed, and the VM keeps the TPM it has. Bring the record from the host the VM came from and try again"
-    )]
+    #[error("{}", text!("tpm-backup-record", ?name, key_ids))]
     BackupRecord {
         /// The VM.
         name: String,
@@ -283,17 +226,17 @@ pub enum Error {
         key_ids: String,
     },
     /// A part of the host that the VM needs is not installed.
-    #[error("{what} is not there: {path}. Install Debian's package {package}", path = path.display())]
+    #[error("{}", text!("host-part", what, path = path.display(), package))]
     HostPart {
         /// In words.
-        what: &'static str,
+        what: Words,
         /// Where it was looked for.
         path: PathBuf,
         /// What brings it.
         package: &'static str,
     },
     /// The TPM's process did not come up.
-    #[error("VM {name:?} was not started: its TPM did not come up: {why}")]
+    #[error("{}", text!("vm-worker", ?name, why))]
     Worker {
         /// The VM.
         name: String,
@@ -303,7 +246,7 @@ pub enum Error {
         why: String,
     },
     /// QEMU did not come up.
-    #[error("VM {name:?} was not started: QEMU did not come up: {why}")]
+    #[error("{}", text!("vm-qemu", ?name, why))]
     Qemu {
         /// The VM.
         name: String,
@@ -311,9 +254,7 @@ pub enum Error {
         why: String,
     },
     /// `accel = "kvm"` on a host that cannot.
-    #[error(
-        "VM {name:?} was not started: it asks for KVM, and this host's KVM does not do: {why}. Set accel = \"auto\""
-    )]
+    #[error("{}", text!("vm-no-kvm", ?name, why))]
     NoKvm {
         /// The VM.
         name: String,
@@ -321,13 +262,10 @@ pub enum Error {
         why: String,
     },
     /// The QEMU monitor did not answer as it should.
-    #[error("QEMU's monitor: {0}")]
+    #[error("{}", text!("vm-monitor", why = .0))]
     Qmp(String),
     /// The guest ignored the power button.
-    #[error(
-        "VM {name:?} did not shut down within {seconds} s. The guest may be ignoring the power button; \
-         `sigillo vm stop {name:?} --force` ends it at once, as pulling the plug would"
-    )]
+    #[error("{}", text!("vm-stop-timeout", ?name, seconds))]
     StopTimeout {
         /// The VM.
         name: String,
@@ -335,16 +273,16 @@ pub enum Error {
         seconds: u64,
     },
     /// No directory for sockets.
-    #[error("no private directory for the VM's sockets: {0}")]
+    #[error("{}", text!("vm-run-directory", why = .0))]
     RunDirectory(String),
     /// A VM's identity or place.
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// A key file or key set for Secure Boot that cannot be used.
-    #[error("Secure Boot keys: {0}")]
+    #[error("{}", text!("secure-boot-keys", why = .0))]
     SecureBootKeys(String),
     /// A host's disk that cannot be imported.
-    #[error("{disk} was not imported, and it was not changed: {why}", disk = disk.display())]
+    #[error("{}", text!("vm-import-disk", disk = disk.display(), why))]
     ImportDisk {
         /// The block device.
         disk: PathBuf,
@@ -352,10 +290,10 @@ pub enum Error {
         why: String,
     },
     /// What a person made of a new VM's `vm.toml`.
-    #[error("no VM was made: {0}")]
+    #[error("{}", text!("vm-draft", why = .0))]
     Draft(String),
     /// A disk that cannot grow.
-    #[error("the disk {disk} was not made larger: {why}", disk = disk.display())]
+    #[error("{}", text!("vm-disk-size", disk = disk.display(), why))]
     DiskSize {
         /// The image.
         disk: PathBuf,
@@ -363,7 +301,7 @@ pub enum Error {
         why: String,
     },
     /// A screen that cannot be shown.
-    #[error("VM {name:?} was not started: {why}")]
+    #[error("{}", text!("vm-not-started", ?name, why))]
     Display {
         /// The VM.
         name: String,
@@ -371,7 +309,7 @@ pub enum Error {
         why: String,
     },
     /// A device that cannot be added or removed.
-    #[error("the hardware of VM {name:?} was not changed: {why}")]
+    #[error("{}", text!("vm-hardware", ?name, why))]
     Hardware {
         /// The VM.
         name: String,
@@ -379,17 +317,13 @@ pub enum Error {
         why: String,
     },
     /// No TPM to remove.
-    #[error("VM {name:?} has no TPM; nothing was changed. `sigillo tpm add {name:?}` gives it one")]
+    #[error("{}", text!("tpm-none", ?name))]
     NoTpm {
         /// The VM.
         name: String,
     },
     /// The administrator does not want it.
-    #[error(
-        "VM {name:?} gets no TPM: the policy of this host ({file}) {why}. Nothing was changed. Ask the host's administrator, \
-         who can change that file",
-        file = file.display()
-    )]
+    #[error("{}", text!("tpm-policy", ?name, file = file.display(), why))]
     TpmPolicy {
         /// The VM.
         name: String,
@@ -399,10 +333,7 @@ pub enum Error {
         why: String,
     },
     /// The host cannot run one.
-    #[error(
-        "VM {name:?} gets no TPM: this host cannot run one: {why}. Nothing was changed; `sigillo availability` shows what is \
-         needed"
-    )]
+    #[error("{}", text!("tpm-unavailable", ?name, why))]
     TpmUnavailable {
         /// The VM.
         name: String,
@@ -464,7 +395,12 @@ impl Error {
         }
     }
 
-    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn io(action: Words, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }
+}
+
+/// A record's name, which has braces, as a shell takes it.
+fn for_shell(record: &str) -> String {
+    format!("'{record}'")
 }

@@ -2,6 +2,7 @@
 //! of its name alone.
 use crate::error::{Error, Result};
 use rustix::fs::{Mode, OFlags};
+use sigillo_messages::{text, words};
 use sigillo_store::files::{Dir, FileError};
 use std::{
     ffi::OsString,
@@ -18,7 +19,7 @@ pub(crate) fn new_file(path: &Path, mode: u32) -> Result<File> {
         .create_new(true)
         .mode(mode)
         .open(path)
-        .map_err(|e| Error::io("create", path, e))
+        .map_err(|e| Error::io(words!("do-create"), path, e))
 }
 
 /// An empty file in place of whatever had the name.
@@ -32,13 +33,13 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Ok(()) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(Error::io("remove", path, e)),
+        Err(e) => Err(Error::io(words!("do-remove"), path, e)),
     }
 }
 
 /// A log that is added to, made with mode 0600 if it is not there.
 pub(crate) fn log_file(path: &Path) -> Result<File> {
-    let failed = |e: io::Error| Error::io("open", path, e);
+    let failed = |e: io::Error| Error::io(words!("do-open"), path, e);
     let (dir, name) = home(path).map_err(failed)?;
     let file = dir.open_or_create(&name, 0o600).map_err(|e| failed(plain(e)))?;
     rustix::fs::fcntl_setfl(&file, OFlags::APPEND).map_err(|e| failed(e.into()))?;
@@ -47,13 +48,13 @@ pub(crate) fn log_file(path: &Path) -> Result<File> {
 
 /// Requires a regular file: a link would lead out of the bundle.
 pub(crate) fn require_plain(path: &Path) -> Result<()> {
-    let failed = |e: io::Error| Error::io("use", path, e);
+    let failed = |e: io::Error| Error::io(words!("do-use"), path, e);
     let (dir, name) = home(path).map_err(failed)?;
     dir.open_file(&name, false).map(drop).map_err(|e| failed(plain(e)))
 }
 
 fn home(path: &Path) -> io::Result<(Dir, OsString)> {
-    Dir::of(path)?.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))
+    Dir::of(path)?.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, text!("names-no-file")))
 }
 
 /// What the operating system would say.
@@ -79,7 +80,7 @@ fn open_regular(path: &Path, more: OFlags) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | more;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text!("not-a-file")));
     }
     Ok(file)
 }
@@ -98,17 +99,19 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     name.push(".new");
     let next = path.with_file_name(name);
     let mut file = fresh_file(&next, mode)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| Error::io("write", &next, e))?;
-    fs::rename(&next, path).map_err(|e| Error::io("replace", path, e))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(|e| Error::io(words!("do-write"), &next, e))?;
+    fs::rename(&next, path).map_err(|e| Error::io(words!("do-replace"), path, e))?;
     path.parent().map_or(Ok(()), sync_dir)
 }
 
 pub(crate) fn sync_dir(path: &Path) -> Result<()> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(|e| Error::io("sync", path, e))
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(|e| Error::io(words!("do-sync"), path, e))
 }
 
 pub(crate) fn make_dirs(path: &Path, mode: u32) -> Result<()> {
-    sigillo_store::files::make_dirs(path, mode).map_err(|e| Error::io("make", path, e))
+    sigillo_store::files::make_dirs(path, mode).map_err(|e| Error::io(words!("do-make"), path, e))
 }
 
 /// Whether a path is a directory itself (and no link to one), this user's, and no other's to write into.
@@ -124,15 +127,15 @@ pub(crate) fn require_one_file(path: &Path) -> io::Result<()> {
     let header = read_plain(path, 103)?;
     let field = |from: usize, to: usize| header.get(from..to).unwrap_or_default();
     if field(0, 4) != b"QFI\xfb" {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no qcow2 image"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text!("qcow2-none")));
     }
     if field(8, 16).iter().any(|octet| *octet != 0) {
-        let why = "it has a backing file; `qemu-img convert` makes one image of both";
+        let why = text!("qcow2-backing");
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     let version_3 = field(4, 8) != [0, 0, 0, 2];
     if version_3 && field(79, 80).iter().any(|octet| octet & EXTERNAL_DATA_FILE != 0) {
-        let why = "its data lie in another file; `qemu-img convert` makes one image of both";
+        let why = text!("qcow2-data-file");
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(())

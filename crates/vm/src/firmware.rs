@@ -1,5 +1,6 @@
 //! OVMF as Debian installs it: which build and which variables a VM gets.
 use crate::error::{Error, Result};
+use sigillo_messages::{text, words};
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
@@ -26,7 +27,7 @@ impl FromStr for Keys {
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match text {
-            "" => Err("microsoft, snakeoil, or the path of a variable store".to_owned()),
+            "" => Err(text!("keys-choices")),
             "microsoft" => Ok(Self::Microsoft),
             "snakeoil" => Ok(Self::Snakeoil),
             path => Ok(Self::File(PathBuf::from(path))),
@@ -37,9 +38,9 @@ impl FromStr for Keys {
 impl fmt::Display for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Microsoft => f.write_str("Microsoft's keys"),
-            Self::Snakeoil => f.write_str("the snakeoil test keys"),
-            Self::File(path) => write!(f, "the keys of {}", path.display()),
+            Self::Microsoft => f.write_str(&text!("keys-microsoft")),
+            Self::Snakeoil => f.write_str(&text!("keys-snakeoil")),
+            Self::File(path) => write!(f, "{}", text!("keys-of-file", path = path.display())),
         }
     }
 }
@@ -55,15 +56,11 @@ impl Keys {
         let wrong = |what: String| Error::SecureBootKeys(format!("{}: {what}", path.display()));
         let size = fs::metadata(&path).map_err(|e| wrong(e.to_string()))?.len();
         if size != VARS_BYTES {
-            return Err(wrong(format!("{size} bytes; a variable store for this firmware has {VARS_BYTES}")));
+            return Err(wrong(text!("vars-size", size, wanted = VARS_BYTES)));
         }
         let bytes = fs::read(&path).map_err(|e| wrong(e.to_string()))?;
         // UEFI Platform Initialization: the firmware volume header has "_FVH" at offset 40.
-        if bytes.get(40..44) == Some(b"_FVH") {
-            Ok(bytes)
-        } else {
-            Err(wrong("not a firmware volume".to_owned()))
-        }
+        if bytes.get(40..44) == Some(b"_FVH") { Ok(bytes) } else { Err(wrong(text!("vars-no-volume"))) }
     }
 }
 
@@ -80,7 +77,7 @@ pub(crate) fn plain_template() -> Result<PathBuf> {
 /// Writes a variable store without keys.
 pub(crate) fn plain_vars(to: &Path) -> Result<()> {
     let from = plain_template()?;
-    let bytes = fs::read(&from).map_err(|e| Error::io("read", &from, e))?;
+    let bytes = fs::read(&from).map_err(|e| Error::io(words!("do-read"), &from, e))?;
     crate::files::replace_file(to, &bytes, 0o600)
 }
 
@@ -89,7 +86,7 @@ fn part(name: &str) -> Result<PathBuf> {
     if path.exists() {
         Ok(path)
     } else {
-        Err(Error::HostPart { what: "the UEFI firmware", path, package: "ovmf" })
+        Err(Error::HostPart { what: words!("uefi-firmware"), path, package: "ovmf" })
     }
 }
 

@@ -17,6 +17,7 @@ use sigillo_keychain::{
     audit::Act,
     calendar,
 };
+use sigillo_messages::{text, words};
 use sigillo_store::{Key, Store};
 use std::{path::Path, time::Duration};
 
@@ -131,7 +132,7 @@ pub(crate) fn refusal(bundle: &Bundle, verdict: Verdict) -> (Error, Act) {
 }
 
 fn date(unix_s: u64) -> String {
-    calendar(unix_s).unwrap_or_else(|| format!("{unix_s} s after 1970"))
+    calendar(unix_s).unwrap_or_else(|| text!("seconds-after-1970", seconds = unix_s))
 }
 
 /// Tells the host that a VM is about to be taken back, on purpose, to the state of its TPM in the file `state`: a copy of its
@@ -141,17 +142,17 @@ fn date(unix_s: u64) -> String {
 /// [`Error::Running`], or the copy is not this VM's or does not open with its record.
 pub fn announce_revert(vm: &Bundle, host: &Host<'_>, state: &Path, why: &str) -> Result<()> {
     let _lock = vm.lock()?;
-    vm.require_off("taking its TPM back to a snapshot")?;
+    vm.require_off(words!("doing-announce"))?;
     let failed = |code, why: String| Error::Store { name: vm.name().to_owned(), code, why };
     let name = RecordName::for_vm(vm.config().uuid.as_bytes());
     let gone = || Error::StoreGone {
         name: vm.name().to_owned(),
         store: state.to_owned(),
-        hint: "Nothing was changed".to_owned(),
+        hint: text!("nothing-changed"),
     };
     let info = peek(vm, state)?.ok_or_else(gone)?;
     if !info.is_for_vm(vm.config().uuid.as_bytes()) {
-        return Err(failed("SIG_ERR_TPM_STORE", format!("{} belongs to another VM", state.display())));
+        return Err(failed("SIG_ERR_TPM_STORE", text!("belongs-to-other-vm", path = state.display())));
     }
     let missing = || Error::KeychainRecordMissing { name: vm.name().to_owned(), record: name.to_string() };
     let key = if info.is_unencrypted() {

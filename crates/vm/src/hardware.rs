@@ -14,6 +14,7 @@ use crate::{
     upgrade::in_words,
 };
 use rustix::fs::RenameFlags;
+use sigillo_messages::{Words, text, words};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -46,7 +47,7 @@ pub struct Offer {
     /// `disk`, `network`, `cdrom`, `display`, `tpm`.
     pub kind: &'static str,
     /// What adding it does, in words.
-    pub what: &'static str,
+    pub what: Words,
     /// Why it cannot be added: a code, where there is one, and a line.
     pub refusal: Option<(Option<String>, String)>,
 }
@@ -86,32 +87,27 @@ pub struct RemovedDevice {
 #[must_use]
 pub fn hardware(vm: &Bundle, host: &Host<'_>) -> Hardware {
     let config = vm.config();
-    let full = |found: usize, most: usize| {
-        (found >= most).then(|| (None, format!("it has {found}, and {most} are possible")))
-    };
+    let full =
+        |found: usize, most: usize| (found >= most).then(|| (None, text!("hardware-full", found, most)));
     let display = config.display.filter(|display| display.kind != DisplayKind::None);
     let offers = vec![
-        Offer {
-            kind: "disk",
-            what: "an empty disk, or a copy of an image",
-            refusal: full(config.disks.len(), MAX_DISKS),
-        },
+        Offer { kind: "disk", what: words!("hardware-disk"), refusal: full(config.disks.len(), MAX_DISKS) },
         Offer {
             kind: "network",
-            what: "a network card on QEMU's user network",
+            what: words!("hardware-network"),
             refusal: full(config.networks.len(), MAX_NETWORKS),
         },
         Offer {
             kind: "cdrom",
-            what: "a drive with an ISO image, to install from",
+            what: words!("hardware-cdrom"),
             refusal: full(config.cdroms.len(), MAX_CDROMS),
         },
         Offer {
             kind: "display",
-            what: "a screen for VNC or SPICE, with keyboard and pointer",
-            refusal: display.map(|_| (None, "it has one".to_owned())),
+            what: words!("hardware-display"),
+            refusal: display.map(|_| (None, text!("hardware-has-one"))),
         },
-        Offer { kind: "tpm", what: "a TPM 2.0 chip; turns Secure Boot on", refusal: tpm_refusal(vm, host) },
+        Offer { kind: "tpm", what: words!("hardware-tpm"), refusal: tpm_refusal(vm, host) },
     ];
     Hardware { present: present(vm), offers }
 }
@@ -122,34 +118,37 @@ fn present(vm: &Bundle) -> Vec<Device> {
     let mut all = Vec::new();
     for (index, disk) in config.disks.iter().enumerate() {
         let path = vm.disk_path(disk);
-        let size = image::size(&path, disk.format).map_or_else(|_| "not readable".to_owned(), in_words);
-        let whose = if image::is_block_device(&path) { ", a disk of this host" } else { "" };
+        let size = image::size(&path, disk.format).map_or_else(|_| text!("hardware-unreadable"), in_words);
         let [bus, format] = [config.bus_of(disk).as_str(), disk.format.as_str()];
-        all.push(device(
-            format!("disk{index}"),
-            format!("{}, {format}, {size}, {bus}{whose}", disk.path.display()),
-        ));
+        let what = if image::is_block_device(&path) {
+            text!("device-host-disk", path = disk.path.display(), format, size, bus)
+        } else {
+            text!("device-disk", path = disk.path.display(), format, size, bus)
+        };
+        all.push(device(format!("disk{index}"), what));
     }
     for (index, cdrom) in config.cdroms.iter().enumerate() {
-        let order = if cdrom.boot_first { "before" } else { "after" };
-        all.push(device(
-            format!("cdrom{index}"),
-            format!("{}, started {order} the disks", cdrom.path.display()),
-        ));
+        let what = if cdrom.boot_first {
+            text!("device-cdrom-before", path = cdrom.path.display())
+        } else {
+            text!("device-cdrom-after", path = cdrom.path.display())
+        };
+        all.push(device(format!("cdrom{index}"), what));
     }
     for (index, network) in config.networks.iter().enumerate() {
-        let mut what =
-            format!("user, {}, {}", config.model_of(network).as_str(), config.mac_of(index, network));
+        let model = config.model_of(network).as_str();
+        let mut what = vec![text!("device-network", model, mac = config.mac_of(index, network))];
         if network.restrict {
-            what.push_str(", restricted");
+            what.push(text!("device-restricted"));
         }
-        for forward in &network.forward {
-            what.push_str(&format!(", 127.0.0.1:{} to {}", forward.host, forward.guest));
-        }
-        all.push(device(format!("network{index}"), what));
+        let forwards = network.forward.iter();
+        what.extend(
+            forwards.map(|forward| text!("device-forward", host = forward.host, guest = forward.guest)),
+        );
+        all.push(device(format!("network{index}"), what.join(", ")));
     }
     if let Some(display) = config.display.filter(|display| display.kind != DisplayKind::None) {
-        all.push(device("display".to_owned(), format!("{display}, with keyboard and pointer")));
+        all.push(device("display".to_owned(), text!("device-display", display)));
     }
     if let Some(tpm) = &config.tpm {
         let profile = tpm.profile.as_deref().map(|profile| format!(", {profile}")).unwrap_or_default();
@@ -169,16 +168,13 @@ fn tpm_refusal(vm: &Bundle, host: &Host<'_>) -> Option<(Option<String>, String)>
     };
     let line = match &error {
         Error::LegacyBios { .. } => {
-            "it starts from a legacy BIOS, and the TPM works only with UEFI".to_owned()
+            text!("hardware-bios")
         }
         Error::PhysicalDisk { disk, .. } => {
-            format!(
-                "it uses the host's disk {}; `vm create --import-disk` makes an ordinary VM of it",
-                disk.display()
-            )
+            text!("hardware-host-disk", disk = disk.display())
         }
-        Error::TpmExists { .. } => "it has one".to_owned(),
-        Error::TpmPolicy { why, .. } => format!("the policy of this host {why}"),
+        Error::TpmExists { .. } => text!("hardware-has-one"),
+        Error::TpmPolicy { why, .. } => text!("policy-says", why),
         Error::TpmUnavailable { why, .. } => why.clone(),
         other => other.to_string(),
     };
@@ -193,7 +189,7 @@ fn tpm_refusal(vm: &Bundle, host: &Host<'_>) -> Option<(Option<String>, String)>
 pub fn add_device(vm: &mut Bundle, new: &NewDevice, progress: &mut Progress<'_>) -> Result<String> {
     let _lock = vm.lock()?;
     *vm = Bundle::load(vm.path())?;
-    vm.require_off("changing its hardware")?;
+    vm.require_off(words!("doing-hardware"))?;
     let fail = |why: String| Error::Hardware { name: vm.name().to_owned(), why };
     let mut config = vm.config().clone();
     let (name, made) = match new {
@@ -208,7 +204,7 @@ pub fn add_device(vm: &mut Bundle, new: &NewDevice, progress: &mut Progress<'_>)
         }
         NewDevice::Display(display) => {
             if config.display.is_some_and(|display| display.kind != DisplayKind::None) {
-                return Err(fail("it has a display; remove that one first".to_owned()));
+                return Err(fail(text!("hardware-has-display")));
             }
             config.display = Some(*display);
             ("display".to_owned(), None)
@@ -231,8 +227,7 @@ pub fn add_device(vm: &mut Bundle, new: &NewDevice, progress: &mut Progress<'_>)
                         NewDisk::Image(path) => image::format_of(path),
                         NewDisk::Empty(_) => DiskFormat::Raw,
                     };
-                    let path = free_name(vm, format)
-                        .ok_or_else(|| fail("no name is free for its image".to_owned()))?;
+                    let path = free_name(vm, format).ok_or_else(|| fail(text!("hardware-no-name")))?;
                     (Disk { path, format, bus }, Some(from))
                 }
             };
@@ -250,7 +245,7 @@ pub fn add_device(vm: &mut Bundle, new: &NewDevice, progress: &mut Progress<'_>)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
-    fs::canonicalize(path).map_err(|e| Error::io("find", path, e))
+    fs::canonicalize(path).map_err(|e| Error::io(words!("do-find"), path, e))
 }
 
 /// A name in the bundle that neither a file nor `vm.toml` has.
@@ -276,7 +271,7 @@ fn make_image(vm: &Bundle, disk: &Disk, from: &NewDisk, progress: &mut Progress<
     }
     let path = vm.disk_path(disk);
     rustix::fs::renameat_with(rustix::fs::CWD, &building, rustix::fs::CWD, &path, RenameFlags::NOREPLACE)
-        .map_err(|e| Error::io("make", &path, e.into()))?;
+        .map_err(|e| Error::io(words!("do-make"), &path, e.into()))?;
     sync_dir(vm.path())
 }
 
@@ -287,11 +282,11 @@ fn make_image(vm: &Bundle, disk: &Disk, from: &NewDisk, progress: &mut Progress<
 pub fn remove_device(vm: &mut Bundle, name: &str) -> Result<RemovedDevice> {
     let _lock = vm.lock()?;
     *vm = Bundle::load(vm.path())?;
-    vm.require_off("changing its hardware")?;
+    vm.require_off(words!("doing-hardware"))?;
     let all = present(vm);
     let Some(device) = all.iter().find(|device| device.name == name && name != "tpm").cloned() else {
         let names: Vec<&str> = all.iter().map(|device| device.name.as_str()).collect();
-        let why = format!("it has no {name:?}; there are: {}", names.join(", "));
+        let why = text!("hardware-no-device", ?name, names = names.join(", "));
         return Err(Error::Hardware { name: vm.name().to_owned(), why });
     };
     let mut config = vm.config().clone();

@@ -1,6 +1,7 @@
 //! What a host keeps for its VMs, and who is there when one starts.
 use crate::{accel::Choice, policy::HostPolicy};
 use sigillo_keychain::{Keychain, anchor::Anchors, audit::AuditLog};
+use sigillo_messages::{Words, text};
 use sigillo_store::Secret;
 use std::{fmt, path::PathBuf};
 
@@ -32,7 +33,7 @@ pub trait Starter {
     fn told(&mut self, event: &Event);
 
     /// How far a long step has come: its name, bytes done, bytes in all.
-    fn progress(&mut self, _step: &'static str, _done: u64, _all: u64) {}
+    fn progress(&mut self, _step: Words, _done: u64, _all: u64) {}
 
     /// Makes a TPM of this profile (`None`: the default) for a VM that lost its own, as its process stores it.
     ///
@@ -60,25 +61,17 @@ pub enum Question {
 }
 
 /// What a guest that meets a new TPM loses.
-pub const LOSS: &str = "what the guest sealed to the old TPM stays closed: BitLocker asks for its recovery key, LUKS for its \
-                    passphrase; keys, NV contents and counters in the TPM are not there; Windows Hello and certificates bound \
-                    to it have to be set up anew; who attests the guest sees another endorsement key";
+#[must_use]
+pub fn loss() -> String {
+    text!("tpm-loss")
+}
 
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Question::NewTpm { vm, record } => write!(
-                f,
-                "The system keychain of this host has no record {record}, which holds the password of the TPM store of VM \
-                 {vm:?}.\nA new TPM can be made. Then {LOSS}.\nThe store found is kept as a backup, and `sigillo tpm \
-                 restore-backup` brings it back once its record is here.\nMake a new TPM?"
-            ),
-            Question::OlderState { why } => write!(
-                f,
-                "{why}\nStarting it all the same gives the guest the older TPM: counters and failed tries since then are \
-                 forgotten, and what was sealed since then may not open.\nStart it?"
-            ),
-        }
+        f.write_str(&match self {
+            Question::NewTpm { vm, record } => text!("new-tpm-question", ?vm, record, loss = loss()),
+            Question::OlderState { why } => text!("older-state-question", why),
+        })
     }
 }
 
@@ -111,23 +104,12 @@ pub enum Event {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::NewTpm { vm, record, backup } => write!(
-                f,
-                "VM {vm:?} has a NEW TPM, because the keychain had no record {record}: {LOSS}.\nThe store found is kept as {}.\n\
-                 To undo it: bring the old record (`sigillo keychain copy`), then `sigillo tpm restore-backup {vm:?}`",
-                backup.display()
-            ),
-            Event::Finished { vm } => {
-                write!(
-                    f,
-                    "VM {vm:?}: a change of its TPM's store that was interrupted was brought to its end"
-                )
+        f.write_str(&match self {
+            Event::NewTpm { vm, record, backup } => {
+                text!("event-new-tpm", ?vm, record, loss = loss(), backup = backup.display())
             }
-            Event::MovedOn { vm, by } => write!(
-                f,
-                "VM {vm:?}: its TPM has {by} commits that this host did not see, as after running on another host"
-            ),
-        }
+            Event::Finished { vm } => text!("event-finished", ?vm),
+            Event::MovedOn { vm, by } => text!("event-moved-on", ?vm, #by),
+        })
     }
 }

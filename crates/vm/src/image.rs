@@ -6,6 +6,7 @@ use crate::{
     files::{new_file, open_plain, read_plain, require_one_file},
 };
 use rustix::fs::{Mode, OFlags};
+use sigillo_messages::{text, words};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -40,10 +41,10 @@ pub(crate) fn name_of(index: usize, format: DiskFormat) -> PathBuf {
 /// Copies a disk image, leaving holes where it is zero.
 pub(crate) fn copy_image(from: &Path, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
     if format_of(from) == DiskFormat::Qcow2 {
-        require_one_file(from).map_err(|e| Error::io("import", from, e))?;
+        require_one_file(from).map_err(|e| Error::io(words!("do-import"), from, e))?;
     }
     let source = open_plain(from).and_then(|file| Source::of(file, from.to_owned()));
-    let source = source.map_err(|e| Error::io("open", from, e))?;
+    let source = source.map_err(|e| Error::io(words!("do-open"), from, e))?;
     let mut tally = Tally::new(source.len, progress);
     source.copy_to(to, &mut |octets| tally.add(octets))
 }
@@ -51,7 +52,7 @@ pub(crate) fn copy_image(from: &Path, to: &Path, progress: &mut Progress<'_>) ->
 /// Makes an empty disk.
 pub(crate) fn make_empty(path: &Path, bytes: u64) -> Result<()> {
     let file = new_file(path, 0o600)?;
-    file.set_len(bytes).and_then(|()| file.sync_all()).map_err(|e| Error::io("size", path, e))
+    file.set_len(bytes).and_then(|()| file.sync_all()).map_err(|e| Error::io(words!("do-size"), path, e))
 }
 
 /// A host's disk or partition that nothing on the host uses.
@@ -67,29 +68,27 @@ impl Device {
         let fail = |why: String| Error::ImportDisk { disk: path.to_owned(), why };
         let kind = fs::metadata(path).map_err(|e| fail(e.to_string()))?.file_type();
         if kind.is_file() {
-            return Err(fail(
-                "it is a file and not a disk of this host; `--disk` takes image files".to_owned(),
-            ));
+            return Err(fail(text!("import-file")));
         }
         if !kind.is_block_device() {
-            return Err(fail("it is not a disk or partition of this host".to_owned()));
+            return Err(fail(text!("import-no-disk")));
         }
         let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
         let mut file = match rustix::fs::open(path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(rustix::io::Errno::BUSY) => {
-                let why = "this host uses it, so what is read could be half written; unmount it (or swap it off) first";
+                let why = text!("import-in-use");
                 return Err(fail(why.to_owned()));
             }
             Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => {
-                return Err(fail("only root may read it; run the command with sudo".to_owned()));
+                return Err(fail(text!("import-only-root")));
             }
             Err(e) => return Err(fail(io::Error::from(e).to_string())),
         };
         let bytes = file.seek(SeekFrom::End(0)).map_err(|e| fail(e.to_string()))?;
         file.seek(SeekFrom::Start(0)).map_err(|e| fail(e.to_string()))?;
         if bytes == 0 {
-            return Err(fail("it is empty".to_owned()));
+            return Err(fail(text!("file-empty")));
         }
         Ok(Self { file, bytes })
     }
@@ -147,24 +146,24 @@ fn copy_sparse(
     let mut block = vec![0u8; 1 << 20];
     let mut length = 0u64;
     loop {
-        let got = source.read(&mut block).map_err(|e| Error::io("read", from, e))?;
+        let got = source.read(&mut block).map_err(|e| Error::io(words!("do-read"), from, e))?;
         let Some(part) = block.get(..got).filter(|part| !part.is_empty()) else { break };
-        let step = u64::try_from(got).map_err(|e| Error::io("read", from, io::Error::other(e)))?;
+        let step = u64::try_from(got).map_err(|e| Error::io(words!("do-read"), from, io::Error::other(e)))?;
         if part.iter().any(|byte| *byte != 0) {
             target
                 .seek(SeekFrom::Start(length))
                 .and_then(|_| target.write_all(part))
-                .map_err(|e| Error::io("write", to, e))?;
+                .map_err(|e| Error::io(words!("do-write"), to, e))?;
         }
         length += step;
         progress(length, total.max(length));
     }
-    target.set_len(length).and_then(|()| target.sync_all()).map_err(|e| Error::io("write", to, e))
+    target.set_len(length).and_then(|()| target.sync_all()).map_err(|e| Error::io(words!("do-write"), to, e))
 }
 
 /// How large the guest sees a disk. Bytes.
 pub(crate) fn size(path: &Path, format: DiskFormat) -> Result<u64> {
-    let failed = |e: io::Error| Error::io("measure", path, e);
+    let failed = |e: io::Error| Error::io(words!("do-measure"), path, e);
     match format {
         DiskFormat::Qcow2 => {
             require_one_file(path).map_err(failed)?;
@@ -185,7 +184,7 @@ pub(crate) fn size(path: &Path, format: DiskFormat) -> Result<u64> {
 pub(crate) fn grow(disk: &Disk, path: &Path, bytes: u64) -> Result<()> {
     let fail = |why: String| Error::DiskSize { disk: path.to_owned(), why };
     if is_block_device(path) {
-        return Err(fail("it is a disk of this host, which is as large as it is".to_owned()));
+        return Err(fail(text!("disk-host-size")));
     }
     let now = size(path, disk.format)?;
     if now >= bytes {
@@ -194,12 +193,17 @@ pub(crate) fn grow(disk: &Disk, path: &Path, bytes: u64) -> Result<()> {
     match disk.format {
         DiskFormat::Raw => {
             // Not through a link: it would lead to a file of others.
-            let found = fs::symlink_metadata(path).map_err(|e| Error::io("look at", path, e))?;
+            let found = fs::symlink_metadata(path).map_err(|e| Error::io(words!("do-look-at"), path, e))?;
             if !found.is_file() {
-                return Err(fail("it is not a file".to_owned()));
+                return Err(fail(text!("not-a-file")));
             }
-            let file = OpenOptions::new().write(true).open(path).map_err(|e| Error::io("open", path, e))?;
-            file.set_len(bytes).and_then(|()| file.sync_all()).map_err(|e| Error::io("grow", path, e))
+            let file = OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map_err(|e| Error::io(words!("do-open"), path, e))?;
+            file.set_len(bytes)
+                .and_then(|()| file.sync_all())
+                .map_err(|e| Error::io(words!("do-grow"), path, e))
         }
         DiskFormat::Qcow2 => {
             let mut command = Command::new(QEMU_IMG);
@@ -207,13 +211,9 @@ pub(crate) fn grow(disk: &Disk, path: &Path, bytes: u64) -> Result<()> {
             let output = command.stdin(Stdio::null()).output().map_err(|e| match e.kind() {
                 io::ErrorKind::NotFound => {
                     let path = PathBuf::from(QEMU_IMG);
-                    Error::HostPart {
-                        what: "the program that grows qcow2 images",
-                        path,
-                        package: "qemu-utils",
-                    }
+                    Error::HostPart { what: words!("qcow2-program"), path, package: "qemu-utils" }
                 }
-                _ => Error::io("run", Path::new(QEMU_IMG), e),
+                _ => Error::io(words!("do-run"), Path::new(QEMU_IMG), e),
             })?;
             if output.status.success() { Ok(()) } else { Err(fail(crate::qemu::last_words(&output.stderr))) }
         }

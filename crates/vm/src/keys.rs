@@ -12,6 +12,7 @@ use sigillo_keychain::{
     Keychain, KeychainError, Record, RecordName,
     audit::{Act, AuditError, AuditLog},
 };
+use sigillo_messages::{text, words};
 use sigillo_store::{
     Algorithm, CommitError, EntropyError, Key, KeyId, KeyKind, OpenError, RecoveryCode, Secret, SlotInfo,
     Store, StoreInfo,
@@ -26,16 +27,13 @@ pub enum KeysError {
     #[error(transparent)]
     Vm(#[from] Error),
     /// The VM has no TPM.
-    #[error("VM {name:?} has no TPM, so there are no keys to it; `sigillo tpm add {name:?}` gives it one")]
+    #[error("{}", text!("keys-no-tpm", ?name))]
     NoTpm {
         /// The VM.
         name: String,
     },
     /// The store is for another VM.
-    #[error(
-        "the TPM store {store} belongs to another VM than {name:?}; nothing was changed; put the VM's own store back",
-        store = store.display()
-    )]
+    #[error("{}", text!("keys-foreign", store = store.display(), ?name))]
     Foreign {
         /// The VM.
         name: String,
@@ -43,11 +41,7 @@ pub enum KeysError {
         store: PathBuf,
     },
     /// The record is not there.
-    #[error(
-        "the keys to the TPM of VM {name:?} were not changed: the system keychain has no record {record:?}, which opens the \
-         store; bring the record from the host the VM came from, or make a new one with the recovery code or the passphrase: \
-         `sigillo tpm key restore-record {name:?}`"
-    )]
+    #[error("{}", text!("keys-record-missing", ?name, ?record))]
     RecordMissing {
         /// The VM.
         name: String,
@@ -55,11 +49,7 @@ pub enum KeysError {
         record: String,
     },
     /// The record is for another store.
-    #[error(
-        "the keys to the TPM of VM {name:?} were not changed: the record {record:?} (key id {key_id}) does not open its store; \
-         it may be the key of another store of this VM, such as a backup, so it was left as it is. Bring the right record, or \
-         put a new one in its place with the recovery code or the passphrase: `sigillo tpm key restore-record {name:?} --replace`"
-    )]
+    #[error("{}", text!("keys-record-other", ?name, ?record, key_id))]
     RecordOther {
         /// The VM.
         name: String,
@@ -69,10 +59,7 @@ pub enum KeysError {
         key_id: KeyId,
     },
     /// There is nothing to restore.
-    #[error(
-        "nothing was changed: the record {record:?} is in the system keychain and names a key of the store, so VM {name:?} \
-         should start. If it does not open the store all the same, `--replace` puts a new record in its place"
-    )]
+    #[error("{}", text!("keys-record-there", ?record, ?name))]
     RecordThere {
         /// The VM.
         name: String,
@@ -80,10 +67,7 @@ pub enum KeysError {
         record: String,
     },
     /// The TPM lies suspended beside its store, sealed under the password.
-    #[error(
-        "the keys to the TPM of VM {name:?} were not changed: the TPM is suspended, and its suspended state ({file}) could not be \
-         read under another key; start the VM, shut the guest down, and try again", file = file.display()
-    )]
+    #[error("{}", text!("keys-suspended", ?name, file = file.display()))]
     Suspended {
         /// The VM.
         name: String,
@@ -91,10 +75,7 @@ pub enum KeysError {
         file: PathBuf,
     },
     /// The key is the one that VM starts need.
-    #[error(
-        "key {key_id} is the password that this host's keychain record holds, without which VM {name:?} does not start; nothing was \
-         removed; `sigillo tpm key rotate {name:?}` puts a new password in its place"
-    )]
+    #[error("{}", text!("keys-in-use", key_id, ?name))]
     InUse {
         /// The VM.
         name: String,
@@ -294,7 +275,7 @@ pub fn reencrypt(
     opened.require_awake()?;
     if vm.is_suspended() {
         // What is saved of the TPM is sealed under the data key that would be gone.
-        let action = "encrypting its TPM store anew";
+        let action = words!("doing-reencrypt");
         return Err(Error::from(LifeError::Suspended { name: vm.name().to_owned(), action }).into());
     }
     let algorithm = options.algorithm.unwrap_or(opened.store.info().algorithm);
@@ -341,7 +322,7 @@ pub fn restore_record(
     replace: bool,
 ) -> Result<Restored> {
     let lock = vm.lock()?;
-    vm.require_ended("making a new record for its TPM")?;
+    vm.require_ended(words!("doing-new-record"))?;
     let info = peek(vm)?;
     let name = record_name(vm);
     let there = match keychain.get(&name) {
@@ -403,7 +384,7 @@ struct Opened<'a> {
 impl<'a> Opened<'a> {
     fn with_record(vm: &'a Bundle, keychain: &dyn Keychain) -> Result<Self> {
         let lock = vm.lock()?;
-        vm.require_ended("changing the keys to its TPM")?;
+        vm.require_ended(words!("doing-keys"))?;
         let info = peek(vm)?;
         let name = record_name(vm);
         let record = keychain.get(&name).map_err(|error| match error {

@@ -62,7 +62,7 @@ mod upgrade;
 pub mod variables;
 mod worker;
 
-pub use accel::{Accel, Choice};
+pub use accel::{Accel, Choice, Reason};
 pub use backup::{Backup, RestoredBackup, backups, restore_backup};
 pub use bundle::{Bundle, Create, Home};
 pub use config::{
@@ -77,7 +77,7 @@ pub use guard::announce_revert;
 pub use hardware::{
     Device, Hardware, NewDevice, NewDisk, Offer, RemovedDevice, add_device, hardware, remove_device,
 };
-pub use host::{Event, Host, LOSS, Question, Starter};
+pub use host::{Event, Host, Question, Starter, loss};
 pub use identity::{
     CloneTpm, CloneVm, Cloned, Deleted, Exported, Flaw, IdentityError, Manifest, Member, Swept, check_export,
     clone_vm, delete_vm, export_vm, forged_export, import_vm, kept_backups, move_vm, rename_vm,

@@ -1,63 +1,52 @@
 //! What can go wrong when a VM is suspended, resumed, or taken to a snapshot; and how far a long step has come.
+use sigillo_messages::{Words, text};
 use std::path::PathBuf;
 
 /// Is told how far a step has come: its name, and bytes done of bytes in all (zero where that is not known).
-pub type Watch<'a> = &'a mut dyn FnMut(&'static str, u64, u64);
+pub type Watch<'a> = &'a mut dyn FnMut(Words, u64, u64);
 
 /// A failure of a verb of a VM's life.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LifeError {
     /// The operation would part the saved state from what belongs to it.
-    #[error(
-        "VM {name:?} is suspended: {action} would make its saved state useless. Nothing was changed. Resume it and shut the guest \
-         down, or give the saved state up with `sigillo vm resume {name:?} --discard`, which is to the guest as pulling the plug"
-    )]
+    #[error("{}", text!("vm-suspended", ?name, action))]
     Suspended {
         /// The VM.
         name: String,
         /// What was wanted.
-        action: &'static str,
+        action: Words,
     },
     /// There is no saved state.
-    #[error("VM {name:?} is not suspended; `sigillo vm start {name:?}` starts it")]
+    #[error("{}", text!("vm-not-suspended", ?name))]
     NotSuspended {
         /// The VM.
         name: String,
     },
     /// The console is where QEMU was started.
-    #[error(
-        "VM {name:?} has its serial console on the terminal it was started from with --serial; shut it down there and start it \
-         without --serial to reach its console from anywhere"
-    )]
+    #[error("{}", text!("console-elsewhere", ?name))]
     NoConsole {
         /// The VM.
         name: String,
     },
     /// One at a time.
-    #[error(
-        "another terminal is at the serial console of VM {name:?}; leave it there with Ctrl-] first. The guest is not affected"
-    )]
+    #[error("{}", text!("console-taken", ?name))]
     ConsoleTaken {
         /// The VM.
         name: String,
     },
     /// The guest was not saved.
-    #[error("VM {name:?} was not suspended: {why}. {guest}")]
+    #[error("{}", text!("vm-not-saved", ?name, why, guest))]
     NotSaved {
         /// The VM.
         name: String,
         /// The reason.
         why: String,
         /// What the guest does now.
-        guest: &'static str,
+        guest: Words,
     },
     /// The saved state is not whole.
-    #[error(
-        "VM {name:?} was not resumed: its saved state {path} cannot be used: {why}. Nothing was changed. If a copy of it is \
-         somewhere, put it back; otherwise `sigillo vm resume {name:?} --discard` gives the saved state up: disks and TPM stay, and \
-         the guest starts as after pulling the plug", path = path.display()
-    )]
+    #[error("{}", text!("saved-damaged", ?name, path = path.display(), why))]
     Damaged {
         /// The VM.
         name: String,
@@ -67,37 +56,23 @@ pub enum LifeError {
         why: String,
     },
     /// The store went on without the guest.
-    #[error(
-        "VM {name:?} was not resumed: its TPM store is not the one that the saved state belongs to: it was used since, put back \
-         from a copy, or is another one. The guest would meet a TPM that does not fit its memory. Nothing was changed. Put the store \
-         back that was there when the VM was suspended, or give the saved state up with `sigillo vm resume {name:?} --discard`: the \
-         guest then starts with the store that is there"
-    )]
+    #[error("{}", text!("saved-store", ?name))]
     OtherStore {
         /// The VM.
         name: String,
     },
     /// A disk went on without the guest.
-    #[error(
-        "VM {name:?} was not resumed: {path} {what} since it was suspended. A guest that goes on over another disk than it \
-         remembers destroys its file systems. Nothing was changed. Put that file back as it was (time of last change included), or \
-         give the saved state up with `sigillo vm resume {name:?} --discard`: the guest then starts anew from the disks as they are",
-        path = path.display()
-    )]
+    #[error("{}", text!("saved-disk", ?name, path = path.display(), what))]
     OtherDisk {
         /// The VM.
         name: String,
         /// The disk, or the firmware's variables.
         path: PathBuf,
         /// What happened to it.
-        what: &'static str,
+        what: Words,
     },
     /// The configuration is another one.
-    #[error(
-        "VM {name:?} was not resumed: its vm.toml was changed since it was suspended, and a running guest's hardware cannot change. \
-         Nothing was changed. Put back what {saved} has, or give the saved state up with `sigillo vm resume {name:?} --discard`",
-        saved = saved.display()
-    )]
+    #[error("{}", text!("saved-config", ?name, saved = saved.display()))]
     OtherConfig {
         /// The VM.
         name: String,
@@ -105,11 +80,7 @@ pub enum LifeError {
         saved: PathBuf,
     },
     /// The record that opens the store is not there.
-    #[error(
-        "VM {name:?} was not resumed: the system keychain of this host has no record {record:?}, which holds the password of its TPM \
-         store. Nothing was changed; a suspended VM never gets another TPM. Bring the record from the host where the VM was \
-         suspended, or make a new one with the recovery code or a passphrase: `sigillo tpm key restore-record {name:?}`"
-    )]
+    #[error("{}", text!("saved-record-missing", ?name, ?record))]
     RecordMissing {
         /// The VM.
         name: String,
@@ -117,10 +88,7 @@ pub enum LifeError {
         record: String,
     },
     /// The guest could not be brought back.
-    #[error(
-        "VM {name:?} was not resumed: {why}. The saved state was kept: try again where it was suspended, with the same QEMU, or \
-         give it up with `sigillo vm resume {name:?} --discard`"
-    )]
+    #[error("{}", text!("vm-not-loaded", ?name, why))]
     NotLoaded {
         /// The VM.
         name: String,
@@ -128,9 +96,7 @@ pub enum LifeError {
         why: String,
     },
     /// Nothing goes by that name.
-    #[error(
-        "VM {name:?} has no snapshot {snapshot:?}. `sigillo vm snapshot list {name:?}` shows those it has"
-    )]
+    #[error("{}", text!("snapshot-not-found", ?name, ?snapshot))]
     NoSnapshot {
         /// The VM.
         name: String,
@@ -138,7 +104,7 @@ pub enum LifeError {
         snapshot: String,
     },
     /// More than one goes by that name.
-    #[error("{snapshot:?} fits more than one snapshot of VM {name:?}; name it by its id or by more of it")]
+    #[error("{}", text!("snapshot-ambiguous", ?snapshot, ?name))]
     Ambiguous {
         /// The VM.
         name: String,
@@ -146,7 +112,7 @@ pub enum LifeError {
         snapshot: String,
     },
     /// The name is taken, or cannot be one.
-    #[error("a snapshot cannot be called {snapshot:?}: {why}. Nothing was changed; choose another name")]
+    #[error("{}", text!("snapshot-name", ?snapshot, why))]
     SnapshotName {
         /// As asked for.
         snapshot: String,
@@ -154,10 +120,7 @@ pub enum LifeError {
         why: String,
     },
     /// A disk that no snapshot can hold.
-    #[error(
-        "VM {name:?} can have no snapshots: its disk {disk} does not lie in its bundle, so it could not be taken back together with \
-         the TPM. Nothing was changed. Copy the disk into the bundle and name it in vm.toml", disk = disk.display()
-    )]
+    #[error("{}", text!("snapshot-disk", ?name, disk = disk.display()))]
     ForeignDisk {
         /// The VM.
         name: String,
@@ -165,10 +128,7 @@ pub enum LifeError {
         disk: PathBuf,
     },
     /// The snapshot is not whole.
-    #[error(
-        "the snapshot {snapshot:?} of VM {name:?} cannot be used: {path}: {why}. Nothing was changed. If a copy of the bundle is \
-         somewhere, put that file back; `sigillo vm snapshot delete` removes the snapshot", path = path.display()
-    )]
+    #[error("{}", text!("snapshot-damaged", ?snapshot, ?name, path = path.display(), why))]
     SnapshotDamaged {
         /// The VM.
         name: String,
@@ -180,11 +140,7 @@ pub enum LifeError {
         why: String,
     },
     /// The snapshot's store has a password that is nowhere.
-    #[error(
-        "VM {name:?} was not taken back to {snapshot:?}: the snapshot's TPM store opens with key {key_ids}, which no record of this \
-         host's keychain has, because the store was encrypted anew or the TPM replaced since. Nothing was changed. Bring that \
-         record back (`sigillo keychain copy`, or a backup of the keychain) as {record}, and try again"
-    )]
+    #[error("{}", text!("snapshot-key", ?name, ?snapshot, key_ids, record))]
     SnapshotKey {
         /// The VM.
         name: String,
@@ -196,10 +152,7 @@ pub enum LifeError {
         record: String,
     },
     /// Deleting would take more with it.
-    #[error(
-        "VM {name:?} was not deleted: its bundle holds {what}, which would be gone with it. Nothing was changed; \
-         `--with-snapshots` deletes all of it"
-    )]
+    #[error("{}", text!("vm-holds-more", ?name, what))]
     HoldsMore {
         /// The VM.
         name: String,

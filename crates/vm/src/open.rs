@@ -15,6 +15,7 @@ use crate::{
     tpm::new_record,
 };
 use sigillo_keychain::{Record, RecordName, audit::Act};
+use sigillo_messages::text;
 use sigillo_store::{Algorithm, Store, StoreInfo};
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -50,7 +51,7 @@ pub(crate) fn key_for_start(
     let Some(mut info) = peek(vm, &path)? else { return Err(gone(vm, host, &path)) };
     let refused = |why: String| Error::Store { name: vm.name().to_owned(), code: "SIG_ERR_TPM_STORE", why };
     if !info.is_for_vm(vm.config().uuid.as_bytes()) {
-        return Err(refused(format!("{} belongs to another VM; it was not touched", path.display())));
+        return Err(refused(text!("store-of-other-vm", path = path.display())));
     }
     let encrypted = vm.config().tpm.as_ref().is_some_and(|tpm| tpm.encrypted);
     if info.is_unencrypted() {
@@ -59,11 +60,7 @@ pub(crate) fn key_for_start(
                 Ok(Some(Found { key: StoreKey::Unencrypted, file_uuid: info.file_uuid }))
             }
             // Another TPM would otherwise take the place of the one that the guest's keys are in.
-            _ => Err(refused(format!(
-                "{} is not encrypted, and the VM's store was; it is another one and was not touched; put the VM's own \
-                 store back",
-                path.display()
-            ))),
+            _ => Err(refused(text!("store-not-encrypted", path = path.display()))),
         };
     }
     if matches!(record, Ok(None)) {
@@ -181,14 +178,13 @@ fn finish(
 fn gone(vm: &Bundle, host: &Host<'_>, path: &Path) -> Error {
     let hint = match backups(vm, host.keychain) {
         Ok(all) if all.iter().any(|backup| backup.record.is_some()) => {
-            "A backup of it whose record is here is in the bundle: `sigillo tpm restore-backup` brings it back"
+            text!("store-gone-backup-with-record")
         }
         Ok(all) if !all.is_empty() => {
-            "There are backups of it in the bundle, without their records: see `sigillo tpm restore-backup --list`"
+            text!("store-gone-backup")
         }
         _ => {
-            "The guest's keys are not lost if the file was only moved: put it back. Nothing was changed, and no other TPM was \
-             made"
+            text!("store-gone")
         }
     };
     Error::StoreGone { name: vm.name().to_owned(), store: path.to_owned(), hint: hint.to_owned() }
@@ -197,12 +193,8 @@ fn gone(vm: &Bundle, host: &Host<'_>, path: &Path) -> Error {
 fn other_record(vm: &Bundle, host: &Host<'_>, record: &Record) -> Error {
     let fits = |backup: &&crate::Backup| backup.record == Some(record.key_id);
     let hint = match backups(vm, host.keychain).ok().as_ref().and_then(|all| all.iter().find(fits)) {
-        Some(backup) => format!(
-            "The record opens the backup {}: `sigillo tpm restore-backup {:?}` makes it the VM's store again",
-            backup.name,
-            vm.name()
-        ),
-        None => "Bring the record from the host where the VM ran last".to_owned(),
+        Some(backup) => text!("record-opens-backup", backup = backup.name, vm = ?vm.name()),
+        None => text!("record-bring"),
     };
     Error::KeychainRecordOther {
         name: vm.name().to_owned(),

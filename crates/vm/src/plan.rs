@@ -10,6 +10,7 @@ use crate::{
     identity::hidden::{Building, Kind},
     image::{self, Device},
 };
+use sigillo_messages::{text, words};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -64,7 +65,7 @@ impl Plan {
             disks: Vec::new(),
         };
         for source in &create.disks {
-            let source = fs::canonicalize(source).map_err(|e| Error::io("find", source, e))?;
+            let source = fs::canonicalize(source).map_err(|e| Error::io(words!("do-find"), source, e))?;
             if image::is_block_device(&source) {
                 let bus = Some(defaults.bus);
                 plan.config.disks.push(Disk { path: source, format: DiskFormat::Raw, bus });
@@ -136,40 +137,32 @@ impl Plan {
     pub fn take_draft(&mut self, text: &str) -> std::result::Result<(), String> {
         let config = Config::parse(text)?;
         if config.uuid != self.config.uuid || config.name != self.config.name {
-            return Err(format!(
-                "name and uuid are those of the VM that is being made: {:?}, {}",
-                self.config.name, self.config.uuid
-            ));
+            return Err(text!("draft-identity", name = ?self.config.name, uuid = self.config.uuid));
         }
         if config.removed_tpm.is_some() {
-            return Err("a new VM has no [removed_tpm]".to_owned());
+            return Err(text!("draft-removed-tpm"));
         }
         if let Some(tpm) = &config.tpm
             && (tpm.store != STORE || !tpm.encrypted)
         {
-            return Err(format!("a new TPM has store = {STORE:?} and encrypted = true"));
+            return Err(text!("draft-tpm", store = ?STORE));
         }
         for disk in config.disks.iter().filter(|disk| disk.path.is_relative()) {
             let planned = self.config.disks.iter().find(|planned| planned.path == disk.path);
             match planned {
                 Some(planned) if planned.format == disk.format => {}
                 Some(planned) => {
-                    return Err(format!(
-                        "{} has format = {:?}",
-                        disk.path.display(),
-                        planned.format.as_str()
+                    return Err(text!(
+                        "draft-format", disk = disk.path.display(), format = ?planned.format.as_str()
                     ));
                 }
                 None => {
-                    return Err(format!(
-                        "there will be no {} in the bundle; `sigillo vm hardware add disk` adds more disks later",
-                        disk.path.display()
-                    ));
+                    return Err(text!("draft-no-disk", disk = disk.path.display()));
                 }
             }
         }
         if let Some(cdrom) = config.cdroms.iter().find(|cdrom| !cdrom.path.exists()) {
-            return Err(format!("there is no {}", cdrom.path.display()));
+            return Err(text!("draft-no-cdrom", path = cdrom.path.display()));
         }
         self.disks.retain(|(path, _)| config.disks.iter().any(|disk| disk.path == *path));
         self.config = config;

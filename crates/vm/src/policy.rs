@@ -27,6 +27,7 @@ use crate::{
     tpm::host_name,
 };
 use serde::{Deserialize, Serialize};
+use sigillo_messages::text;
 use sigillo_store::Algorithm;
 use std::{collections::BTreeMap, fs::File, io::Read, os::unix::fs::MetadataExt, path::PathBuf};
 use uuid::Uuid;
@@ -139,7 +140,7 @@ impl HostPolicy {
             Err(e) => return Err(fail(e.to_string())),
         };
         if !is_ours(&file).map_err(|e| fail(e.to_string()))? {
-            return Err(fail("others than root and the user who runs sigillo can write it".to_owned()));
+            return Err(fail(text!("policy-writable")));
         }
         let mut text = String::new();
         file.take(MAX_CONFIG_BYTES).read_to_string(&mut text).map_err(|e| fail(e.to_string()))?;
@@ -185,7 +186,7 @@ impl HostPolicy {
             && !guests.contains(&guest)
         {
             let known: Vec<&str> = guests.iter().map(|guest| guest.as_str()).collect();
-            let why = format!("lets only these guest types have one: {}; this is {guest}", known.join(", "));
+            let why = text!("policy-guests", guests = known.join(", "), guest);
             return Err(self.refusal(name, why));
         }
         Ok(())
@@ -194,11 +195,11 @@ impl HostPolicy {
     /// Why no guest at all gets a TPM here, if it is so.
     pub(crate) fn host_refusal(&self) -> Option<String> {
         if self.tpm.may_add == Some(false) {
-            return Some("lets nobody add one (may_add = false in [tpm])".to_owned());
+            return Some(text!("policy-nobody"));
         }
         let here = host_name();
         let excluded = self.tpm.hosts.as_ref().is_some_and(|hosts| !hosts.contains(&here));
-        excluded.then(|| format!("names the hosts that may have one, and {here} is not among them"))
+        excluded.then(|| text!("policy-hosts", here))
     }
 
     /// Requires a TPM of the kind that the administrator wants.
@@ -206,12 +207,10 @@ impl HostPolicy {
         if let (Some(wanted), Some(asked)) = (&self.tpm.profile, profile)
             && wanted != asked
         {
-            return Err(
-                self.refusal(name, format!("wants the profile {wanted:?}, and {asked:?} was asked for"))
-            );
+            return Err(self.refusal(name, text!("policy-profile", ?wanted, ?asked)));
         }
         if self.tpm.cipher == Some(Cipher::Aes256) && cipher != Algorithm::Aes256Gcm {
-            let why = "wants its store sealed with aes-256, and a weaker cipher was asked for".to_owned();
+            let why = text!("policy-cipher");
             return Err(self.refusal(name, why));
         }
         Ok(())

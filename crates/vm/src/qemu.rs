@@ -11,6 +11,7 @@ use crate::{
     firmware,
     rundir::RunDir,
 };
+use sigillo_messages::text;
 use std::{
     ffi::{OsStr, OsString},
     os::unix::ffi::{OsStrExt, OsStringExt},
@@ -119,7 +120,7 @@ pub(crate) fn last_words(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut lines: Vec<&str> = text.trim().lines().rev().take(4).collect();
     lines.reverse();
-    if lines.is_empty() { "it said nothing".to_owned() } else { lines.join("; ") }
+    if lines.is_empty() { text!("said-nothing") } else { lines.join("; ") }
 }
 
 /// True when `name` is found on the PATH.

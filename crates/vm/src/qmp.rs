@@ -8,6 +8,7 @@ use rustix::{
     },
 };
 use serde_json::{Value, json};
+use sigillo_messages::text;
 use std::{
     io::{BufRead, BufReader, IoSlice, Write},
     mem::MaybeUninit,
@@ -70,7 +71,7 @@ impl Qmp {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
-            return Err(Error::Qmp("a descriptor could not be handed over".to_owned()));
+            return Err(Error::Qmp(text!("qmp-descriptor")));
         }
         // A line as short as this one goes whole or not at all.
         let sent = rustix::net::sendmsg(
@@ -81,7 +82,7 @@ impl Qmp {
         );
         match sent {
             Ok(sent) if sent == line.len() => Ok(()),
-            Ok(_) => Err(Error::Qmp("it takes nothing more".to_owned())),
+            Ok(_) => Err(Error::Qmp(text!("qmp-takes-nothing"))),
             Err(e) => Err(said(e.into())),
         }
     }
@@ -94,7 +95,10 @@ impl Qmp {
                 return Ok(value.take());
             }
             if let Some(error) = answer.get("error") {
-                let text = error.get("desc").and_then(Value::as_str).unwrap_or("it failed");
+                let text = error
+                    .get("desc")
+                    .and_then(Value::as_str)
+                    .map_or_else(|| text!("qmp-failed"), str::to_owned);
                 return Err(Error::Qmp(format!("{command}: {text}")));
             }
         }
@@ -104,7 +108,7 @@ impl Qmp {
     pub(crate) fn status(&mut self) -> Result<String> {
         let answer = self.execute("query-status")?;
         let status = answer.get("status").and_then(Value::as_str);
-        status.map(str::to_owned).ok_or_else(|| Error::Qmp("query-status names no status".to_owned()))
+        status.map(str::to_owned).ok_or_else(|| Error::Qmp(text!("qmp-no-status")))
     }
 
     fn object(&mut self, end: Instant) -> Result<Value> {
@@ -113,22 +117,23 @@ impl Qmp {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(Error::Qmp("it did not answer in time".to_owned()));
+                return Err(Error::Qmp(text!("qmp-no-answer")));
             }
             self.input.get_ref().set_read_timeout(Some(left)).map_err(said)?;
             let came = self.input.fill_buf().map_err(said)?;
             if came.is_empty() {
-                return Err(Error::Qmp("the connection was closed".to_owned()));
+                return Err(Error::Qmp(text!("qmp-closed")));
             }
             let end_of_line = came.iter().position(|octet| *octet == b'\n');
             let used = end_of_line.map_or(came.len(), |at| at + 1);
             line.extend_from_slice(came.get(..used).unwrap_or_default());
             self.input.consume(used);
             if end_of_line.is_some() {
-                return serde_json::from_slice(&line).map_err(|e| Error::Qmp(format!("not JSON: {e}")));
+                return serde_json::from_slice(&line)
+                    .map_err(|e| Error::Qmp(text!("qmp-not-json", error = e)));
             }
             if line.len() > LINE {
-                return Err(Error::Qmp("a line has no end".to_owned()));
+                return Err(Error::Qmp(text!("qmp-endless-line")));
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     tpm::record_name,
 };
 use sigillo_keychain::audit::Act;
+use sigillo_messages::words;
 use std::path::PathBuf;
 
 /// What removing a TPM did, for the person who asked.
@@ -39,7 +40,7 @@ pub fn remove_tpm(vm: &mut Bundle, host: &Host<'_>) -> Result<TpmRemoved> {
     if config.tpm.is_none() && !interrupted {
         return Err(Error::NoTpm { name: vm.name().to_owned() });
     }
-    vm.require_off("removing the TPM")?;
+    vm.require_off(words!("doing-tpm-removal"))?;
     let record = record_name(&config.uuid);
     if let Some(tpm) = config.tpm.take() {
         let detail = format!("of VM {:?}; its record {record} stays", vm.name());

@@ -3,7 +3,7 @@
 //! The guest runs from a saved state at most once: the state is taken away before the guest goes on, and until then whatever
 //! breaks leaves it where it is.
 use crate::{
-    accel::{self, Accel, Choice},
+    accel::{self, Accel, Choice, Reason},
     bundle::Bundle,
     config::Accelerator,
     crash,
@@ -21,6 +21,7 @@ use rustix::{
     pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
 };
 use sha2::{Digest, Sha256};
+use sigillo_messages::{text, words};
 use std::{
     ffi::OsString,
     fs::File,
@@ -55,20 +56,20 @@ impl Saved {
         let wanted = if self.accel == Accel::Kvm.as_str() { Accelerator::Kvm } else { Accelerator::Tcg };
         let chosen = accel::choose(wanted, vm.name()).map_err(|error| match error {
             Error::NoKvm { name, why } => {
-                let why = format!("it ran on KVM, and this host's KVM does not do: {why}");
+                let why = text!("ran-on-kvm", why);
                 LifeError::NotLoaded { name, why }.into()
             }
             other => other,
         })?;
-        Ok(Choice { reason: "as when it was suspended".to_owned(), ..chosen })
+        Ok(Choice { reason: Reason::Suspended, ..chosen })
     }
 
     /// Begins to hand the saved state over.
     pub(crate) fn load(&self, vm: &Bundle) -> Result<Load> {
         let path = vm.saved_dir().join(saved::MEMORY);
-        let file = open_plain(&path).map_err(|e| Error::io("open", &path, e))?;
+        let file = open_plain(&path).map_err(|e| Error::io(words!("do-open"), &path, e))?;
         let (input, output) =
-            pipe_with(PipeFlags::CLOEXEC).map_err(|e| Error::io("read", &path, e.into()))?;
+            pipe_with(PipeFlags::CLOEXEC).map_err(|e| Error::io(words!("do-read"), &path, e.into()))?;
         // Only faster.
         let _ = fcntl_setpipe_size(&output, PIPE_BYTES);
         let done = Arc::new(AtomicU64::new(0));
@@ -97,7 +98,7 @@ fn feed(mut file: File, output: OwnedFd, bytes: u64, wanted: &str, done: &Atomic
         done.store(total, Ordering::Relaxed);
     }
     if total != bytes || saved::hex(&sum.finalize()) != wanted {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not what was written"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text!("memory-changed")));
     }
     output.write_all(&held)
 }
@@ -140,22 +141,22 @@ impl Load {
                 Ok((status, qmp)) if status != "inmigrate" && status != "prelaunch" => break Some(qmp),
                 _ if !qemu.is_alive() => break None,
                 _ if now.duration_since(moved) > STALL => {
-                    return Err(not_loaded("QEMU does not go on reading it".to_owned()));
+                    return Err(not_loaded(text!("qemu-stalls")));
                 }
                 _ => thread::sleep(PAUSE),
             }
         };
         // QEMU has read all of it or has ended, so the feeder has come to its end as well.
-        let fed = self.feeder.join().unwrap_or_else(|_| Err(io::Error::other("the reader fell")));
+        let fed = self.feeder.join().unwrap_or_else(|_| Err(io::Error::other(text!("reader-fell"))));
         let mut qmp = match (loaded, fed) {
             (Some(qmp), Ok(())) => qmp,
             (_, Err(e)) if e.kind() == io::ErrorKind::InvalidData => {
                 let path = vm.saved_dir().join(saved::MEMORY);
-                let why = format!("it was changed or damaged since it was written ({e})");
+                let why = text!("memory-damaged", error = e);
                 return Err(LifeError::Damaged { name: vm.name().to_owned(), path, why }.into());
             }
             (Some(_), Err(e)) => return Err(not_loaded(e.to_string())),
-            (None, _) => return Err(not_loaded("QEMU could not go on from the saved state".to_owned())),
+            (None, _) => return Err(not_loaded(text!("qemu-no-resume"))),
         };
         crash::point();
         saved::retire(vm)?;

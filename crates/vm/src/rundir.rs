@@ -1,6 +1,7 @@
 //! The directory of a running VM: sockets, logs, and who runs. Unix socket paths have 107 bytes, so a bundle that lies deep
 //! has it elsewhere, in a private directory.
 use crate::{
+    accel::Reason,
     bundle::Bundle,
     error::{Error, Result},
     files::{is_own_dir, make_dirs, open_plain, read_plain, remove, replace_file},
@@ -9,6 +10,7 @@ use crate::{
 };
 use rustix::process::{Flock, FlockOffsetType, FlockType};
 use serde::{Deserialize, Serialize};
+use sigillo_messages::{text, words};
 use std::{
     fs::Permissions,
     io,
@@ -69,7 +71,7 @@ pub struct RunState {
     /// `kvm` or `tcg`.
     pub accel: String,
     /// Why that one.
-    pub accel_reason: String,
+    pub accel_reason: Reason,
 }
 
 /// A VM's run directory.
@@ -117,7 +119,7 @@ impl RunDir {
 
     pub(crate) fn write_state(&self, state: &RunState) -> Result<()> {
         let path = self.0.join(STATE);
-        let text = serde_json::to_vec(state).map_err(|e| Error::io("write", &path, e.into()))?;
+        let text = serde_json::to_vec(state).map_err(|e| Error::io(words!("do-write"), &path, e.into()))?;
         replace_file(&path, &text, 0o600)
     }
 
@@ -156,7 +158,7 @@ impl RunDir {
             qemu: Process::of(holder.as_raw_pid())?,
             worker: None,
             accel: "unknown".to_owned(),
-            accel_reason: "whoever started it was ended before it could say".to_owned(),
+            accel_reason: Reason::Unknown,
         })
     }
 
@@ -175,10 +177,7 @@ impl Bundle {
         } else {
             let path = private_dir()?.join(self.config().uuid.to_string());
             if !fits(&path) {
-                return Err(Error::RunDirectory(format!(
-                    "{} is too long as well; set XDG_RUNTIME_DIR to a shorter one",
-                    path.display()
-                )));
+                return Err(Error::RunDirectory(text!("run-path-too-long", path = path.display())));
             }
             path
         };
@@ -188,15 +187,15 @@ impl Bundle {
         match is_own_dir(&path) {
             Ok(true) => {}
             Ok(false) => {
-                let why = format!("{} is not a directory of yours that only you can write", path.display());
+                let why = text!("dir-not-own", path = path.display());
                 return Err(Error::RunDirectory(why));
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound && !make => {}
-            Err(e) => return Err(Error::io("look at", &path, e)),
+            Err(e) => return Err(Error::io(words!("do-look-at"), &path, e)),
         }
         if make {
             std::fs::set_permissions(&path, Permissions::from_mode(0o700))
-                .map_err(|e| Error::io("protect", &path, e))?;
+                .map_err(|e| Error::io(words!("do-protect"), &path, e))?;
         }
         Ok(RunDir(path))
     }
@@ -268,11 +267,11 @@ fn private_dir_in(runtime: Option<PathBuf>) -> Result<PathBuf> {
         None => PathBuf::from(format!("/tmp/sigillo-{}", uid.as_raw())),
     };
     make_dirs(&base, 0o700)?;
-    let found = std::fs::symlink_metadata(&base).map_err(|e| Error::io("look at", &base, e))?;
+    let found = std::fs::symlink_metadata(&base).map_err(|e| Error::io(words!("do-look-at"), &base, e))?;
     if found.is_dir() && found.uid() == uid.as_raw() && found.mode().trailing_zeros() >= 6 {
         Ok(base)
     } else {
-        Err(Error::RunDirectory(format!("{} is not a directory of yours alone (0700)", base.display())))
+        Err(Error::RunDirectory(text!("dir-not-private", path = base.display())))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sigillo_keychain::anchor::{Anchored, Anchors, Seen};
+use sigillo_messages::{text, words};
 use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt},
@@ -104,7 +105,7 @@ impl Stamp {
     /// A file as it is now, with all that was written to it durable.
     pub(crate) fn of(vm: &Bundle, path: &Path) -> Result<Self> {
         let full = vm.path().join(path);
-        let failed = |e| Error::io("look at", &full, e);
+        let failed = |e| Error::io(words!("do-look-at"), &full, e);
         let found = fs::metadata(&full).map_err(failed)?;
         if found.file_type().is_block_device() {
             let mut device = fs::File::open(&full).map_err(failed)?;
@@ -131,7 +132,7 @@ pub(crate) fn files_of(config: &Config) -> Vec<PathBuf> {
 pub(crate) fn seen(anchors: &Anchors, vm: &Bundle, file_uuid: &[u8; 16]) -> Result<Option<Seen>> {
     let mut anchor = anchors.open(vm.config().uuid.as_bytes(), file_uuid)?;
     let store = || vm.store_path().unwrap_or_default();
-    Ok(match anchor.read().map_err(|e| Error::io("read the anchor of", &store(), e))? {
+    Ok(match anchor.read().map_err(|e| Error::io(words!("do-read-the-anchor-of"), &store(), e))? {
         Anchored::State(seen) => Some(seen),
         Anchored::Nothing | Anchored::Damaged => None,
     })
@@ -166,13 +167,13 @@ impl Saved {
         let path = dir.join(STATE);
         let damaged =
             |why: String| LifeError::Damaged { name: vm.name().to_owned(), path: path.clone(), why };
-        if !is_own_dir(&dir).map_err(|e| Error::io("look at", &dir, e))? {
-            return Err(damaged("its directory is not yours alone".to_owned()).into());
+        if !is_own_dir(&dir).map_err(|e| Error::io(words!("do-look-at"), &dir, e))? {
+            return Err(damaged(text!("its-dir-not-private")).into());
         }
-        let bytes = read_plain(&path, MAX_STATE).map_err(|e| Error::io("read", &path, e))?;
+        let bytes = read_plain(&path, MAX_STATE).map_err(|e| Error::io(words!("do-read"), &path, e))?;
         let saved = Self::parse(&bytes).map_err(damaged)?;
         if saved.vm_uuid != vm.config().uuid {
-            return Err(damaged("it belongs to another VM".to_owned()).into());
+            return Err(damaged(text!("saved-foreign")).into());
         }
         Ok(Some(saved))
     }
@@ -181,11 +182,11 @@ impl Saved {
     pub(crate) fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let saved: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         if saved.version != VERSION {
-            return Err(format!("a sigillo that writes version {} of it made it", saved.version));
+            return Err(text!("manifest-version", version = saved.version));
         }
         // It becomes a part of QEMU's command line.
         if !saved.machine.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) {
-            return Err("it names no machine".to_owned());
+            return Err(text!("saved-no-machine"));
         }
         Ok(saved)
     }
@@ -199,7 +200,7 @@ impl Saved {
         let memory = open_plain(&path).and_then(|file| file.metadata());
         let memory = memory.map_err(|e| damaged(&e.to_string()))?;
         if memory.len() != self.memory_bytes {
-            return Err(damaged("it has another length than was written").into());
+            return Err(damaged(&text!("memory-length")).into());
         }
         let saved = vm.saved_dir().join(CONFIG);
         // A VM that goes by another name is the same machine.
@@ -209,19 +210,19 @@ impl Saved {
         }
         let files = files_of(vm.config());
         if !files.iter().eq(self.files.iter().map(|stamp| &stamp.path)) {
-            return Err(damaged("state.json names other disks than vm.toml").into());
+            return Err(damaged(&text!("saved-disks")).into());
         }
         for stamp in &self.files {
             let path = vm.path().join(&stamp.path);
             let other = |what| Error::from(LifeError::OtherDisk { name: name(), path: path.clone(), what });
             let now = match Stamp::of(vm, &stamp.path) {
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    return Err(other("is gone"));
+                    return Err(other(words!("disk-is-gone")));
                 }
                 now => now?,
             };
             if now != *stamp {
-                return Err(other("was changed"));
+                return Err(other(words!("disk-was-changed")));
             }
         }
         Ok(())
@@ -238,7 +239,7 @@ impl Saved {
             || config.cdroms != vm.config().cdroms
             || config.firmware != vm.config().firmware
         {
-            let why = "it is another machine's".to_owned();
+            let why = text!("saved-machine-foreign");
             return Err(LifeError::Damaged { name: vm.name().to_owned(), path, why }.into());
         }
         Ok(vm.running_as(config))
@@ -261,7 +262,8 @@ impl Saved {
 
     pub(crate) fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(STATE);
-        let text = serde_json::to_vec_pretty(self).map_err(|e| Error::io("write", &path, e.into()))?;
+        let text =
+            serde_json::to_vec_pretty(self).map_err(|e| Error::io(words!("do-write"), &path, e.into()))?;
         replace_file(&path, &text, 0o600)
     }
 }
@@ -270,7 +272,7 @@ impl Saved {
 pub(crate) fn building(vm: &Bundle) -> Result<PathBuf> {
     let dir = vm.path().join(BUILDING);
     remove_tree(&dir)?;
-    fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|e| Error::io("make", &dir, e))?;
+    fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|e| Error::io(words!("do-make"), &dir, e))?;
     Ok(dir)
 }
 
@@ -278,7 +280,7 @@ pub(crate) fn building(vm: &Bundle) -> Result<PathBuf> {
 pub(crate) fn publish(vm: &Bundle, building: &Path) -> Result<()> {
     sync_dir(building)?;
     let dir = vm.saved_dir();
-    fs::rename(building, &dir).map_err(|e| Error::io("rename", building, e))?;
+    fs::rename(building, &dir).map_err(|e| Error::io(words!("do-rename"), building, e))?;
     sync_dir(vm.path())
 }
 
@@ -289,7 +291,7 @@ pub(crate) fn retire(vm: &Bundle) -> Result<()> {
     match fs::rename(&dir, &gone) {
         Ok(()) => sync_dir(vm.path())?,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(Error::io("rename", &dir, e)),
+        Err(e) => return Err(Error::io(words!("do-rename"), &dir, e)),
     }
     // What counts is done. What cannot be removed now goes with the next sweep.
     let _ = remove_tree(&gone);
@@ -310,7 +312,7 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
         Err(e) => Err(e),
     };
     match removed {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(words!("do-remove"), path, e)),
         _ => Ok(()),
     }
 }
@@ -437,11 +439,11 @@ mod tests {
     #[test]
     fn what_would_not_fit_any_more_is_refused_while_a_vm_is_suspended() {
         let (_dir, vm) = suspended();
-        assert_eq!(vm.require_off("a test").unwrap_err().code(), "SIG_ERR_VM_SUSPENDED");
-        vm.require_ended("a test").unwrap();
+        assert_eq!(vm.require_off(words!("doing-start")).unwrap_err().code(), "SIG_ERR_VM_SUSPENDED");
+        vm.require_ended(words!("doing-start")).unwrap();
         crate::discard(&vm).unwrap();
         assert_eq!(crate::discard(&vm).unwrap_err().code(), "SIG_ERR_VM_NOT_SUSPENDED");
-        vm.require_off("a test").unwrap();
+        vm.require_off(words!("doing-start")).unwrap();
         assert!(!vm.saved_dir().exists() && !vm.path().join(GONE).exists());
     }
 

@@ -19,6 +19,7 @@ use crate::{
     saved::{self, Saved, SavedStore},
     worker::{Inherited, Worker},
 };
+use sigillo_messages::{text, words};
 use std::{
     ffi::OsString,
     fs,
@@ -79,7 +80,7 @@ pub fn start(
 ) -> Result<Started> {
     let name = bundle.name();
     let lock = bundle.lock()?;
-    bundle.require_ended("starting it")?;
+    bundle.require_ended(words!("doing-start"))?;
     saved::sweep(bundle)?;
     let mut saved = Saved::of(bundle)?;
     let machine = match &saved {
@@ -96,7 +97,7 @@ pub fn start(
     };
     if !qemu::on_path(qemu::QEMU) {
         let path = PathBuf::from(qemu::QEMU);
-        return Err(Error::HostPart { what: "the hypervisor", path, package: "qemu-system-x86" });
+        return Err(Error::HostPart { what: words!("hypervisor"), path, package: "qemu-system-x86" });
     }
     let accel = match &saved {
         Some(saved) => saved.accel(bundle)?,
@@ -129,7 +130,9 @@ pub fn start(
     // From here on the state file says that the VM runs; a foreground QEMU is watched without the lock.
     drop(lock);
     let result = match result {
-        Ok(Some(mut child)) => child.wait().map(Some).map_err(|e| Error::io("wait for", &run.qemu_pid(), e)),
+        Ok(Some(mut child)) => {
+            child.wait().map(Some).map_err(|e| Error::io(words!("do-wait-for"), &run.qemu_pid(), e))
+        }
         Ok(None) => return Ok(Started { accel, ended: None }),
         Err(e) => Err(e),
     };
@@ -179,16 +182,20 @@ fn require_own_files(bundle: &Bundle) -> Result<()> {
     }
     for disk in config.disks.iter().filter(|disk| disk.format == DiskFormat::Qcow2) {
         let path = bundle.disk_path(disk);
-        require_one_file(&path).map_err(|e| Error::io("use", &path, e))?;
+        require_one_file(&path).map_err(|e| Error::io(words!("do-use"), &path, e))?;
     }
     // A link in the bundle would show the guest a file that its `vm.toml` does not name.
     let images =
         config.disks.iter().map(|disk| &disk.path).chain(config.cdroms.iter().map(|cdrom| &cdrom.path));
     for path in images.filter(|path| path.is_relative()).map(|path| bundle.path().join(path)) {
-        let found = fs::symlink_metadata(&path).map_err(|e| Error::io("use", &path, e))?;
+        let found = fs::symlink_metadata(&path).map_err(|e| Error::io(words!("do-use"), &path, e))?;
         if !found.is_file() {
-            let why = "it is not a file; name what a link leads to by its own absolute path";
-            return Err(Error::io("use", &path, std::io::Error::new(std::io::ErrorKind::InvalidInput, why)));
+            let why = text!("link-not-file");
+            return Err(Error::io(
+                words!("do-use"),
+                &path,
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, why),
+            ));
         }
     }
     Ok(())
@@ -241,9 +248,9 @@ fn launch(
         accel_reason: accel.reason.clone(),
     };
     let well = run.write_state(&state).and_then(|()| wait_ready(run, process)).and_then(|()| match load {
-        Some(load) => {
-            load.finish(bundle, run, process, |done, all| starter.progress("loading memory", done, all))
-        }
+        Some(load) => load.finish(bundle, run, process, |done, all| {
+            starter.progress(words!("step-loading-memory"), done, all);
+        }),
         None => Ok(()),
     });
     if let Err(e) = well {
@@ -251,7 +258,7 @@ fn launch(
         child.wait().map_err(|e| failed(e.to_string()))?;
         return Err(match e {
             Error::Life(LifeError::NotLoaded { name, why }) => {
-                LifeError::NotLoaded { name, why: format!("{why}; QEMU said: {}", words()) }.into()
+                LifeError::NotLoaded { name, why: text!("qemu-said", why, said = words()) }.into()
             }
             e @ Error::Life(_) => e,
             e => failed(format!("{e}; {}", words())),
@@ -266,12 +273,12 @@ fn wait_ready(run: &RunDir, process: Process) -> Result<()> {
         let status = Qmp::connect(&run.monitor(), Duration::from_secs(5)).and_then(|mut qmp| qmp.status());
         match status.as_deref() {
             Ok("internal-error" | "io-error") => {
-                return Err(Error::Qmp("the guest stopped with an internal error".to_owned()));
+                return Err(Error::Qmp(text!("guest-internal-error")));
             }
             Ok(_) => return Ok(()),
             // A guest that powers off within milliseconds has run.
             Err(_) if !process.is_alive() => {
-                return Err(Error::Qmp("QEMU ended before its monitor answered".to_owned()));
+                return Err(Error::Qmp(text!("qemu-ended-early")));
             }
             Err(_) if Instant::now() >= end => return status.map(|_| ()),
             Err(_) => std::thread::sleep(Duration::from_millis(30)),

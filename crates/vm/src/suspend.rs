@@ -21,6 +21,7 @@ use rustix::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sigillo_keychain::anchor::Anchors;
+use sigillo_messages::{Words, text, words};
 use sigillo_store::{Store, now_unix_s};
 use std::{
     fs::File,
@@ -62,7 +63,7 @@ pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Watch<'_>) -> Result<Su
     let run = vm.run_dir(false)?;
     let Some(state) = vm.run_state()? else {
         return Err(match vm.is_suspended() {
-            true => LifeError::Suspended { name: name(), action: "suspending it once more" }.into(),
+            true => LifeError::Suspended { name: name(), action: words!("doing-suspend-again") }.into(),
             false => Error::NotRunning { name: name() },
         });
     };
@@ -94,10 +95,10 @@ pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Watch<'_>) -> Result<Su
     Err(LifeError::NotSaved { name: name(), why: error.to_string(), guest }.into())
 }
 
-const HELD: &str = "The guest is held; `sigillo vm unpause` lets it run";
+const HELD: Words = words!("guest-held");
 
 /// Lets the guest run on after a failure, if it ran before.
-fn goes_on(qmp: &mut Qmp, before: &str) -> &'static str {
+fn goes_on(qmp: &mut Qmp, before: &str) -> Words {
     if before != "paused"
         && let Ok(now) = qmp.status()
         && matches!(now.as_str(), "postmigrate" | "paused" | "finish-migrate")
@@ -105,10 +106,10 @@ fn goes_on(qmp: &mut Qmp, before: &str) -> &'static str {
         let _ = qmp.execute("cont");
     }
     match qmp.status().as_deref() {
-        Ok("running") => "The guest runs on as if nothing had happened",
-        Ok("suspended") => "The guest sleeps on as before",
+        Ok("running") => words!("guest-runs-on"),
+        Ok("suspended") => words!("guest-sleeps-on"),
         Ok(_) => HELD,
-        Err(_) => "QEMU does not say what the guest does; see `sigillo vm info`",
+        Err(_) => words!("guest-unknown"),
     }
 }
 
@@ -122,9 +123,7 @@ fn save(
     progress: Watch<'_>,
 ) -> Result<()> {
     if state.accel == "unknown" {
-        return Err(Error::Qmp(
-            "the command that started the VM was ended before it could say how".to_owned(),
-        ));
+        return Err(Error::Qmp(text!("start-was-cut")));
     }
     let store = store_now(vm, anchors)?;
     let machine = qmp.execute_with("qom-get", &json!({ "path": "/machine", "property": "type" }))?;
@@ -162,7 +161,7 @@ fn store_now(vm: &Bundle, anchors: &Anchors) -> Result<Option<SavedStore>> {
 
 /// Has QEMU write the machine into a file. Its length and SHA-256.
 fn migrate(qmp: &mut Qmp, path: &Path, progress: Watch<'_>) -> Result<(u64, String)> {
-    let system = |e: rustix::io::Errno| Error::io("write", path, e.into());
+    let system = |e: rustix::io::Errno| Error::io(words!("do-write"), path, e.into());
     let mut file = new_file(path, 0o600)?;
     let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
     // Only faster: a pipe of the usual size does as well.
@@ -183,13 +182,13 @@ fn migrate(qmp: &mut Qmp, path: &Path, progress: Watch<'_>) -> Result<(u64, Stri
             let _ = qmp.execute("migrate_cancel");
             let _ = qmp.execute_with("closefd", &json!({ "fdname": "suspend" }));
         }
-        let written = writer.join().unwrap_or_else(|_| Err(io::Error::other("the writer fell")));
+        let written = writer.join().unwrap_or_else(|_| Err(io::Error::other(text!("writer-fell"))));
         // A disk that is full is the reason why the migration failed, and not the other way round.
-        let sum = written.map_err(|e| Error::io("write", path, e))?;
+        let sum = written.map_err(|e| Error::io(words!("do-write"), path, e))?;
         migrated.map(|()| sum)
     })
     .and_then(|(bytes, sum)| {
-        file.sync_all().map_err(|e| Error::io("write", path, e))?;
+        file.sync_all().map_err(|e| Error::io(words!("do-write"), path, e))?;
         Ok((bytes, sum))
     })
 }
@@ -197,10 +196,7 @@ fn migrate(qmp: &mut Qmp, path: &Path, progress: Watch<'_>) -> Result<(u64, Stri
 /// QEMU's word for a device that it cannot save, with the way out.
 fn cannot_move(error: Error) -> Error {
     match error {
-        Error::Qmp(why) if why.contains("non-migratable") => Error::Qmp(format!(
-            "{why}. QEMU cannot save a guest with this device. Disks on virtio or SATA can be saved, those on NVMe cannot (`bus` in \
-             vm.toml); when the VM is off, a snapshot holds any"
-        )),
+        Error::Qmp(why) if why.contains("non-migratable") => Error::Qmp(text!("cannot-save-device", why)),
         other => other,
     }
 }
@@ -240,18 +236,21 @@ fn wait_migrated(
             (last, moved) = (bytes, now);
         }
         let field = |name: &str| answer.get("ram").and_then(|ram| ram.get(name)).and_then(Value::as_u64);
-        progress("saving memory", bytes, bytes.saturating_add(field("remaining").unwrap_or(0)));
+        progress(words!("step-saving-memory"), bytes, bytes.saturating_add(field("remaining").unwrap_or(0)));
         match answer.get("status").and_then(Value::as_str) {
             Some("completed") => return Ok(()),
             Some("failed" | "cancelled") => {
-                let why = answer.get("error-desc").and_then(Value::as_str).unwrap_or("it does not say why");
-                return Err(Error::Qmp(format!("QEMU could not save the machine: {why}")));
+                let why = answer
+                    .get("error-desc")
+                    .and_then(Value::as_str)
+                    .map_or_else(|| text!("qemu-no-reason"), str::to_owned);
+                return Err(Error::Qmp(text!("qemu-no-save", why)));
             }
             _ if writer_ended() && now.duration_since(moved) > ANSWER => {
-                return Err(Error::Qmp("nobody takes what it saves".to_owned()));
+                return Err(Error::Qmp(text!("save-no-reader")));
             }
             _ if now.duration_since(moved) > STALL => {
-                return Err(Error::Qmp("saving does not go on".to_owned()));
+                return Err(Error::Qmp(text!("save-stalls")));
             }
             _ => thread::sleep(PAUSE),
         }
@@ -290,7 +289,7 @@ fn finish(
 /// [`LifeError::NotSuspended`], [`Error::Running`].
 pub fn discard(vm: &Bundle) -> Result<()> {
     let _lock = vm.lock()?;
-    vm.require_ended("giving its saved state up")?;
+    vm.require_ended(words!("doing-discard"))?;
     if !vm.saved_dir().symlink_metadata().is_ok_and(|found| found.is_dir()) {
         return Err(LifeError::NotSuspended { name: vm.name().to_owned() }.into());
     }

@@ -11,6 +11,7 @@ use crate::{
     image::is_block_device,
 };
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act};
+use sigillo_messages::words;
 use sigillo_store::{Algorithm, EntropyError, Secret};
 use std::{fs, path::PathBuf};
 use uuid::Uuid;
@@ -58,7 +59,7 @@ pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<Tpm
     let _lock = vm.lock_as_it_is()?;
     let name = vm.name().to_owned();
     require_possible(vm, host)?;
-    vm.require_off("adding the TPM")?;
+    vm.require_off(words!("doing-tpm-addition"))?;
     host.policy.require_kind(&name, options.profile.as_deref(), options.algorithm)?;
     if let Some(why) = availability::no_emulator() {
         return Err(Error::TpmUnavailable { name, why });
@@ -98,7 +99,7 @@ pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<Tpm
         backup::set_aside(vm, host, &store)?;
     }
     let vars = vm.path().join(VARS);
-    undo.vars = Some((vars.clone(), fs::read(&vars).map_err(|e| Error::io("read", &vars, e))?));
+    undo.vars = Some((vars.clone(), fs::read(&vars).map_err(|e| Error::io(words!("do-read"), &vars, e))?));
     replace_file(&vars, &variables, 0o600)?;
     crash::point();
     backup::publish_next(vm, host, &store, &info)?;

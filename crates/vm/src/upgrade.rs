@@ -8,6 +8,7 @@ use crate::{
     image,
     tpm::physical_disk,
 };
+use sigillo_messages::{text, words};
 
 /// Windows 11's minimums, as Microsoft publishes them.
 const MEMORY_MIB: u32 = 4096;
@@ -22,7 +23,7 @@ pub struct Requirement {
     /// For scripts: `firmware`, `secure-boot`, `tpm`, `memory`, `cpus`, `disk`.
     pub what: &'static str,
     /// What is needed, in words.
-    pub needs: &'static str,
+    pub needs: String,
     /// What the VM has, in words.
     pub has: String,
     /// Whether that is enough.
@@ -45,15 +46,13 @@ pub fn windows_11(vm: &Bundle) -> Result<Vec<Requirement>> {
         physical_disk(vm).map(|disk| Error::PhysicalDisk { name: vm.name().to_owned(), disk }.to_string())
     });
     let cannot_grow = match disk.map(|disk| vm.disk_path(disk)) {
-        None => Some(format!(
-            "it has no disk; `sigillo vm hardware add disk {:?} --size 64` gives it one",
-            vm.name()
-        )),
+        None => Some(text!("upgrade-no-disk", vm = ?vm.name())),
         Some(path) if image::is_block_device(&path) => {
-            Some(format!("{} is a disk of this host, which is as large as it is", path.display()))
+            Some(text!("upgrade-host-disk", path = path.display()))
         }
         Some(_) => None,
     };
+    let on = |on: bool| if on { text!("on") } else { text!("off") };
     let need = |what, needs, has, met, cannot: Option<String>| Requirement {
         what,
         needs,
@@ -61,23 +60,28 @@ pub fn windows_11(vm: &Bundle) -> Result<Vec<Requirement>> {
         met,
         cannot: cannot.filter(|_| !met),
     };
-    let on = |on: bool| if on { "on" } else { "off" }.to_owned();
     Ok(vec![
-        need("firmware", "UEFI", config.firmware.to_string(), uefi, bios()),
-        need("secure-boot", "on", on(config.secure_boot), config.secure_boot, cannot_tpm.clone()),
+        need("firmware", "UEFI".to_owned(), config.firmware.to_string(), uefi, bios()),
+        need("secure-boot", on(true), on(config.secure_boot), config.secure_boot, cannot_tpm.clone()),
         need(
             "tpm",
-            "TPM 2.0",
-            if config.tpm.is_some() { "TPM 2.0" } else { "none" }.to_owned(),
+            "TPM 2.0".to_owned(),
+            if config.tpm.is_some() { "TPM 2.0".to_owned() } else { text!("none-there") },
             config.tpm.is_some(),
             cannot_tpm,
         ),
-        need("memory", "4 GiB", format!("{} MiB", config.memory_mib), config.memory_mib >= MEMORY_MIB, None),
-        need("cpus", "2", config.cpus.to_string(), config.cpus >= CPUS, None),
+        need(
+            "memory",
+            "4 GiB".to_owned(),
+            format!("{} MiB", config.memory_mib),
+            config.memory_mib >= MEMORY_MIB,
+            None,
+        ),
+        need("cpus", "2".to_owned(), config.cpus.to_string(), config.cpus >= CPUS, None),
         need(
             "disk",
-            "64 GB",
-            bytes.map_or_else(|| "none".to_owned(), in_words),
+            "64 GB".to_owned(),
+            bytes.map_or_else(|| text!("none-there"), in_words),
             bytes.is_some_and(|bytes| bytes >= DISK_BYTES),
             cannot_grow,
         ),
@@ -87,10 +91,10 @@ pub fn windows_11(vm: &Bundle) -> Result<Vec<Requirement>> {
 /// Octets as people say them.
 pub(crate) fn in_words(bytes: u64) -> String {
     match bytes {
-        0..0x10_0000 => format!("{bytes} bytes"),
+        0..0x10_0000 => text!("size-bytes", #bytes),
         0x10_0000..0x4000_0000 => format!("{} MiB", bytes >> 20),
         _ if bytes.is_multiple_of(1 << 30) => format!("{} GiB", bytes >> 30),
-        _ => format!("{}.{} GiB", bytes >> 30, (bytes >> 20) % 1024 * 10 / 1024),
+        _ => text!("size-gib", whole = bytes >> 30, tenth = (bytes >> 20) % 1024 * 10 / 1024),
     }
 }
 
@@ -102,7 +106,7 @@ pub(crate) fn in_words(bytes: u64) -> String {
 pub fn raise(vm: &mut Bundle) -> Result<()> {
     let _lock = vm.lock()?;
     *vm = Bundle::load(vm.path())?;
-    vm.require_off("changing its hardware")?;
+    vm.require_off(words!("doing-hardware"))?;
     if vm.config().firmware == Firmware::Bios {
         return Err(Error::LegacyBios { name: vm.name().to_owned() });
     }

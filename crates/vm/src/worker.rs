@@ -16,6 +16,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 use sigillo_keychain::anchor::{Held, Verdict};
+use sigillo_messages::{text, words};
 use std::{
     fs::{self, File},
     io::Write,
@@ -79,15 +80,15 @@ pub(crate) fn spawn(
     };
     let failed = |why: String| coded("SIG_ERR_TPM_START", why);
     let system = |e: rustix::io::Errno| failed(e.to_string());
-    let Some(tpm) = &bundle.config().tpm else { return Err(failed("the VM has none".to_owned())) };
+    let Some(tpm) = &bundle.config().tpm else { return Err(failed(text!("vm-has-none"))) };
     let store_dir: OwnedFd =
-        File::open(bundle.path()).map_err(|e| Error::io("open", bundle.path(), e))?.into();
+        File::open(bundle.path()).map_err(|e| Error::io(words!("do-open"), bundle.path(), e))?.into();
     let socket = run.tpm_socket();
     let listener: OwnedFd =
-        UnixListener::bind(&socket).map_err(|e| Error::io("listen on", &socket, e))?.into();
+        UnixListener::bind(&socket).map_err(|e| Error::io(words!("do-listen-on"), &socket, e))?.into();
     let log_path = run.tpm_log();
     let log = log_file(&log_path)?;
-    let errors = log.try_clone().map_err(|e| Error::io("open", &log_path, e))?;
+    let errors = log.try_clone().map_err(|e| Error::io(words!("do-open"), &log_path, e))?;
     let (ready, ready_child) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
     let mut inherited = Inherited::default();
     let mut command = Command::new(program);
@@ -113,7 +114,13 @@ pub(crate) fn spawn(
         command.arg("--goes-on").arg(state);
     }
     command.arg("--terminate");
-    command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    command
+        .env_clear()
+        .env(sigillo_messages::VARIABLE, sigillo_messages::language().tag())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(errors);
     // A group of its own: a Ctrl-C meant for the terminal does not end a guest's TPM before the guest.
     let child = command.process_group(0).spawn();
     drop(inherited);
@@ -173,7 +180,7 @@ fn wait_ready(pipe: &OwnedFd, child: &mut Child) -> std::result::Result<String, 
         match poll(&mut waiting, Some(&slice)) {
             Ok(0) if ended => return Ok(String::from_utf8_lossy(&said).into_owned()),
             Ok(0) if Instant::now() > end => {
-                return Err(format!("it said nothing for {} s", READY.as_secs()));
+                return Err(text!("said-nothing-for", seconds = READY.as_secs()));
             }
             Ok(0) | Err(rustix::io::Errno::INTR) => continue,
             Ok(_) => {}

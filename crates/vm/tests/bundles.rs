@@ -218,7 +218,7 @@ fn a_state_file_of_a_dead_or_reused_process_means_stopped() {
     fs::create_dir_all(vm.path().join("run")).unwrap();
     for state in [
         format!(
-            "{{\"qemu\":{{\"pid\":{},\"started\":1}},\"worker\":null,\"accel\":\"tcg\",\"accel_reason\":\"\"}}",
+            "{{\"qemu\":{{\"pid\":{},\"started\":1}},\"worker\":null,\"accel\":\"tcg\",\"accel_reason\":\"unknown\"}}",
             std::process::id()
         ),
         "{}".to_owned(),

@@ -1,6 +1,7 @@
 //! Records as entries of a KeePass database. No field holds a brace: KeePass and its kin take `{...}` for a reference and put
 //! something else in its place.
 
+use sigillo_messages::{Words, words};
 use std::collections::BTreeMap;
 
 use keepass::Database;
@@ -17,21 +18,19 @@ const CREATED: &str = "vtpm.created";
 const HOST: &str = "vtpm.host";
 
 /// The records of a database; whatever else is in it is the user's own and is left alone.
-pub(super) fn records(database: &Database) -> Result<BTreeMap<RecordName, (EntryId, Record)>, &'static str> {
+pub(super) fn records(database: &Database) -> Result<BTreeMap<RecordName, (EntryId, Record)>, Words> {
     let mut records: BTreeMap<RecordName, (EntryId, Record)> = BTreeMap::new();
     for entry in database.iter_all_entries() {
         let Some(name) = entry.get_title().and_then(name_of) else { continue };
         if thrown_away(database, entry.parent().id()) {
             continue;
         }
-        let record = parse(name, |field| entry.get(field)).ok_or(
-            "an entry has a record's title and is no whole record; correct or remove it in KeePassXC",
-        )?;
+        let record = parse(name, |field| entry.get(field)).ok_or(words!("kdbx-no-record"))?;
         match records.get(&name) {
             None => drop(records.insert(name, (entry.id(), record))),
             // KeePass allows two entries of one title; which one is meant, only their owner knows.
             Some(_) => {
-                return Err("two entries have the title of one record; remove one of them in KeePassXC");
+                return Err(words!("kdbx-two-entries"));
             }
         }
     }

@@ -3,6 +3,7 @@
 //! time; and the crate takes some lengths on trust.
 
 use core::fmt;
+use sigillo_messages::{Words, text, words};
 
 use sigillo_store::seal;
 
@@ -38,9 +39,9 @@ pub enum GuardError {
     /// Another kind of file.
     NotADatabase,
     /// A KeePass file of a kind that is not opened.
-    Unsupported(&'static str),
+    Unsupported(Words),
     /// What does not hold.
-    Damaged(&'static str),
+    Damaged(Words),
     /// What opening it would take.
     TooCostly(String),
 }
@@ -78,10 +79,10 @@ pub enum Kdf {
 impl fmt::Display for Kdf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Kdf::Aes { rounds } => write!(f, "AES-KDF, {rounds} rounds"),
+            Kdf::Aes { rounds } => write!(f, "{}", text!("kdf-aes", #rounds)),
             Kdf::Argon2 { id, memory, iterations, parallelism } => {
                 let letter = if *id { "id" } else { "d" };
-                write!(f, "Argon2{letter}, {} MiB, {iterations} passes, {parallelism} lanes", memory >> 20)
+                write!(f, "{}", text!("kdf-argon2", letter, memory = memory >> 20, iterations, parallelism))
             }
         }
     }
@@ -98,9 +99,9 @@ pub struct Outline {
     pub header_len: usize,
 }
 
-const CUT: GuardError = GuardError::Damaged("it is cut short");
-const BAD_FIELD: GuardError = GuardError::Damaged("its header has a field of an impossible length");
-const BAD_KDF: GuardError = GuardError::Damaged("the key derivation in its header makes no sense");
+const CUT: GuardError = GuardError::Damaged(words!("file-cut"));
+const BAD_FIELD: GuardError = GuardError::Damaged(words!("kdbx-bad-field"));
+const BAD_KDF: GuardError = GuardError::Damaged(words!("kdbx-bad-kdf"));
 
 /// Checks a whole file without its password. Allocates nothing that grows with what the file says.
 ///
@@ -108,37 +109,37 @@ const BAD_KDF: GuardError = GuardError::Damaged("the key derivation in its heade
 /// See [`GuardError`].
 pub fn check(bytes: &[u8]) -> Result<Outline, GuardError> {
     if bytes.len() > MAX_FILE_LEN {
-        return Err(GuardError::TooCostly(format!("more than {} MiB of file", MAX_FILE_LEN >> 20)));
+        return Err(GuardError::TooCostly(text!("costly-file", limit = MAX_FILE_LEN >> 20)));
     }
     let mut reader = Reader(bytes);
     if reader.array() != Ok(SIGNATURE_1) {
         return Err(GuardError::NotADatabase);
     }
     if reader.array()? != SIGNATURE_2 {
-        return Err(GuardError::Unsupported("it has the format of KeePass 1 or of a preview of KeePass 2"));
+        return Err(GuardError::Unsupported(words!("kdbx-old-format")));
     }
     let (minor, major) = (reader.u16()?, reader.u16()?);
     let fields = match (major, minor) {
         (3, _) => read_header::<2>(&mut reader)?,
         (4, 0 | 1) => read_header::<4>(&mut reader)?,
-        (0..=2, _) => return Err(GuardError::Unsupported("its format is older than KDBX 3")),
-        _ => return Err(GuardError::Unsupported("its format is newer than KDBX 4.1")),
+        (0..=2, _) => return Err(GuardError::Unsupported(words!("kdbx-before-3"))),
+        _ => return Err(GuardError::Unsupported(words!("kdbx-after-4"))),
     };
     let header_len = bytes.len() - reader.0.len();
     if header_len > MAX_HEADER_LEN {
-        return Err(GuardError::TooCostly(format!("a header of {header_len} bytes")));
+        return Err(GuardError::TooCostly(text!("costly-header", len = header_len)));
     }
     let cipher = fields.one(2)?.ok_or(BAD_FIELD)?;
     let iv_len = match <[u8; 16]>::try_from(cipher) {
         Ok(AES_256 | TWOFISH) => 16,
         Ok(CHACHA20) => 12,
-        _ => return Err(GuardError::Unsupported("it is encrypted with a cipher KeePass does not have")),
+        _ => return Err(GuardError::Unsupported(words!("kdbx-cipher"))),
     };
     fields.exactly(7, iv_len)?;
     fields.exactly(4, 32)?;
     let compression = fields.exactly(3, 4)?;
     if !matches!(compression, [0 | 1, 0, 0, 0]) {
-        return Err(GuardError::Unsupported("it is compressed in a way KeePass does not have"));
+        return Err(GuardError::Unsupported(words!("kdbx-compression")));
     }
     let (version, kdf) = if major == 3 {
         (Version::Kdbx3, kdbx3(&fields, reader.0)?)
@@ -155,7 +156,7 @@ fn kdbx3(fields: &Fields<'_>, payload: &[u8]) -> Result<Kdf, GuardError> {
     fields.exactly(8, 32)?;
     fields.exactly(9, 32)?;
     if !matches!(fields.exactly(10, 4)?, [0 | 2 | 3, 0, 0, 0]) {
-        return Err(GuardError::Unsupported("its passwords are protected in a way KeePass does not have"));
+        return Err(GuardError::Unsupported(words!("kdbx-protection")));
     }
     let rounds = fields.exactly(6, 8)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     if payload.is_empty() {
@@ -176,7 +177,7 @@ fn kdbx4(
     }
     let header = bytes.get(..header_len).ok_or(CUT)?;
     if rest.array()? != seal::sha256(&[header]) {
-        return Err(GuardError::Damaged("its header does not match its checksum"));
+        return Err(GuardError::Damaged(words!("kdbx-header-checksum")));
     }
     let _hmac: [u8; 32] = rest.array()?;
     // The last block is empty: without it, an end that was cut off at a block's edge would go unnoticed.
@@ -189,7 +190,7 @@ fn kdbx4(
         }
     }
     if !rest.0.is_empty() {
-        return Err(GuardError::Damaged("something was added to it"));
+        return Err(GuardError::Damaged(words!("kdbx-something-added")));
     }
     Ok(kdf)
 }
@@ -197,20 +198,20 @@ fn kdbx4(
 fn affordable(kdf: &Kdf) -> Result<(), GuardError> {
     let too_costly = |what: String| Err(GuardError::TooCostly(what));
     match *kdf {
-        Kdf::Aes { rounds } if rounds > MAX_ROUNDS => too_costly(format!("{rounds} rounds of AES-KDF")),
+        Kdf::Aes { rounds } if rounds > MAX_ROUNDS => too_costly(text!("costly-rounds", rounds)),
         Kdf::Aes { .. } => Ok(()),
         Kdf::Argon2 { memory, iterations, parallelism, .. } => {
             if memory > MAX_MEMORY {
-                return too_costly(format!("{} MiB of memory", memory >> 20));
+                return too_costly(text!("costly-memory", memory = memory >> 20));
             }
             if iterations > MAX_ITERATIONS {
-                return too_costly(format!("{iterations} passes of Argon2"));
+                return too_costly(text!("costly-passes", iterations));
             }
             if parallelism > MAX_PARALLELISM {
-                return too_costly(format!("{parallelism} lanes of Argon2"));
+                return too_costly(text!("costly-lanes", parallelism));
             }
             if memory.saturating_mul(iterations) > MAX_WORK {
-                return too_costly(format!("{iterations} passes of Argon2 over {} MiB", memory >> 20));
+                return too_costly(text!("costly-work", iterations, memory = memory >> 20));
             }
             // Argon2 itself asks for these; a number below is a slip or a trick.
             if parallelism == 0 || iterations == 0 || memory < 8 * 1024 * u64::from(parallelism) {
@@ -236,9 +237,7 @@ fn read_kdf(bytes: &[u8]) -> Result<Kdf, GuardError> {
             (b"P", U32) => parallelism.replace(small_number(value)?).is_none(),
             (b"V", U32) => version.replace(small_number(value)?).is_none(),
             (b"K" | b"A", _) => {
-                return Err(GuardError::Unsupported(
-                    "its key derivation takes a secret besides the password",
-                ));
+                return Err(GuardError::Unsupported(words!("kdbx-secret")));
             }
             _ => return Err(BAD_KDF),
         };
@@ -256,7 +255,7 @@ fn read_kdf(bytes: &[u8]) -> Result<Kdf, GuardError> {
             })
         }
         AES_KDF_3 | AES_KDF_4 | ARGON2D | ARGON2ID => Err(BAD_KDF),
-        _ => Err(GuardError::Unsupported("its key derivation is not one KeePass has")),
+        _ => Err(GuardError::Unsupported(words!("kdbx-kdf"))),
     }
 }
 
@@ -323,10 +322,10 @@ fn read_header<'a, const N: usize>(reader: &mut Reader<'a>) -> Result<Fields<'a>
                 let place = fields
                     .0
                     .get_mut(usize::from(number))
-                    .ok_or(GuardError::Unsupported("its header has a field that KeePass 2 does not write"))?;
+                    .ok_or(GuardError::Unsupported(words!("kdbx-unknown-field")))?;
                 // The crate takes the last of two; what was checked must be what is used.
                 if place.replace(value).is_some() {
-                    return Err(GuardError::Damaged("its header has a field twice"));
+                    return Err(GuardError::Damaged(words!("kdbx-field-twice")));
                 }
             }
         }

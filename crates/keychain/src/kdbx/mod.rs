@@ -5,6 +5,7 @@ mod entries;
 #[doc(hidden)]
 pub mod guard;
 
+use sigillo_messages::{Words, text, words};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -112,13 +113,13 @@ impl CustomKeychain {
     /// [`KeychainError::BadPassword`] if no file can have this password.
     pub fn of(path: &Path, password: Secret) -> Result<Self, KeychainError> {
         if password.is_empty() {
-            return Err(KeychainError::BadPassword("it is empty"));
+            return Err(KeychainError::BadPassword(words!("file-empty")));
         }
         if password.len() > MAX_PASSWORD_LEN {
-            return Err(KeychainError::BadPassword("it is longer than 1024 bytes"));
+            return Err(KeychainError::BadPassword(words!("password-too-long")));
         }
         if core::str::from_utf8(password.expose()).is_err() {
-            return Err(KeychainError::BadPassword("it is not text (UTF-8)"));
+            return Err(KeychainError::BadPassword(words!("password-not-text")));
         }
         Ok(CustomKeychain { path: path.to_owned(), password })
     }
@@ -142,7 +143,7 @@ impl CustomKeychain {
         KeychainError::Io { path: self.path.clone(), source }
     }
 
-    fn damaged(&self, what: &'static str) -> KeychainError {
+    fn damaged(&self, what: Words) -> KeychainError {
         KeychainError::Damaged { path: self.path.clone(), what }
     }
 
@@ -191,7 +192,7 @@ impl CustomKeychain {
                 GuardError::TooCostly(what) => KeychainError::TooCostly { path, what },
             }
         })?;
-        let crashed = || self.damaged("what is inside makes no sense");
+        let crashed = || self.damaged(words!("inside-no-sense"));
         let database = aside(|| self.parse(&bytes, outline)).ok_or_else(crashed)??;
         let records = entries::records(&database).map_err(|what| self.damaged(what))?;
         Ok((Opened { database, outline, records }, file))
@@ -206,14 +207,14 @@ impl CustomKeychain {
             DatabaseOpenError::Cryptography(_) if outline.version == Version::Kdbx3 => {
                 KeychainError::WrongPassword(self.path.clone())
             }
-            _ => self.damaged("what is inside does not verify"),
+            _ => self.damaged(words!("inside-unverified")),
         };
         if outline.version == Version::Kdbx3 {
             // Nothing else authenticates the old format's header, and the crate does not look at this.
             let xml = Database::get_xml(&mut &*bytes, self.key()).map(Zeroizing::new).map_err(told)?;
             let header = bytes.get(..outline.header_len).unwrap_or_default();
             if !has_header_hash(&xml, header) {
-                return Err(self.damaged("its header is not the one that it was written with"));
+                return Err(self.damaged(words!("kdbx-other-header")));
             }
         }
         Database::parse(bytes, self.key()).map_err(told)
@@ -227,7 +228,7 @@ impl CustomKeychain {
         });
         let bytes = match sealed {
             Some(sealed) => sealed.map_err(|error| self.io(error))?,
-            None => return Err(self.io(io::Error::other("the file could not be put together"))),
+            None => return Err(self.io(io::Error::other(text!("kdbx-not-put-together")))),
         };
         // What is written has to open again.
         if bytes.len() > MAX_FILE_LEN {

@@ -1,5 +1,6 @@
 //! A credential of the service manager.
 
+use sigillo_messages::text;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -36,17 +37,18 @@ impl KeyProvider for SystemdCredential {
 
     fn key(&self) -> Result<Secret, ProviderError> {
         let Some(directory) = &self.directory else {
-            return Err(ProviderError::Absent("the service manager handed over no credentials".to_owned()));
+            return Err(ProviderError::Absent(text!("provider-no-credentials")));
         };
-        let refused = |why: String| ProviderError::Refused(format!("credential {CREDENTIAL}: {why}"));
+        let refused =
+            |why: String| ProviderError::Refused(text!("provider-credential", credential = CREDENTIAL, why));
         let dir = Dir::open(directory).map_err(|error| refused(error.to_string()))?;
         // The service manager owns the directory and keeps others out, so owner and mode are its business.
         match dir.open_file(OsStr::new(CREDENTIAL), false) {
             Ok(file) => read_key(&file).map_err(refused),
             Err(FileError::NotFound) => {
-                Err(ProviderError::Absent(format!("the service has no credential {CREDENTIAL}")))
+                Err(ProviderError::Absent(text!("provider-no-credential", credential = CREDENTIAL)))
             }
-            Err(FileError::Unsafe(why)) => Err(refused(why.to_owned())),
+            Err(FileError::Unsafe(why)) => Err(refused(why.to_string())),
             Err(FileError::Io(error)) => Err(refused(error.to_string())),
         }
     }
@@ -56,6 +58,6 @@ impl KeyProvider for SystemdCredential {
     }
 
     fn probe(&self) -> Result<String, ProviderError> {
-        self.key().map(|_| format!("has the credential {CREDENTIAL}"))
+        self.key().map(|_| text!("provider-has-credential", credential = CREDENTIAL))
     }
 }

@@ -1,5 +1,6 @@
 //! A key in a file.
 
+use sigillo_messages::text;
 use std::path::PathBuf;
 
 use sigillo_store::Secret;
@@ -39,8 +40,8 @@ impl KeyProvider for KeyFile {
 
     fn probe(&self) -> Result<String, ProviderError> {
         match self.key() {
-            Ok(_) => Ok(format!("has its key in {}", self.0.path().display())),
-            Err(ProviderError::Absent(_)) => Ok(format!("would make {}", self.0.path().display())),
+            Ok(_) => Ok(text!("provider-has-key", path = self.0.path().display())),
+            Err(ProviderError::Absent(_)) => Ok(text!("provider-would-make", path = self.0.path().display())),
             Err(error) => Err(error),
         }
     }

@@ -8,6 +8,7 @@ mod systemd_creds;
 
 use core::fmt;
 use core::str::FromStr;
+use sigillo_messages::{text, words};
 use std::fs::File;
 use std::io::Read;
 
@@ -75,21 +76,21 @@ impl FromStr for ProviderKind {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        ProviderKind::ALL
-            .into_iter()
-            .find(|kind| kind.word() == word)
-            .ok_or_else(|| format!("there are {}", ProviderKind::ALL.map(ProviderKind::word).join(", ")))
+        ProviderKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
+            text!("provider-there-are", words = ProviderKind::ALL.map(ProviderKind::word).join(", "))
+        })
     }
 }
 
 impl fmt::Display for ProviderKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ProviderKind::KeyFile => "key file",
-            ProviderKind::SystemdCredential => "systemd credential",
-            ProviderKind::HostTpm => "key sealed to the host's TPM",
-            ProviderKind::SystemdCreds => "key sealed by systemd-creds",
-        })
+        let words = match self {
+            ProviderKind::KeyFile => words!("provider-key-file"),
+            ProviderKind::SystemdCredential => words!("provider-systemd-credential"),
+            ProviderKind::HostTpm => words!("provider-host-tpm"),
+            ProviderKind::SystemdCreds => words!("provider-systemd-creds"),
+        };
+        words.fmt(f)
     }
 }
 
@@ -149,14 +150,14 @@ fn read_bounded(file: &File, max: usize) -> Result<Secret, String> {
     let limit = u64::try_from(max.saturating_add(1)).map_err(|error| error.to_string())?;
     file.take(limit).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() > max {
-        return Err(format!("it is longer than the {max} bytes it may have"));
+        return Err(text!("file-too-long", max));
     }
     Ok(Secret::from_slice(&bytes))
 }
 
 fn require_key(key: Secret) -> Result<Secret, String> {
     if !(MIN_KEY_LEN..=MAX_KEY_LEN).contains(&key.len()) {
-        return Err(format!("it holds no key: a key has {MIN_KEY_LEN} to {MAX_KEY_LEN} bytes"));
+        return Err(text!("provider-no-key", min = MIN_KEY_LEN, max = MAX_KEY_LEN));
     }
     Ok(key)
 }
@@ -166,10 +167,10 @@ pub(crate) fn require_private(fd: impl std::os::fd::AsFd) -> Result<(), String> 
     let (owner, mode) = files::owner_and_mode(fd).map_err(|error| error.to_string())?;
     let us = rustix::process::geteuid().as_raw();
     if owner != us {
-        return Err(format!("it belongs to user {owner}, not to user {us} who runs this"));
+        return Err(text!("file-of-other-user", owner, us));
     }
     if mode & 0o077 != 0 {
-        return Err(format!("its mode {mode:04o} lets others at it"));
+        return Err(text!("file-open-to-others", mode = format_args!("{mode:04o}")));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A file that only its owner can read: where a key or a sealed key lies.
 
 use core::fmt;
+use sigillo_messages::text;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -30,10 +31,10 @@ impl PrivateFile {
 
     /// What is in it, at most `max` bytes.
     pub(super) fn read(&self, max: usize) -> Result<Secret, ProviderError> {
-        let absent = || ProviderError::Absent(format!("{} is not there", self.path.display()));
+        let absent = || ProviderError::Absent(text!("file-not-there", path = self.path.display()));
         let (dir, name) = match Dir::of(&self.path) {
             Ok(Some(home)) => home,
-            Ok(None) => return Err(self.refused("it names no file")),
+            Ok(None) => return Err(self.refused(text!("names-no-file"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
             Err(error) => return Err(self.refused(error)),
         };
@@ -51,7 +52,7 @@ impl PrivateFile {
     pub(super) fn publish(&self, contents: &[u8]) -> Result<bool, ProviderError> {
         let refused = |error: io::Error| self.refused(error);
         let (dir, name) =
-            Dir::of(&self.path).map_err(refused)?.ok_or_else(|| self.refused("it names no file"))?;
+            Dir::of(&self.path).map_err(refused)?.ok_or_else(|| self.refused(text!("names-no-file")))?;
         let temporary = files::temporary_name(&name).map_err(refused)?;
         match dir.stage(temporary, 0o400, contents).map_err(refused)?.publish_new(&name) {
             Ok(_) => Ok(true),

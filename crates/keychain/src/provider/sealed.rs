@@ -1,5 +1,6 @@
 //! A key that lies beside the keychain, sealed to this host.
 
+use sigillo_messages::text;
 use std::path::PathBuf;
 
 use sigillo_store::Secret;
@@ -67,15 +68,15 @@ impl<S: Sealer> KeyProvider for SealedKey<S> {
         let sealed = self.sealer.seal(&key).map_err(ProviderError::Absent)?;
         match self.sealer.open(&sealed) {
             Ok(opened) if opened == key => {}
-            Ok(_) => return Err(ProviderError::Absent("what it seals opens as something else".to_owned())),
-            Err(why) => return Err(ProviderError::Absent(format!("what it seals does not open: {why}"))),
+            Ok(_) => return Err(ProviderError::Absent(text!("provider-opens-otherwise"))),
+            Err(why) => return Err(ProviderError::Absent(text!("provider-does-not-open", why))),
         }
         if self.file.publish(&sealed)? { Ok(key) } else { self.key() }
     }
 
     fn probe(&self) -> Result<String, ProviderError> {
         match self.key() {
-            Ok(_) => Ok(format!("has its sealed key in {}", self.file.path().display())),
+            Ok(_) => Ok(text!("provider-has-sealed-key", path = self.file.path().display())),
             Err(ProviderError::Absent(_)) => self.sealer.probe().map_err(ProviderError::Absent),
             Err(error) => Err(error),
         }

@@ -1,6 +1,7 @@
 //! The program `systemd-creds`, which seals to the host's own key in `/var/lib/systemd`, and to its TPM 2.0 as well where systemd
 //! was built for it and there is one.
 
+use sigillo_messages::text;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -33,13 +34,18 @@ impl SystemdCreds {
     }
 
     fn run(&self, args: &[&str], input: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
-        let told = |error: io::Error| format!("{} cannot be run: {error}", self.program.display());
+        let told = |error: io::Error| text!("provider-cannot-run", program = self.program.display(), error);
         let Output { status, stdout, stderr } = self.output(args, input).map_err(told)?;
         let stdout = Zeroizing::new(stdout);
         if !status.success() {
             let said = String::from_utf8_lossy(&stderr);
             let said: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-            return Err(format!("{} ended with {status}: {}", self.program.display(), said.join("; ")));
+            return Err(text!(
+                "provider-ended",
+                program = self.program.display(),
+                status,
+                said = said.join("; ")
+            ));
         }
         Ok(stdout)
     }
@@ -68,10 +74,10 @@ impl Sealer for SystemdCreds {
     fn probe(&self) -> Result<String, String> {
         let version = self.run(&["--version"], b"")?;
         if !rustix::process::geteuid().is_root() {
-            return Err("the host's key is root's".to_owned());
+            return Err(text!("provider-host-key-of-root"));
         }
         let version = String::from_utf8_lossy(&version);
-        Ok(format!("would seal with systemd-creds ({})", version.lines().next().unwrap_or_default()))
+        Ok(text!("provider-would-seal", version = version.lines().next().unwrap_or_default()))
     }
 
     fn seal(&self, key: &Secret) -> Result<Vec<u8>, String> {

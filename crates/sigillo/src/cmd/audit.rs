@@ -2,6 +2,7 @@
 use super::{Done, Failure, output};
 use serde_json::json;
 use sigillo_keychain::audit::{AuditError, AuditLog};
+use sigillo_messages::text;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -60,12 +61,10 @@ pub(crate) fn run(command: &Command) -> Done {
                     })
                 },
                 || {
-                    say!("{path}: {} lines, whole and in order", verified.lines);
-                    say!("last hash {}", verified.last_hash);
+                    say!("{}", text!("audit-says-whole", path, lines = #verified.lines));
+                    say!("{}", text!("audit-last-hash", hash = verified.last_hash));
                     if verified.torn {
-                        say!(
-                            "a crash left the beginning of one more line, which stands for nothing that was done"
-                        );
+                        say!("{}", text!("audit-says-torn"));
                     }
                 },
             )

@@ -6,6 +6,7 @@ use super::{
 };
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use sigillo_messages::{text, words};
 use sigillo_vm::{
     HostPolicy,
     availability::{Answer, Chip, Edition, Feature, Need, Version, product, this_host},
@@ -79,7 +80,7 @@ fn needs() -> Result<Vec<Need>, Failure> {
     let keychain = Kept::find()
         .and_then(|kept| kept.keychain.list().map_err(|error| Failure::new(error.code(), error.to_string())));
     let (met, says) = match keychain {
-        Ok(records) => (true, format!("the system keychain can be used; records: {}", records.len())),
+        Ok(records) => (true, text!("availability-keychain", count = records.len())),
         Err(failure) => (false, format!("{}: {}", failure.code, failure.text)),
     };
     needs.insert(needs.len().saturating_sub(1), Need { what: "keychain", required: true, met, says });
@@ -88,27 +89,27 @@ fn needs() -> Result<Vec<Need>, Failure> {
 
 fn say(answers: &[Answer], needs: &[Need], available: bool) {
     if !needs.is_empty() {
-        say!("{:14}  {:10}  WHAT", "THIS HOST", "");
+        say!("{:14}  {:10}  {}", text!("head-this-host"), "", text!("head-what"));
         for need in needs {
             let state = match (need.met, need.required) {
-                (true, _) => paint(GOOD, "here"),
-                (false, true) => paint(BAD, "missing"),
-                (false, false) => paint(PLAIN, "not needed"),
+                (true, _) => paint(GOOD, words!("here")),
+                (false, true) => paint(BAD, words!("missing")),
+                (false, false) => paint(PLAIN, words!("need-not-needed")),
             };
             say!("{:14}  {state:10}  {}", need.what, need.says);
         }
         say!();
     }
-    say!("{:38}  {:9}  WHY", "FEATURE", "AVAILABLE");
+    say!("{:38}  {:9}  {}", text!("head-feature"), text!("head-available"), text!("head-why"));
     for answer in answers {
         let state = match answer.available {
-            Some(true) => paint(GOOD, "yes"),
-            Some(false) => paint(BAD, "no"),
-            None => paint(DOUBTFUL, "unsaid"),
+            Some(true) => paint(GOOD, words!("yes")),
+            Some(false) => paint(BAD, words!("no")),
+            None => paint(DOUBTFUL, words!("availability-unsaid")),
         };
         say!("{:38}  {state:9}  {}", answer.feature.to_string(), answer.says);
     }
     if !needs.is_empty() && !available {
-        say!("\nno VM with a TPM can run on this host until what is missing is here");
+        say!("\n{}", text!("availability-not-here"));
     }
 }

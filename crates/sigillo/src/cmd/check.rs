@@ -6,6 +6,7 @@ use super::{
     tpm,
 };
 use serde_json::{Value, json};
+use sigillo_messages::{text, words};
 use sigillo_vm::{Bundle, Home, Interface, Keys, Requirement, hardware, raise, windows_11};
 use std::process::ExitCode;
 
@@ -66,10 +67,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
 fn fix(vm: &mut Bundle, before: &[Requirement], args: &Args) -> Result<Option<tpm::Added>, Failure> {
     let hopeless = before.iter().find_map(|one| one.cannot.as_ref().map(|why| (one.what, why)));
     if let Some((what, why)) = hopeless {
-        let text = format!(
-            "VM {:?} cannot be made ready for Windows 11, and nothing was changed: {what}: {why}",
-            vm.name()
-        );
+        let text = text!("check-hopeless", vm = ?vm.name(), what, why);
         return Err(Failure::new("SIG_ERR_VM_CHECK", text));
     }
     let lacks_tpm = before.iter().any(|one| one.what == "tpm" && !one.met);
@@ -78,7 +76,7 @@ fn fix(vm: &mut Bundle, before: &[Requirement], args: &Args) -> Result<Option<tp
         let offers = hardware(vm, &kept.host()).offers;
         let refusal = offers.into_iter().find(|offer| offer.kind == "tpm").and_then(|offer| offer.refusal);
         if let Some((code, why)) = refusal {
-            let text = format!("VM {:?} gets no TPM, and nothing was changed: {why}", vm.name());
+            let text = text!("check-no-tpm", vm = ?vm.name(), why);
             return Err(Failure::new(code.unwrap_or_else(|| "SIG_ERR_VM_CHECK".to_owned()), text));
         }
     }
@@ -88,13 +86,13 @@ fn fix(vm: &mut Bundle, before: &[Requirement], args: &Args) -> Result<Option<tp
 }
 
 fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], added: Option<&tpm::Added>) {
-    say!("{:12}  {:8}  {:12}  {:10}", "WHAT", "NEEDS", "HAS", "");
+    say!("{:12}  {:8}  {:12}  {:10}", text!("head-what"), text!("head-needs"), text!("head-has"), "");
     for one in now {
         let fixed = before.iter().any(|was| was.what == one.what && !was.met);
         let state = match (one.met, fixed) {
-            (true, true) => paint(GOOD, "mended"),
-            (true, false) => paint(GOOD, "ok"),
-            (false, _) => paint(BAD, "lacks"),
+            (true, true) => paint(GOOD, words!("check-mended")),
+            (true, false) => paint(GOOD, words!("check-ok")),
+            (false, _) => paint(BAD, words!("check-lacks")),
         };
         say!("{:12}  {:8}  {:12}  {state}", one.what, one.needs, one.has);
     }
@@ -103,10 +101,10 @@ fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], added: Option<&
         met(now) && !met(before)
     };
     if mended("disk") {
-        say!("the disk is larger now; the guest's own tool (diskmgmt.msc) makes the partition larger");
+        say!("{}", text!("check-disk-grown"));
     }
     if mended("secure-boot") && !mended("tpm") {
-        say!("Secure Boot was turned on: a guest that sealed to its TPM asks for its recovery key once");
+        say!("{}", text!("check-secure-boot"));
     }
     if let Some(added) = added {
         added.say(vm.name());
@@ -114,10 +112,10 @@ fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], added: Option<&
     for one in now.iter().filter(|one| !one.met) {
         match &one.cannot {
             Some(why) => say!("{}: {why}", one.what),
-            None => say!("{}: `sigillo vm check {:?} --windows-11 --fix` mends it", one.what, vm.name()),
+            None => say!("{}", text!("check-mends", what = one.what, vm = ?vm.name())),
         }
     }
     if now.iter().all(|one| one.met) {
-        say!("{} has what Windows 11 needs", vm.name());
+        say!("{}", text!("check-ready", vm = vm.name()));
     }
 }

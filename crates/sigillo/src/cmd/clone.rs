@@ -2,9 +2,10 @@
 use super::{Done, Failure, host::Kept, key, output, progress::Bar, tpm};
 use clap::ValueEnum;
 use serde_json::json;
+use sigillo_messages::{text, words};
 use sigillo_server::sandbox;
 use sigillo_store::RecoveryCode;
-use sigillo_vm::{CloneTpm, CloneVm, Home, LOSS, clone_vm};
+use sigillo_vm::{CloneTpm, CloneVm, Home, clone_vm, loss};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -50,8 +51,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     };
     let options = CloneVm { name: args.new.clone(), tpm, recovery_code: code.clone() };
     let mut bar = Bar::new();
-    let done =
-        clone_vm(home, &mut vm, &kept.host(), &options, &mut |done, total| bar.at("cloning", done, total))?;
+    let done = clone_vm(home, &mut vm, &kept.host(), &options, &mut |done, total| {
+        bar.at(words!("step-cloning"), done, total);
+    })?;
     drop(bar);
     if output::is_json() {
         let report = json!({
@@ -66,29 +68,23 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         say!("{report}");
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{} {{{}}} is a clone of {}", done.vm.name(), done.vm.config().uuid, vm.name());
+    say!("{}", text!("cloned", clone = done.vm.name(), uuid = done.vm.config().uuid, vm = vm.name()));
     match (args.tpm, &done.record) {
-        (_, None) if has_tpm.is_none() => say!("  {} has no TPM, and neither has the clone", vm.name()),
+        (_, None) if has_tpm.is_none() => say!("  {}", text!("cloned-without-tpm", vm = vm.name())),
         (TpmArg::None, _) | (_, None) => {
-            say!(
-                "  it has no TPM: BitLocker asks for its recovery key, LUKS for its passphrase; Windows 11 needs a TPM"
-            );
-            say!("  `sigillo tpm add {:?}` gives it one of its own", done.vm.name());
+            say!("  {}", text!("cloned-no-tpm"));
+            say!("  {}", text!("cloned-add-tpm", clone = ?done.vm.name()));
         }
         (TpmArg::Replace, Some(record)) => {
-            say!("  it has a new TPM, another identity than {}'s; so in the clone {LOSS}", vm.name());
-            say!("  the password of its store is record {record} in this host's system keychain");
+            say!("  {}", text!("cloned-new-tpm", vm = vm.name(), loss = loss()));
+            say!("  {}", text!("cloned-record", record));
         }
         (TpmArg::Copy, Some(record)) => {
-            say!("  WARNING: it has the same TPM as {}: two VMs of one identity", vm.name());
-            say!(
-                "    who attests one of them cannot tell it from the other: endorsement key, keys and certificates are the same"
-            );
-            say!(
-                "    counters, failed tries and NV contents go apart from here on: what relies on them is undone by using both"
-            );
-            say!("    keep one of them off, or give the clone a TPM of its own");
-            say!("  the password of its store is record {record} in this host's system keychain");
+            say!("  {}", text!("cloned-same-tpm", vm = vm.name()));
+            say!("    {}", text!("cloned-same-attestation"));
+            say!("    {}", text!("cloned-same-counters"));
+            say!("    {}", text!("cloned-same-advice"));
+            say!("  {}", text!("cloned-record", record));
         }
     }
     if let (Some(code), Some(key_id)) = (&code, done.recovery_key) {
@@ -101,6 +97,6 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
 /// What of a bundle did not come along.
 pub(super) fn say_left_out(names: &[String]) {
     for name in names {
-        say!("  not taken along: {name}");
+        say!("  {}", text!("not-taken-along", name));
     }
 }

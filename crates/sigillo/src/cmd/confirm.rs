@@ -1,5 +1,6 @@
 //! Asking the person at the terminal.
 use super::{Failure, output};
+use sigillo_messages::text;
 use std::io::{self, BufRead, IsTerminal};
 
 /// Whether there is a person who can answer. Who wants JSON is none.
@@ -12,10 +13,11 @@ pub(super) fn ask(question: &str) -> bool {
     if !can_answer() {
         return false;
     }
-    eprint!("{question} [yes/no] ");
+    eprint!("{} ", text!("confirm", question));
     let mut answer = String::new();
-    // Anything but a whole "yes" is no, and so is a terminal that went away.
-    io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    // Anything but a whole "yes" is no, and so is a terminal that went away. English is understood by every sigillo.
+    let said = io::stdin().lock().read_line(&mut answer).is_ok().then(|| answer.trim().to_lowercase());
+    said.is_some_and(|said| said == "yes" || text!("confirm-answers").split(' ').any(|yes| said == yes))
 }
 
 /// Requires a yes, or `--yes` in its place.
@@ -23,8 +25,5 @@ pub(super) fn require(yes: bool, question: &str) -> Result<(), Failure> {
     if yes || ask(question) {
         return Ok(());
     }
-    Err(Failure::new(
-        "SIG_ERR_NOT_CONFIRMED",
-        "nothing was changed, because nobody said yes; without a terminal, --yes says it",
-    ))
+    Err(Failure::new("SIG_ERR_NOT_CONFIRMED", text!("not-confirmed")))
 }

@@ -5,6 +5,7 @@ use rustix::{
     io::Errno,
     termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
 };
+use sigillo_messages::text;
 use sigillo_vm::{Console, Home};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::{
@@ -27,17 +28,18 @@ pub(crate) struct Args {
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let vm = home.open(&args.name)?;
     let mut console = vm.console()?;
-    let failed = |e: io::Error| Failure::new("SIG_ERR_IO", format!("the console of {}: {e}", vm.name()));
+    let failed =
+        |e: io::Error| Failure::new("SIG_ERR_IO", text!("console-failed", vm = vm.name(), error = e));
     let at_terminal = io::stdin().is_terminal();
     if at_terminal {
-        note!("at the serial console of {}; Ctrl-] leaves it", vm.name());
+        note!("{}", text!("console-entered", vm = vm.name()));
     }
     let raw = Raw::enter(at_terminal).map_err(failed)?;
     let end = converse(&mut console, at_terminal).map_err(failed);
     drop(raw);
     match end? {
-        End::Left if at_terminal => note!("\nleft the console; {} runs on", vm.name()),
-        End::Guest if at_terminal => note!("\n{} has ended", vm.name()),
+        End::Left if at_terminal => note!("\n{}", text!("console-left", vm = vm.name())),
+        End::Guest if at_terminal => note!("\n{}", text!("console-ended", vm = vm.name())),
         End::Left | End::Guest => {}
     }
     Ok(ExitCode::SUCCESS)

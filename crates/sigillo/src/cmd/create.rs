@@ -8,6 +8,7 @@ use super::{
 };
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use sigillo_messages::{text, words};
 use sigillo_server::machine;
 use sigillo_vm::{
     Accelerator, Bundle, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Interface, Keys, Plan,
@@ -113,10 +114,7 @@ impl From<GuestArg> for Guest {
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let guest = Guest::from(args.guest);
     if args.tpm_profile.is_some() && !guest.defaults().tpm && !args.edit {
-        return Err(Failure::new(
-            "SIG_ERR_TPM_PROFILE",
-            "this VM gets no TPM yet; give --tpm-profile to `sigillo vm tpm add`; nothing was made",
-        ));
+        return Err(Failure::new("SIG_ERR_TPM_PROFILE", text!("create-no-tpm-yet")));
     }
     let mut plan = plan(guest, args)?;
     if args.edit {
@@ -126,10 +124,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let kept = if plan.config().tpm.is_some() { Some(Kept::find()?) } else { None };
     let vm = {
         let mut bar = progress::Bar::new();
-        home.make(&plan, &mut |done, total| bar.at("copying disks", done, total))?
+        home.make(&plan, &mut |done, total| bar.at(words!("step-copying-disks"), done, total))?
     };
     if !is_json() {
-        say!("created {} {{{}}} in {}", vm.name(), vm.config().uuid, vm.path().display());
+        say!("{}", text!("created", name = vm.name(), uuid = vm.config().uuid, bundle = vm.path().display()));
     }
     match (kept, &plan.config().tpm) {
         (Some(kept), Some(wanted)) => add_tpm(vm, &kept, &plan, wanted, args),
@@ -171,11 +169,7 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
     let mut plan = Plan::new(&create)?;
     for device in &args.import_disk {
         if !plan.import(device)? && create.firmware == Firmware::Uefi {
-            note!(
-                "{}: no EFI system partition is on it, so UEFI firmware will not start a system from it. A system installed for \
-                 legacy BIOS starts with --firmware bios, without a TPM; a single partition has no boot loader of its own",
-                device.display()
-            );
+            note!("{}", text!("import-no-esp", device = device.display()));
         }
     }
     let config = plan.config_mut();
@@ -183,8 +177,9 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
         disk.bus = args.disk_bus.map(Into::into).or(disk.bus);
     }
     for path in &args.cdrom {
-        let path = std::fs::canonicalize(path)
-            .map_err(|e| Failure::new("SIG_ERR_IO", format!("cannot find {}: {e}", path.display())))?;
+        let path = std::fs::canonicalize(path).map_err(|e| {
+            Failure::new("SIG_ERR_IO", text!("cannot-find", path = path.display(), error = e))
+        })?;
         config.cdroms.push(Cdrom { path, boot_first: false });
     }
     if let Some(display) = args.display {
@@ -209,7 +204,7 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
 
 fn add_tpm(mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) -> Done {
     if vm.config().guest == Guest::Windows11 && !is_json() {
-        say!("Windows 11 needs a TPM: adding it");
+        say!("{}", text!("create-adds-tpm"));
     }
     let profile = wanted.profile.as_deref().or(args.tpm_profile.as_deref());
     let added = tpm::add(&mut vm, &kept.host(), wanted.interface, Keys::Microsoft, profile, &args.tpm_store);
@@ -241,10 +236,10 @@ fn add_tpm(mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) 
 fn say_next(vm: &Bundle) {
     let config = vm.config();
     if lacks_something(vm) {
-        say!("it lacks something that Windows 11 needs: `sigillo vm check {:?} --windows-11`", vm.name());
+        say!("{}", text!("create-lacks", vm = ?vm.name()));
     }
     if let Some(display) = config.display.filter(|display| display.kind != DisplayKind::None) {
-        say!("its screen: {}; `sigillo vm start` says where", display.kind.as_str());
+        say!("{}", text!("create-screen", kind = display.kind.as_str()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! `sigillo vm delete`.
 use super::{Done, confirm, host::Kept, output};
 use serde_json::json;
+use sigillo_messages::text;
 use sigillo_vm::{Home, delete_vm, require_deletable};
 use std::process::ExitCode;
 
@@ -25,15 +26,13 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     require_deletable(&vm, args.with_snapshots)?;
     if !args.yes {
         let tpm = match (&vm.config().tpm, args.with_tpm) {
-            (None, _) => "It has no TPM.",
-            (Some(_), false) => "Its TPM is kept, and can be brought back.",
+            (None, _) => text!("delete-no-tpm"),
+            (Some(_), false) => text!("delete-keeps-tpm"),
             (Some(_), true) => {
-                "Its TPM and its keychain record go as well: what a guest sealed to it, here or in a copy elsewhere, can be \
-                 opened with recovery keys only."
+                text!("delete-with-tpm")
             }
         };
-        let question =
-            format!("This deletes VM {name:?} in {} with its disks. {tpm}\nDelete it?", vm.path().display());
+        let question = text!("delete-question", ?name, path = vm.path().display(), tpm);
         confirm::require(false, &question)?;
     }
     let kept = Kept::find()?;
@@ -44,19 +43,17 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         say!("{}", json!({ "deleted": name, "kept": place, "records_deleted": done.records }));
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{name} is deleted");
+    say!("{}", text!("deleted", name));
     if let Some(path) = &done.kept {
-        say!("  its TPM is kept in {}, and its keychain record where it was", path.display());
-        say!(
-            "  when a VM of its UUID is here again, by `sigillo vm import`, `sigillo tpm restore-backup NAME` gives it this TPM"
-        );
-        say!("  to delete it for good: sigillo vm delete --with-tpm {:?}", path.display().to_string());
+        say!("  {}", text!("deleted-tpm-kept", path = path.display()));
+        say!("  {}", text!("deleted-tpm-back"));
+        say!("  {}", text!("deleted-for-good", path = ?path.display().to_string()));
     }
     if args.with_tpm && done.records.is_empty() && vm.config().tpm.is_some() {
-        say!("  its keychain record was kept: it opens no store of this VM, or another VM here needs it");
+        say!("  {}", text!("deleted-record-kept"));
     }
     for record in &done.records {
-        say!("  its keychain record {record} is deleted");
+        say!("  {}", text!("deleted-record", record));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use serde_json::{Value, json};
 use sigillo_keychain::Keychain;
+use sigillo_messages::text;
 use sigillo_store::Key;
 use sigillo_vm::Home;
 use std::{path::Path, process::ExitCode};
@@ -50,7 +51,7 @@ fn compare(home: &Home, args: &Args) -> Result<bool, Failure> {
         say!("--- {}", a.head());
         say!("+++ {}", b.head());
         if another {
-            say!("these are two TPMs, not two states of one");
+            say!("{}", text!("two-tpms"));
         }
         changes.iter().for_each(|change| say!("{}", change.line()));
     }

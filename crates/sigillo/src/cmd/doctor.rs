@@ -5,6 +5,7 @@ use super::{
 };
 use serde_json::json;
 use sigillo_keychain::anchor::Anchors;
+use sigillo_messages::{text, words};
 use sigillo_vm::{
     Home,
     doctor::{Finding, Patient, Records, Severity, examine},
@@ -35,27 +36,28 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         say!("{}", json!({ "errors": errors, "warnings": warnings, "findings": findings }));
     } else {
         findings.iter().for_each(say);
-        say!("{errors} errors, {warnings} warnings");
+        say!("{}", text!("doctor-count", #errors, #warnings));
     }
     Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn say(finding: &Finding) {
-    let whose = finding.vm.as_ref().map_or_else(|| "host".to_owned(), |vm| format!("VM {vm:?}"));
+    let whose = finding.vm.as_ref().map_or_else(|| text!("doctor-host"), |vm| text!("doctor-vm", ?vm));
     let what = printable(&finding.what);
-    let style = match finding.severity {
-        Severity::Error => BAD,
-        Severity::Warning => DOUBTFUL,
-        Severity::Note => PLAIN,
+    let (style, word) = match finding.severity {
+        Severity::Error => (BAD, words!("severity-error")),
+        Severity::Warning => (DOUBTFUL, words!("severity-warning")),
+        Severity::Note => (PLAIN, words!("severity-note")),
     };
-    say!("{:7}  {whose}: {}: {what}", paint(style, finding.severity.as_str()), finding.code);
-    for (what, text) in [("means", &finding.meaning), ("do", &finding.remedy)] {
-        if !text.is_empty() {
-            say!("         {what}: {}", printable(text));
-        }
+    say!("{:7}  {whose}: {}: {what}", paint(style, word), finding.code);
+    if !finding.meaning.is_empty() {
+        say!("         {}", text!("doctor-means", text = printable(&finding.meaning)));
+    }
+    if !finding.remedy.is_empty() {
+        say!("         {}", text!("doctor-do", text = printable(&finding.remedy)));
     }
     if let Some(command) = &finding.command {
-        say!("         command: {}", printable(command));
+        say!("         {}", text!("doctor-command", text = printable(command)));
     }
 }
 

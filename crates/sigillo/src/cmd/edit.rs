@@ -1,5 +1,6 @@
 //! `sigillo vm create --edit`: a person changes a VM's `vm.toml` before the VM is made.
 use super::{Failure, confirm, create::default_profile, tpm};
+use sigillo_messages::text;
 use sigillo_vm::{Home, MAX_CONFIG_BYTES, Plan};
 use std::{
     fs::{self, File, OpenOptions},
@@ -9,34 +10,23 @@ use std::{
     process::Command,
 };
 
-const HEAD: &str = "\
-# What the new VM will be made of. Save and leave the editor to make it; empty the file to make nothing.
-# name and uuid stay. docs/vm.md explains every key; a [tpm] table gives the VM its TPM and turns Secure Boot on:
-#   [tpm]
-#   interface = \"crb\"
-#   store = \"tpm.store\"
-#   encrypted = true
-
-";
-
 /// Lets the person change the plan until it can be.
 pub(super) fn draft(home: &Home, plan: &mut Plan) -> Result<(), Failure> {
     if let Some(tpm) = plan.config_mut().tpm.as_mut() {
         tpm.profile.get_or_insert_with(default_profile);
     }
-    let failed = |e: io::Error| Failure::new("SIG_ERR_IO", format!("the draft could not be written: {e}"));
+    let failed = |e: io::Error| Failure::new("SIG_ERR_IO", text!("draft-not-written", error = e));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(home.path()).map_err(failed)?;
     let path = home.path().join(format!(".{}.draft.toml", plan.config().uuid));
-    let text = format!("{HEAD}{}", plan.draft()?);
+    let text = format!("{}\n\n{}", text!("draft-head"), plan.draft()?);
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
     let taken = edited(plan, &path);
     // Words that a person wrote are kept where they could not be used.
     match taken {
-        Err(Refused::Text(why)) => Err(Failure::new(
-            "SIG_ERR_VM_DRAFT",
-            format!("no VM was made: {why}. What you wrote is kept in {}", path.display()),
-        )),
+        Err(Refused::Text(why)) => {
+            Err(Failure::new("SIG_ERR_VM_DRAFT", text!("draft-refused", why, path = path.display())))
+        }
         Err(Refused::Other(failure)) => {
             // What the person has to know is why no VM was made; a draft that stays harms nobody.
             let _ = fs::remove_file(&path);
@@ -54,13 +44,13 @@ enum Refused {
 fn edited(plan: &mut Plan, path: &Path) -> Result<(), Refused> {
     let other = |text: String| Refused::Other(Failure::new("SIG_ERR_VM_DRAFT", text));
     loop {
-        open_editor(path).map_err(|why| other(format!("no VM was made: {why}")))?;
-        let text = read(path).map_err(|e| other(format!("no VM was made: the draft cannot be read: {e}")))?;
+        open_editor(path).map_err(|why| other(text!("vm-draft", why)))?;
+        let text = read(path).map_err(|e| other(text!("draft-unreadable", error = e)))?;
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-            return Err(other("no VM was made: the draft was emptied".to_owned()));
+            return Err(other(text!("draft-emptied")));
         }
         let Err(why) = take(plan, &text) else { return Ok(()) };
-        if !confirm::ask(&format!("{why}\nEdit it again?")) {
+        if !confirm::ask(&text!("draft-again", why)) {
             return Err(Refused::Text(why));
         }
     }
@@ -82,10 +72,8 @@ fn open_editor(path: &Path) -> Result<(), String> {
     command.arg("-c").arg(format!("{editor} \"$1\"")).arg("sigillo").arg(PathBuf::from(path));
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => {
-            Err(format!("the editor {editor:?} ended with {status}; set VISUAL or EDITOR to another"))
-        }
-        Err(e) => Err(format!("the editor {editor:?} cannot be started: {e}; set VISUAL or EDITOR")),
+        Ok(status) => Err(text!("editor-ended", ?editor, status)),
+        Err(e) => Err(text!("editor-not-started", ?editor, error = e)),
     }
 }
 
@@ -95,6 +83,6 @@ fn read(path: &Path) -> io::Result<String> {
     if u64::try_from(read).is_ok_and(|read| read <= MAX_CONFIG_BYTES) {
         Ok(text)
     } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {MAX_CONFIG_BYTES} bytes")))
+        Err(io::Error::new(io::ErrorKind::InvalidData, text!("draft-too-long", limit = MAX_CONFIG_BYTES)))
     }
 }

@@ -2,6 +2,7 @@
 use super::{Done, Failure, host::Kept, output, progress, tpm, tpm_remove};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
+use sigillo_messages::{text, words};
 use sigillo_vm::{
     Bus, Cdrom, Display, DisplayKind, Forward, Home, Network, NetworkModel, NewDevice, NewDisk, add_device,
     hardware, remove_device,
@@ -128,7 +129,7 @@ pub(super) fn display(text: &str) -> Result<Display, String> {
         "none" if port.is_none() => DisplayKind::None,
         "vnc" => DisplayKind::Vnc,
         "spice" => DisplayKind::Spice,
-        _ => return Err("none, vnc, spice, or with a port as in vnc:5901".to_owned()),
+        _ => return Err(text!("display-choices")),
     };
     Ok(Display { kind, port })
 }
@@ -136,7 +137,7 @@ pub(super) fn display(text: &str) -> Result<Display, String> {
 fn forward(text: &str) -> Result<Forward, String> {
     let ports =
         text.split_once(':').and_then(|(host, guest)| Some((host.parse().ok()?, guest.parse().ok()?)));
-    let (host, guest) = ports.ok_or("two ports, as in 2222:22")?;
+    let (host, guest) = ports.ok_or(text!("forward-example"))?;
     Ok(Forward { host, guest })
 }
 
@@ -160,9 +161,17 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
                     })
                 },
                 || {
-                    say!("{} has no {} any more: {}", vm.name(), removed.device.name, removed.device.what);
+                    say!(
+                        "{}",
+                        text!(
+                            "hardware-removed",
+                            vm = vm.name(),
+                            device = removed.device.name,
+                            what = removed.device.what
+                        )
+                    );
                     if let Some(kept) = &kept {
-                        say!("  its file was kept: {kept}");
+                        say!("  {}", text!("hardware-file-kept", kept));
                     }
                 },
             )
@@ -186,7 +195,7 @@ fn run_add(home: &Home, add: Add) -> Done {
         Add::Cdrom { name, image, boot_first } => (name, NewDevice::Cdrom(Cdrom { path: image, boot_first })),
         Add::Display { name, kind } => {
             if kind.kind == DisplayKind::None {
-                let text = "none is no display; `sigillo vm hardware remove VM display` takes one away";
+                let text = text!("display-none");
                 return Err(Failure::new("SIG_ERR_VM_HARDWARE", text));
             }
             (name, NewDevice::Display(kind))
@@ -195,9 +204,13 @@ fn run_add(home: &Home, add: Add) -> Done {
     };
     let mut vm = home.open(&name)?;
     let mut bar = progress::Bar::new();
-    let device = add_device(&mut vm, &new, &mut |done, total| bar.at("copying the disk", done, total))?;
+    let device =
+        add_device(&mut vm, &new, &mut |done, total| bar.at(words!("step-copying-the-disk"), done, total))?;
     drop(bar);
-    output::report(|| json!({ "vm": vm.name(), "added": device }), || say!("{} has {device} now", vm.name()))
+    output::report(
+        || json!({ "vm": vm.name(), "added": device }),
+        || say!("{}", text!("hardware-added", vm = vm.name(), device)),
+    )
 }
 
 fn list(home: &Home, name: &str) -> Done {
@@ -217,7 +230,7 @@ fn list(home: &Home, name: &str) -> Done {
             .map(|offer| {
                 json!({
                     "device": offer.kind,
-                    "what": offer.what,
+                    "what": offer.what.to_string(),
                     "can_be_added": offer.refusal.is_none(),
                     "code": offer.refusal.as_ref().and_then(|(code, _)| code.as_deref()),
                     "why_not": offer.refusal.as_ref().map(|(_, why)| why),
@@ -236,19 +249,20 @@ fn list(home: &Home, name: &str) -> Done {
         say!("{all}");
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{:10}  WHAT", "DEVICE");
-    let secure_boot = if config.secure_boot { "on" } else { "off" };
-    say!("{:10}  {}, Secure Boot {secure_boot}", "firmware", config.firmware);
+    say!("{:10}  {}", text!("head-device"), text!("head-what"));
+    let state = if config.secure_boot { text!("on") } else { text!("off") };
+    let firmware = text!("firmware-secure-boot", firmware = config.firmware, state);
+    say!("{:10}  {firmware}", "firmware");
     say!("{:10}  {} MiB", "memory", config.memory_mib);
     say!("{:10}  {}", "cpus", config.cpus);
     for device in &found.present {
         say!("{:10}  {}", device.name, device.what);
     }
-    say!("\n{:10}  WHAT", "TO ADD");
+    say!("\n{:10}  {}", text!("head-to-add"), text!("head-what"));
     for offer in &found.offers {
         match &offer.refusal {
             None => say!("{:10}  {}", offer.kind, offer.what),
-            Some((_, why)) => say!("{:10}  not: {why}", offer.kind),
+            Some((_, why)) => say!("{:10}  {}", offer.kind, text!("device-not-offered", why)),
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,11 @@
 //! `sigillo vm info`.
-use super::{Done, keychain, list::tpm_state, output};
+use super::{
+    Done, keychain,
+    list::{status_word, tpm_state},
+    output,
+};
 use serde_json::{Value, json};
+use sigillo_messages::text;
 use sigillo_store::Store;
 use sigillo_vm::{Bundle, Home, RecordState, list_keys, record_name, snapshots};
 use std::process::ExitCode;
@@ -21,7 +26,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let mut facts = vec![
         ("name", json!(vm.name())),
         ("uuid", json!(config.uuid.to_string())),
-        ("status", json!(vm.status()?.as_str())),
+        ("status", json!(status_word(vm.status()?).to_string())),
         (
             "bundle",
             json!(vm.path().canonicalize().unwrap_or_else(|_| vm.path().to_owned()).display().to_string()),
@@ -33,7 +38,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         ("cpus", json!(config.cpus)),
         ("disks", json!(disks)),
         ("serial_log", json!(vm.serial_log()?.display().to_string())),
-        ("tpm", json!(tpm_state(&vm))),
+        ("tpm", json!(tpm_state(&vm).to_string())),
     ];
     let display = vm.display_address()?.or_else(|| config.display.map(|display| display.to_string()));
     facts.extend(display.map(|display| ("display", json!(display))));
@@ -60,7 +65,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     }
     if let Some(run) = run {
         facts.push(("accel", json!(run.accel)));
-        facts.push(("accel_reason", json!(run.accel_reason)));
+        facts.push(("accel_reason", json!(run.accel_reason.to_string())));
         facts.push(("qemu_pid", json!(run.qemu.pid)));
         facts.push(("tpm_pid", json!(run.worker.map(|worker| worker.pid))));
     }
@@ -90,9 +95,9 @@ fn record_state(vm: &Bundle) -> String {
         Err(failure) => return failure.code.into_owned(),
     };
     match keys.map(|keys| keys.record) {
-        Ok(RecordState::Opens(_)) => "here".to_owned(),
-        Ok(RecordState::Other(_)) => "of another store".to_owned(),
-        Ok(RecordState::Missing) => "missing: the VM does not start on this host".to_owned(),
+        Ok(RecordState::Opens(_)) => text!("here"),
+        Ok(RecordState::Other(_)) => text!("record-of-other-store"),
+        Ok(RecordState::Missing) => text!("record-state-missing"),
         Err(error) => error.code().to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use super::{
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use sigillo_keychain::date;
+use sigillo_messages::text;
 use sigillo_server::sandbox;
 use sigillo_store::{Algorithm, Key, KeyId, KeyKind, RecoveryCode, SlotInfo};
 use sigillo_vm::{
@@ -130,7 +131,7 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
             let key_id = add_key(&vm, keychain::of_host()?.as_ref(), &audit::log()?, &passphrase)?;
             output::report(
                 || json!({ "key_id": key_id.to_string() }),
-                || say!("the passphrase is key {key_id} of {}", vm.name()),
+                || say!("{}", text!("passphrase-is-key", key_id, vm = vm.name())),
             )
         }
         Command::Remove { args, key_id } => {
@@ -140,7 +141,7 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
             remove_key(&vm, keychain.as_ref(), &audit::log()?, key_id)?;
             output::report(
                 || json!({ "removed": key_id.to_string() }),
-                || say!("key {key_id} opens {} no more", vm.name()),
+                || say!("{}", text!("key-opens-no-more", key_id, vm = vm.name())),
             )
         }
         Command::Rotate(args) => {
@@ -161,20 +162,11 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
             output::report(
                 move || facts,
                 || {
-                    say!(
-                        "{} can start again: the record {} is in this host's system keychain",
-                        vm.name(),
-                        done.record
-                    );
-                    say!(
-                        "  it is key {}; the password before it opens the store still, in case it turns up",
-                        done.key_id
-                    );
-                    say!("  to take that away: sigillo tpm key rotate {:?}", vm.name());
+                    say!("{}", text!("record-restored", vm = vm.name(), record = done.record));
+                    say!("  {}", text!("record-restored-key", key_id = done.key_id));
+                    say!("  {}", text!("record-restored-rotate", vm = ?vm.name()));
                     if done.suspended {
-                        say!(
-                            "  the TPM was suspended under the lost password: it goes on as after a loss of power"
-                        );
+                        say!("  {}", text!("record-restored-suspended"));
                     }
                 },
             )
@@ -205,17 +197,15 @@ fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
     output::report(
         move || facts,
         || {
-            say!("the store of {} is sealed anew with {}", vm.name(), done.algorithm);
+            say!("{}", text!("store-sealed-anew", vm = vm.name(), algorithm = done.algorithm));
             say_rotated(&done.rotated);
             if let Some(key_id) = done.passphrase {
-                say!("  the passphrase is key {key_id}");
+                say!("  {}", text!("passphrase-key", key_id));
             }
             if let (Some(code), Some(key_id)) = (&code, done.recovery_code) {
                 say_recovery_code(code, key_id);
             }
-            say!(
-                "  snapshots and migration files made before hold the TPM under the old key: they cannot be gone back to"
-            );
+            say!("  {}", text!("store-sealed-anew-snapshots"));
         },
     )
 }
@@ -234,31 +224,30 @@ pub(crate) fn add_recovery_code(vm: &Bundle) -> Result<(RecoveryCode, KeyId), Fa
 
 /// Shows a recovery code, this once.
 pub(crate) fn say_recovery_code(code: &RecoveryCode, key_id: KeyId) {
-    say!("  recovery code (key {key_id}): write it down and keep it apart from this host");
+    say!("  {}", text!("recovery-code-shown", key_id));
     say!();
     say!("    {}", code.reveal().as_str());
     say!();
-    say!(
-        "  with it and the VM the TPM can be opened where its keychain record is lost: sigillo tpm key restore-record"
-    );
-    say!("  it is not shown again");
+    say!("  {}", text!("recovery-code-use"));
+    say!("  {}", text!("recovery-code-once"));
 }
 
 fn list(vm: &Bundle) -> Done {
     let keys = list_keys(vm, keychain::of_host()?.as_ref())?;
     let leftovers = keys.leftovers();
     let note = |slot: &SlotInfo| match (&keys.record, slot.key_id) {
-        (RecordState::Opens(record), Some(key_id)) if *record == key_id => "the record on this host",
-        (_, Some(key_id)) if leftovers.contains(&key_id) => "left by an interrupted change",
-        (_, _) if slot.kind == KeyKind::Password => "its record is not on this host",
-        (_, None) => "of a later version",
-        _ => "",
+        (RecordState::Opens(record), Some(key_id)) if *record == key_id => text!("key-note-record"),
+        (_, Some(key_id)) if leftovers.contains(&key_id) => text!("key-note-leftover"),
+        (_, _) if slot.kind == KeyKind::Password => text!("key-note-elsewhere"),
+        (_, None) => text!("of-later-version"),
+        _ => String::new(),
     };
     if output::is_json() {
         say!("{}", as_value(vm, &keys, note));
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{:32}  {:14}  {:20}  NOTE", "KEY ID", "KIND", "ADDED");
+    let (id, kind, added) = (text!("head-key-id"), text!("head-kind"), text!("head-added"));
+    say!("{id:32}  {kind:14}  {added:20}  {}", text!("head-note"));
     for slot in &keys.slots {
         let key_id = slot.key_id.map_or_else(|| "-".to_owned(), |key_id| key_id.to_string());
         let added = slot.created_unix_s.map_or_else(|| "-".to_owned(), date);
@@ -268,21 +257,17 @@ fn list(vm: &Bundle) -> Done {
     match keys.record {
         RecordState::Opens(_) if leftovers.is_empty() => {}
         RecordState::Opens(_) => {
-            say!("a change of the password was interrupted; `sigillo tpm key rotate {name:?}` clears up");
+            say!("{}", text!("key-change-interrupted", ?name));
         }
-        RecordState::Other(key_id) => say!(
-            "the record {} on this host (key id {key_id}) is of another store; {name:?} does not start with it",
-            keys.record_name
-        ),
-        RecordState::Missing => say!(
-            "this host has no record {}; `sigillo tpm key restore-record {name:?}` makes one with the recovery code",
-            keys.record_name
-        ),
+        RecordState::Other(key_id) => {
+            say!("{}", text!("key-record-other", record = keys.record_name, key_id, ?name));
+        }
+        RecordState::Missing => say!("{}", text!("key-record-missing", record = keys.record_name, ?name)),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_value<'a>(vm: &Bundle, keys: &KeyList, note: impl Fn(&SlotInfo) -> &'a str) -> Value {
+fn as_value(vm: &Bundle, keys: &KeyList, note: impl Fn(&SlotInfo) -> String) -> Value {
     let (state, record) = match keys.record {
         RecordState::Opens(key_id) => ("opens", Some(key_id)),
         RecordState::Other(key_id) => ("other-store", Some(key_id)),
@@ -322,13 +307,8 @@ fn find(keys: &KeyList, beginning: &str) -> Result<KeyId, Failure> {
     match (found.next(), found.next()) {
         (Some(key_id), None) => Ok(key_id),
         (first, _) => {
-            let how_many = if first.is_some() { "more than one key" } else { "no key" };
-            Err(Failure::new(
-                "SIG_ERR_TPM_KEY_UNKNOWN",
-                format!(
-                    "{how_many} of the store has an id that begins with {beginning:?}; nothing was removed; see `sigillo tpm key list`"
-                ),
-            ))
+            let found = u32::from(first.is_some());
+            Err(Failure::new("SIG_ERR_TPM_KEY_UNKNOWN", text!("key-id-unknown", #found, ?beginning)))
         }
     }
 }
@@ -343,9 +323,9 @@ fn rotated(done: &sigillo_vm::Rotated) -> Value {
 }
 
 fn say_rotated(done: &sigillo_vm::Rotated) {
-    say!("the record {} has a new password: key {}", done.record, done.new);
-    say!("  key {} opens the store no more; other hosts that have the record need the new one", done.old);
+    say!("{}", text!("rotated", record = done.record, key_id = done.new));
+    say!("  {}", text!("rotated-old", key_id = done.old));
     for key_id in &done.leftovers {
-        say!("  key {key_id}, left by an interrupted change, is gone too");
+        say!("  {}", text!("rotated-leftover", key_id));
     }
 }

@@ -4,6 +4,7 @@ use super::{
     output::{self, AT_REST, BAD, DOUBTFUL, GOOD, PLAIN, complain, paint},
 };
 use serde_json::{Value, json};
+use sigillo_messages::{Words, text, words};
 use sigillo_store::Store;
 use sigillo_vm::{Bundle, Home, Status};
 use std::process::ExitCode;
@@ -35,13 +36,14 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
                     "status": status.as_str(),
                     "ip_addr": Value::Null,
                     "name": vm.name(),
-                    "tpm": tpm_state(vm),
+                    "tpm": tpm_state(vm).to_string(),
                 })
             })
             .collect();
         say!("{}", Value::Array(list));
     } else {
-        say!("{:38}  {:9} {:15}  {:24} TPM", "UUID", "STATUS", "IP_ADDR", "NAME");
+        let (status, ip, name) = (text!("head-status"), text!("head-ip"), text!("head-name"));
+        say!("{:38}  {status:9} {ip:15}  {name:24} TPM", "UUID");
         for (vm, status) in &rows {
             let uuid = format!("{{{}}}", vm.config().uuid);
             let style = match status {
@@ -51,7 +53,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
                 Status::Stopped => PLAIN,
                 Status::Failed => BAD,
             };
-            let status = paint(style, status.as_str());
+            let status = paint(style, status_word(*status));
             say!("{uuid:38}  {status:9} {:15}  {:24} {}", "-", vm.name(), tpm_state(vm));
         }
     }
@@ -61,16 +63,27 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     if broken.is_empty() {
         Ok(ExitCode::SUCCESS)
     } else {
-        Err(Failure::new("SIG_ERR_VM_LIST", format!("{} bundles could not be read", broken.len())))
+        Err(Failure::new("SIG_ERR_VM_LIST", text!("list-unreadable", count = #broken.len())))
+    }
+}
+
+/// A status as a person reads it; programs get that of the domain's own list.
+pub(super) fn status_word(status: Status) -> Words {
+    match status {
+        Status::Running => words!("status-running"),
+        Status::Paused => words!("status-paused"),
+        Status::Suspended => words!("status-suspended"),
+        Status::Stopped => words!("status-stopped"),
+        Status::Failed => words!("status-failed"),
     }
 }
 
 /// By the store itself, not by what the configuration says of it.
-pub(crate) fn tpm_state(vm: &Bundle) -> &'static str {
-    let Some(path) = vm.store_path() else { return "none" };
+pub(crate) fn tpm_state(vm: &Bundle) -> Words {
+    let Some(path) = vm.store_path() else { return words!("none-there") };
     match Store::peek(&path) {
-        Ok(info) if info.is_unencrypted() => "not encrypted",
-        Ok(_) => "encrypted",
-        Err(_) => "unreadable",
+        Ok(info) if info.is_unencrypted() => words!("not-encrypted"),
+        Ok(_) => words!("tpm-encrypted"),
+        Err(_) => words!("not-readable"),
     }
 }

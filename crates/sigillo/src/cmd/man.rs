@@ -6,6 +6,7 @@ use clap_mangen::{
     roff::{Roff, bold, roman},
 };
 use serde_json::json;
+use sigillo_messages::text;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Done {
     write_all(&command, dir, &mut files)?;
     output::report(
         || json!({ "files": files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>() }),
-        || say!("{} pages in {}", files.len(), dir.display()),
+        || say!("{}", text!("man-pages", count = files.len(), dir = dir.display())),
     )
 }
 
@@ -60,7 +61,7 @@ fn write_all(command: &Command, dir: &Path, files: &mut Vec<PathBuf>) -> Result<
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
-    Failure::new("SIG_ERR_IO", format!("{} cannot be written: {error}", path.display()))
+    Failure::new("SIG_ERR_IO", text!("man-not-written", path = path.display(), error))
 }
 
 /// As in `sigillo-vm-start`.

@@ -160,6 +160,7 @@ type Done = Result<ExitCode, Failure>;
 
 /// Parses the command line and runs what it says.
 pub(crate) fn run() -> ExitCode {
+    output::choose_language();
     match Cli::try_parse() {
         Ok(cli) => {
             cli.output.apply();

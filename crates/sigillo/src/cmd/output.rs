@@ -6,6 +6,7 @@ use super::{Done, Failure, exit};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use sigillo_messages::{Language, speak, text};
 use std::{
     ffi::OsString,
     fmt::{self, Display},
@@ -82,6 +83,13 @@ impl Options {
     }
 }
 
+/// The language of the person, from the environment; a program is told everything in English. Once, before anything is said: also
+/// what stands between words on a command line is complained about in it.
+pub(crate) fn choose_language() {
+    let json = Options::guess(std::env::args_os()).json;
+    speak(if json { Language::English } else { Language::of_environment() });
+}
+
 /// Whether the process talks to a program.
 pub(crate) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
@@ -147,7 +155,7 @@ pub(crate) fn end(done: Done) -> ExitCode {
         (Ok(status), None) => return status,
         (Err(failure), _) => failure,
         (Ok(_), Some(why)) => {
-            let text = format!("what was asked for is done, and its report could not be written: {why}");
+            let text = text!("report-not-written", why);
             Failure::new("SIG_ERR_IO", text)
         }
     };

@@ -1,6 +1,7 @@
 //! `sigillo vm rename` and `sigillo vm move`.
 use super::{Done, host::Kept, output, progress::Bar};
 use serde_json::json;
+use sigillo_messages::{text, words};
 use sigillo_vm::{Home, move_vm, rename_vm};
 use std::path::PathBuf;
 
@@ -27,7 +28,7 @@ pub(crate) fn rename(home: &Home, args: &Rename) -> Done {
     rename_vm(home, &mut vm, &args.new)?;
     output::report(
         || json!({ "vm": vm.name(), "was": old, "uuid": vm.config().uuid.to_string() }),
-        || say!("{old} is {} now; its UUID, and so its keychain record, are what they were", vm.name()),
+        || say!("{}", text!("renamed", old, new = vm.name())),
     )
 }
 
@@ -36,11 +37,12 @@ pub(crate) fn run_move(home: &Home, args: &Move) -> Done {
     let kept = Kept::find()?;
     kept.sweep(home);
     let mut bar = Bar::new();
-    let place =
-        move_vm(home, &mut vm, &kept.host(), &args.path, &mut |done, total| bar.at("moving", done, total))?;
+    let place = move_vm(home, &mut vm, &kept.host(), &args.path, &mut |done, total| {
+        bar.at(words!("step-moving"), done, total);
+    })?;
     drop(bar);
     output::report(
         || json!({ "vm": vm.name(), "bundle": place.display().to_string() }),
-        || say!("{} is in {} now; its name goes on to be known here", vm.name(), place.display()),
+        || say!("{}", text!("moved", vm = vm.name(), path = place.display())),
     )
 }

@@ -1,6 +1,7 @@
 //! A bar on stderr for what takes longer than a moment; nothing where that is no terminal, or a program listens.
 use super::output;
 use indicatif::{ProgressBar, ProgressStyle};
+use sigillo_messages::{Words, text};
 use std::time::{Duration, Instant};
 
 /// What is done in less time shows no bar.
@@ -9,7 +10,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// The bar of one command, which may have several steps.
 #[derive(Default)]
 pub(super) struct Bar {
-    step: Option<(&'static str, Instant)>,
+    step: Option<(Words, Instant)>,
     bar: Option<ProgressBar>,
 }
 
@@ -19,7 +20,7 @@ impl Bar {
     }
 
     /// The step is at `done` of `all` octets; zero where the end is not known.
-    pub(super) fn at(&mut self, step: &'static str, done: u64, all: u64) {
+    pub(super) fn at(&mut self, step: Words, done: u64, all: u64) {
         let now = Instant::now();
         let began = match self.step {
             Some((current, began)) if current == step => began,
@@ -31,12 +32,12 @@ impl Bar {
         };
         if self.bar.is_none() && !output::is_json() && now.duration_since(began) >= MOMENT {
             let bar = ProgressBar::new(all);
-            let known = "{msg} [{bar:32}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-            let unknown = "{msg} {bytes}, {bytes_per_sec}";
-            if let Ok(style) = ProgressStyle::with_template(if all == 0 { unknown } else { known }) {
+            let known = text!("progress-known");
+            let unknown = "{msg} {bytes}, {bytes_per_sec}".to_owned();
+            if let Ok(style) = ProgressStyle::with_template(&if all == 0 { unknown } else { known }) {
                 bar.set_style(style.progress_chars("=> "));
             }
-            bar.set_message(step);
+            bar.set_message(step.to_string());
             self.bar = Some(bar);
         }
         if let Some(bar) = &self.bar {

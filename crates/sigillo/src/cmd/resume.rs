@@ -1,6 +1,7 @@
 //! `sigillo vm resume`.
 use super::{Done, Failure, confirm, output, start};
 use serde_json::json;
+use sigillo_messages::text;
 use sigillo_vm::{Bundle, Home, LifeError, Status, discard, unpause};
 
 #[derive(clap::Args)]
@@ -41,15 +42,12 @@ pub(crate) fn give_up(vm: &Bundle, yes: bool) -> Done {
     if vm.status()? != Status::Suspended {
         return Err(failure(LifeError::NotSuspended { name: name.to_owned() }));
     }
-    let question = format!(
-        "The memory of the suspended guest of VM {name:?} will be gone: what it had not written to its disks is lost, as after pulling \
-         the plug. Its disks and its TPM stay.\nGive the saved state up?"
-    );
+    let question = text!("discard-question", ?name);
     confirm::require(yes, &question)?;
     discard(vm)?;
     output::report(
         || json!({ "vm": name, "status": Status::Stopped.as_str(), "discarded": true }),
-        || say!("{name} is off; its saved state is gone"),
+        || say!("{}", text!("discarded", name)),
     )
 }
 
@@ -57,6 +55,6 @@ pub(crate) fn give_up(vm: &Bundle, yes: bool) -> Done {
 pub(super) fn say_runs(vm: &Bundle) -> Done {
     output::report(
         || json!({ "vm": vm.name(), "status": Status::Running.as_str() }),
-        || say!("{} runs", vm.name()),
+        || say!("{}", text!("runs", vm = vm.name())),
     )
 }

@@ -2,6 +2,7 @@
 use super::{Done, Failure, keychain, output, secret::Unlock};
 use serde_json::json;
 use sigillo_keychain::{RecordInfo, date};
+use sigillo_messages::text;
 use sigillo_server::sandbox;
 use sigillo_store::{
     Key,
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &Args) -> Done {
     // Best effort, as for every process with a key.
     let _ = sandbox::lock_memory();
     let failed = |code: &'static str, text: String| {
-        Failure::new(code, format!("{text} ({} was only read)", args.store.display()))
+        Failure::new(code, text!("salvage-only-read", text, path = args.store.display()))
     };
     let wreck = Wreck::read(&args.store).map_err(|error| failed(error.code(), error.to_string()))?;
     let mut vm = args.vm.map(Uuid::into_bytes);
@@ -71,16 +72,13 @@ pub(crate) fn run(args: &Args) -> Done {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{} has the TPM as of commit {}, {committed}", args.to.display(), salvaged.generation);
+    say!("{}", text!("salvaged", path = args.to.display(), commit = salvaged.generation, committed));
     if lost.is_empty() {
-        say!("  nothing was lost");
+        say!("  {}", text!("salvaged-all"));
     }
     for line in &lost {
         say!("  {line}");
     }
-    say!(
-        "  {} was only read; keep it, and put the new file in its place in the VM's directory",
-        args.store.display()
-    );
+    say!("  {}", text!("salvaged-keep", path = args.store.display()));
     Ok(ExitCode::SUCCESS)
 }

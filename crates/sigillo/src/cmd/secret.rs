@@ -1,6 +1,7 @@
 //! Where a recovery code or passphrase comes from: the terminal without echo, a file, or standard input; never the command line or
 //! the environment, which others can read.
 use super::Failure;
+use sigillo_messages::text;
 use sigillo_server::fds;
 use sigillo_store::{Key, RecoveryCode, Secret};
 use std::{
@@ -13,12 +14,10 @@ use zeroize::Zeroizing;
 /// The first line of a file (`-` is standard input), or of what a person types.
 fn line(file: Option<&Path>, prompt: &str) -> Result<Secret, Failure> {
     let Some(path) = file else {
-        return ask(prompt).map_err(|error| {
-            no_input(&format!("there is no terminal to ask on ({error}); give a file, or - for stdin"))
-        });
+        return ask(prompt).map_err(|error| no_input(&text!("no-terminal-for-secret", error)));
     };
     let read = open(path).and_then(first_line);
-    read.map_err(|error| no_input(&format!("{} cannot be read ({error})", path.display())))
+    read.map_err(|error| no_input(&text!("secret-unreadable", path = path.display(), error)))
 }
 
 /// A file, or standard input for `-`.
@@ -43,14 +42,14 @@ pub(super) fn ask(prompt: &str) -> io::Result<Secret> {
 }
 
 fn no_input(why: &str) -> Failure {
-    Failure::new("SIG_ERR_KEY_INPUT", format!("{why}; nothing was changed"))
+    Failure::new("SIG_ERR_KEY_INPUT", text!("and-nothing-changed", why))
 }
 
 /// A passphrase that is about to be set: asked for twice, as a mistyped one would lock its owner out.
 pub(crate) fn new_passphrase(file: Option<&Path>) -> Result<Secret, Failure> {
-    let first = line(file, "New passphrase: ")?;
-    if file.is_none() && line(None, "The same again: ")? != first {
-        return Err(no_input("the two passphrases differ"));
+    let first = line(file, &text!("ask-new-passphrase"))?;
+    if file.is_none() && line(None, &text!("ask-again"))? != first {
+        return Err(no_input(&text!("passphrases-differ")));
     }
     Ok(first)
 }
@@ -76,16 +75,13 @@ impl Unlock {
     pub(crate) fn key(&self) -> Result<Key, Failure> {
         let file = self.from_file.as_deref();
         if self.passphrase {
-            return Ok(Key::Passphrase(line(file, "Passphrase: ")?));
+            return Ok(Key::Passphrase(line(file, &text!("ask-passphrase"))?));
         }
-        let text = line(file, "Recovery code: ")?;
+        let text = line(file, &text!("ask-recovery-code"))?;
         let code =
-            std::str::from_utf8(text.expose()).map_err(|_| no_input("the recovery code is not text"))?;
-        RecoveryCode::parse(code).map(Key::RecoveryCode).map_err(|why| {
-            Failure::new(
-                "SIG_ERR_RECOVERY_CODE",
-                format!("{why}; it was not tried on the store and nothing was changed; compare it with the paper and try again"),
-            )
-        })
+            std::str::from_utf8(text.expose()).map_err(|_| no_input(&text!("recovery-code-not-text")))?;
+        RecoveryCode::parse(code)
+            .map(Key::RecoveryCode)
+            .map_err(|why| Failure::new("SIG_ERR_RECOVERY_CODE", text!("recovery-code-not-tried", why)))
     }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
+use sigillo_messages::{text, words};
 use sigillo_vm::{
     Bundle, Home, NewSnapshot, Snapshot, Status, delete_snapshot, find_snapshot, revert, snapshot, snapshots,
     suspend,
@@ -75,7 +76,7 @@ fn create(home: &Home, name: &str, new: &NewSnapshot) -> Done {
     let mut bar = Bar::new();
     let runs = !vm.status()?.is_off();
     if runs {
-        note!("{}: the guest runs, so it is suspended, copied with its memory, and resumed", vm.name());
+        note!("{}", text!("snapshot-suspends", vm = vm.name()));
         let kept = Kept::find()?;
         suspend(&vm, kept.host().anchors, &mut |step, done, all| bar.at(step, done, all))?;
     }
@@ -94,9 +95,12 @@ fn create(home: &Home, name: &str, new: &NewSnapshot) -> Done {
     output::report(
         || object(&made),
         || {
-            let with = if made.suspended { ", with the guest's memory" } else { "" };
             let (name, id, vm, mib) = (&made.name, short(&made), vm.name(), made.bytes >> 20);
-            say!("snapshot {name} ({id}) of {vm}: {mib} MiB{with}");
+            if made.suspended {
+                say!("{}", text!("snapshot-made-memory", name, id, vm, mib));
+            } else {
+                say!("{}", text!("snapshot-made", name, id, vm, mib));
+            }
         },
     )
 }
@@ -125,14 +129,15 @@ fn list(vm: &Bundle) -> Done {
         say!("{}", Value::Array(all.iter().map(object).collect()));
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{:8}  {:20}  {:9}  {:9}  {:>9}  NAME", "ID", "CREATED", "STATE", "TPM", "MIB");
+    let (created, state, name) = (text!("head-created"), text!("head-state"), text!("head-name"));
+    say!("{:8}  {created:20}  {state:9}  {:9}  {:>9}  {name}", "ID", "TPM", "MIB");
     for one in &all {
         let state = match (&one.damaged, one.suspended) {
-            (Some(_), _) => paint(BAD, "damaged"),
-            (None, true) => paint(PLAIN, "suspended"),
-            (None, false) => paint(PLAIN, "off"),
+            (Some(_), _) => paint(BAD, words!("snapshot-damaged-word")),
+            (None, true) => paint(PLAIN, words!("status-suspended")),
+            (None, false) => paint(PLAIN, words!("snapshot-off")),
         };
-        let tpm = if one.tpm { "with TPM" } else { "none" };
+        let tpm = if one.tpm { words!("snapshot-with-tpm") } else { words!("none-there") };
         let created =
             if one.damaged.is_some() { "-".to_owned() } else { sigillo_keychain::date(one.created_unix_s) };
         say!("{:8}  {created:20}  {state:9}  {tpm:9}  {:>9}  {}", short(one), one.bytes >> 20, one.name);
@@ -150,21 +155,15 @@ fn take_back(vm: &Bundle, which: &str, discard_current: bool, yes: bool) -> Done
     let chosen = find_snapshot(vm, which)?;
     let name = vm.name();
     let kept = match (discard_current, vm.status()? == Status::Suspended) {
-        (true, true) => "What is there now, the memory of its suspended guest included, will be gone.",
-        (true, false) => "What is there now will be gone.",
-        (false, _) => "What is there now is kept as a snapshot.",
+        (true, true) => text!("revert-loses-memory"),
+        (true, false) => text!("revert-loses"),
+        (false, _) => text!("revert-keeps"),
     };
-    let tpm = if chosen.tpm {
-        "\nThe TPM goes back as well: its counters, its count of failed tries and its clock are those of then, and keys and NV \
-         contents that were added since are not in it. Keys removed since are back. What the guest sealed since may not open."
-    } else {
-        ""
-    };
-    let question = format!(
-        "VM {name:?} is taken back to {:?}: disks, firmware variables and configuration are those of then. {kept}{tpm}",
-        chosen.name
-    );
-    confirm::require(yes, &format!("{question}\nTake it back?"))?;
+    let mut question = text!("revert-question", ?name, snapshot = ?chosen.name, kept);
+    if chosen.tpm {
+        question = format!("{question}\n{}", text!("revert-tpm"));
+    }
+    confirm::require(yes, &format!("{question}\n{}", text!("revert-confirm")))?;
     let here = Kept::find()?;
     let mut bar = Bar::new();
     let done =
@@ -183,18 +182,19 @@ fn take_back(vm: &Bundle, which: &str, discard_current: bool, yes: bool) -> Done
             })
         },
         || {
-            let suspended = if done.suspended { "; it is suspended as it was then" } else { "" };
-            say!("{name} is as it was at {}{suspended}", done.snapshot);
+            if done.suspended {
+                say!("{}", text!("reverted-suspended", name, snapshot = done.snapshot));
+            } else {
+                say!("{}", text!("reverted", name, snapshot = done.snapshot));
+            }
             if done.tpm {
-                say!("its TPM went back with it: counters and failed tries since then are forgotten");
+                say!("{}", text!("reverted-tpm"));
             }
             if done.kept_for_tpm {
-                say!(
-                    "its TPM is not in that snapshot, so what was there was kept in spite of --discard-current"
-                );
+                say!("{}", text!("reverted-kept-for-tpm"));
             }
             if let Some(kept) = &done.kept {
-                say!("what was there before is the snapshot {kept}");
+                say!("{}", text!("reverted-kept", kept));
             }
         },
     )
@@ -202,12 +202,11 @@ fn take_back(vm: &Bundle, which: &str, discard_current: bool, yes: bool) -> Done
 
 fn delete(vm: &Bundle, which: &str, yes: bool) -> Done {
     let chosen = find_snapshot(vm, which)?;
-    let question =
-        format!("The snapshot {:?} of VM {:?} will be gone for good. Delete it?", chosen.name, vm.name());
+    let question = text!("snapshot-delete-question", snapshot = ?chosen.name, vm = ?vm.name());
     confirm::require(yes, &question)?;
     delete_snapshot(vm, chosen.id)?;
     output::report(
         || json!({ "vm": vm.name(), "deleted": chosen.name, "id": chosen.id.to_string() }),
-        || say!("snapshot {} is deleted", chosen.name),
+        || say!("{}", text!("snapshot-deleted", snapshot = chosen.name)),
     )
 }

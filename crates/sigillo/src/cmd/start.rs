@@ -2,6 +2,7 @@
 use super::{Done, Failure, confirm, hardware::display, host::Kept, output, progress::Bar, tpm};
 use clap::ValueEnum;
 use serde_json::json;
+use sigillo_messages::{Words, text};
 use sigillo_store::Secret;
 use sigillo_vm::{
     Attach, Bundle, Choice, Display, Event, Home, Question, Start, Starter, Status, WhenRecordMissing,
@@ -74,7 +75,10 @@ pub(crate) fn start_again(vm: &Bundle) -> Result<(), Failure> {
 impl Starter for Caller {
     fn accel(&mut self, choice: &Choice) {
         self.accel = Some(choice.accel.as_str());
-        note!("{}: accelerator {} ({})", self.vm, choice.accel.as_str(), choice.reason);
+        note!(
+            "{}",
+            text!("start-accelerator", vm = self.vm, accel = choice.accel.as_str(), reason = choice.reason)
+        );
     }
 
     fn can_answer(&self) -> bool {
@@ -89,7 +93,7 @@ impl Starter for Caller {
         note!("{event}");
     }
 
-    fn progress(&mut self, step: &'static str, done: u64, all: u64) {
+    fn progress(&mut self, step: Words, done: u64, all: u64) {
         self.bar.at(step, done, all);
     }
 
@@ -141,9 +145,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
                     })
                 },
                 || {
-                    say!("{} is running; serial console in {log}", vm.name());
+                    say!("{}", text!("started", vm = vm.name(), log));
                     if let Some(address) = &screen {
-                        say!("its screen: {address}");
+                        say!("{}", text!("its-screen", address));
                     }
                 },
             )
@@ -153,11 +157,11 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
             || json!({ "vm": vm.name(), "status": Status::Stopped.as_str(), "accel": caller.accel }),
             || {},
         ),
-        Some(status) => Err(Failure::new("SIG_ERR_VM_ENDED", format!("QEMU ended with {status}"))),
+        Some(status) => Err(Failure::new("SIG_ERR_VM_ENDED", text!("qemu-ended", status))),
     }
 }
 
 /// The program that has the `worker` command.
 fn myself() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|e| Failure::new("SIG_ERR_IO", format!("cannot find myself: {e}")))
+    std::env::current_exe().map_err(|e| Failure::new("SIG_ERR_IO", text!("cannot-find-myself", error = e)))
 }

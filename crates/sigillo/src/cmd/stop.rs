@@ -1,6 +1,7 @@
 //! `sigillo vm stop`.
 use super::{Done, output, resume};
 use serde_json::json;
+use sigillo_messages::{text, words};
 use sigillo_vm::{Home, LifeError, Status, Stop, Stopped, stop};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         if args.force {
             return resume::give_up(&vm, args.yes);
         }
-        let action = "shutting it down";
+        let action = words!("doing-shutdown");
         return Err(
             sigillo_vm::Error::from(LifeError::Suspended { name: vm.name().to_owned(), action }).into()
         );
@@ -40,10 +41,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     output::report(
         || json!({ "vm": name, "status": Status::Stopped.as_str(), "how": word }),
         || match how {
-            Stopped::ByGuest => say!("{name} has shut down"),
-            Stopped::ByQuit if args.force => say!("{name} was ended"),
-            Stopped::ByQuit => say!("{name} did not shut down within {} s and was ended", args.timeout),
-            Stopped::ByKill => say!("{name} did not answer and was killed"),
+            Stopped::ByGuest => say!("{}", text!("stopped-by-guest", name)),
+            Stopped::ByQuit if args.force => say!("{}", text!("stopped", name)),
+            Stopped::ByQuit => say!("{}", text!("stopped-after", name, seconds = args.timeout)),
+            Stopped::ByKill => say!("{}", text!("stopped-by-kill", name)),
         },
     )
 }

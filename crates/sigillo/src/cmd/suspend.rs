@@ -1,6 +1,7 @@
 //! `sigillo vm suspend`, `vm pause`, `vm unpause`.
 use super::{Done, host::Kept, output, progress::Bar, resume};
 use serde_json::json;
+use sigillo_messages::text;
 use sigillo_vm::{Home, Status, pause, suspend, unpause};
 
 #[derive(clap::Args)]
@@ -27,11 +28,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         },
         || {
             say!(
-                "{} is suspended: {} MiB in {}; `sigillo vm resume {:?}` goes on from there",
-                vm.name(),
-                done.bytes >> 20,
-                done.memory.display(),
-                vm.name()
+                "{}",
+                text!(
+                    "suspended", vm = vm.name(), mib = done.bytes >> 20, path = done.memory.display(), quoted = ?vm.name()
+                )
             );
         },
     )
@@ -48,7 +48,7 @@ pub(crate) fn hold(home: &Home, args: &HoldArgs) -> Done {
     pause(&vm)?;
     output::report(
         || json!({ "vm": vm.name(), "status": Status::Paused.as_str() }),
-        || say!("{} is paused; `sigillo vm unpause {:?}` lets it run", vm.name(), vm.name()),
+        || say!("{}", text!("paused", vm = vm.name(), quoted = ?vm.name())),
     )
 }
 

@@ -2,6 +2,7 @@
 use super::{Done, Failure, diff, host::Kept, inspect, key, output, salvage, tpm_remove};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
+use sigillo_messages::text;
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
 use sigillo_vm::{
@@ -97,9 +98,9 @@ fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
         return output::report(
             || json!({ "vm": vm.name(), "backup": done.backup, "store": store, "set_aside": aside }),
             || {
-                say!("{} is the TPM store of {} again: {store}", done.backup, vm.name());
+                say!("{}", text!("backup-restored", backup = done.backup, vm = vm.name(), store));
                 if let Some(aside) = &aside {
-                    say!("the one that was in use is kept as {aside}");
+                    say!("{}", text!("backup-put-aside", aside));
                 }
             },
         );
@@ -134,11 +135,12 @@ fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
                 .collect()
         },
         || {
-            say!("{:24}  {:32}  {:10}  BACKUP", "VM", "KEY ID", "RECORD");
+            let (id, record) = (text!("head-key-id"), text!("head-record"));
+            say!("{:24}  {id:32}  {record:10}  {}", "VM", text!("head-backup"));
             for (name, deleted, backup) in &rows {
-                let name = if *deleted { format!("{name} (deleted)") } else { name.clone() };
-                let key = key_id(backup).unwrap_or_else(|| "unreadable".to_owned());
-                let record = if backup.record.is_some() { "here" } else { "missing" };
+                let name = if *deleted { text!("vm-was-deleted", name) } else { name.clone() };
+                let key = key_id(backup).unwrap_or_else(|| text!("not-readable"));
+                let record = if backup.record.is_some() { text!("here") } else { text!("missing") };
                 say!("{name:24}  {key:32}  {record:10}  {}", backup.name);
             }
         },
@@ -208,10 +210,10 @@ pub(crate) fn add(
 impl Added {
     /// For people.
     pub(crate) fn say(&self, name: &str) {
-        say!("{name} has a TPM 2.0 now");
-        say!("  Secure Boot is on, with {}: the guest starts only what they signed", self.tpm.keys);
-        say!("  its store is {}, encrypted", self.tpm.store.display());
-        say!("  the store's password is record {} in this host's system keychain", self.tpm.record);
+        say!("{}", text!("tpm-added", name));
+        say!("  {}", text!("tpm-added-secure-boot", keys = self.tpm.keys));
+        say!("  {}", text!("tpm-added-store", store = self.tpm.store.display()));
+        say!("  {}", text!("tpm-added-record", record = self.tpm.record));
         if let Ok(Some((code, key_id))) = &self.code {
             key::say_recovery_code(code, *key_id);
         }
@@ -233,13 +235,9 @@ impl Added {
     pub(crate) fn outcome(self, name: &str) -> Done {
         match self.code {
             Ok(_) => Ok(ExitCode::SUCCESS),
-            Err(failure) => Err(Failure::new(
-                failure.code,
-                format!(
-                    "{name:?} has its TPM, and no recovery code to it: {}; `sigillo tpm key add recovery-code {name:?}` makes one",
-                    failure.text
-                ),
-            )),
+            Err(failure) => {
+                Err(Failure::new(failure.code, text!("tpm-added-without-code", ?name, why = failure.text)))
+            }
         }
     }
 }

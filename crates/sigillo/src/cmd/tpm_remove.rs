@@ -1,6 +1,7 @@
 //! `sigillo tpm remove`.
 use super::{Done, confirm, host::Kept, output};
 use serde_json::json;
+use sigillo_messages::text;
 use sigillo_vm::{Error, Home, remove_tpm};
 use std::process::ExitCode;
 
@@ -13,12 +14,6 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-/// What a guest will ask for.
-const WARNING: &str = "Without it Windows asks for the BitLocker recovery key at its next start (so read that key in the guest \
-                       first: `manage-bde -protectors -get C:`), a Linux that unlocks LUKS with the TPM asks for its \
-                       passphrase, and Windows Hello and certificates bound to the TPM have to be set up anew. Windows 11 gets \
-                       no upgrades without a TPM.";
-
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     remove(home, &args.name, args.yes)
 }
@@ -30,8 +25,8 @@ pub(super) fn remove(home: &Home, name: &str, yes: bool) -> Done {
         return Err(Error::NoTpm { name: vm.name().to_owned() }.into());
     }
     let kept = Kept::find()?;
-    note!("The TPM of VM {:?} is to be removed. {WARNING}", vm.name());
-    confirm::require(yes, "Its store is kept as a backup, and its record in the keychain. Remove it?")?;
+    note!("{}", text!("tpm-remove-warning", name = ?vm.name()));
+    confirm::require(yes, &text!("tpm-remove-question"))?;
     let removed = remove_tpm(&mut vm, &kept.host())?;
     if output::is_json() {
         let all = json!({
@@ -43,15 +38,16 @@ pub(super) fn remove(home: &Home, name: &str, yes: bool) -> Done {
         say!("{all}");
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{} has no TPM any more", vm.name());
+    say!("{}", text!("tpm-removed", name = vm.name()));
     match removed.backup {
         Some(backup) => {
-            say!("  its store is kept as {}", backup.display());
-            say!("  `sigillo tpm restore-backup {:?}` brings it back as it was", vm.name());
+            say!("  {}", text!("tpm-removed-backup", backup = backup.display()));
+            say!("  {}", text!("tpm-removed-undo", name = ?vm.name()));
         }
-        None => say!("  its store was not there any more, so there is no backup of it"),
+        None => say!("  {}", text!("tpm-removed-no-backup")),
     }
-    say!("  its password stays record {} in this host's system keychain", removed.record);
-    say!("  Secure Boot stays {}", if removed.secure_boot { "on" } else { "off" });
+    say!("  {}", text!("tpm-removed-record", record = removed.record));
+    let state = if removed.secure_boot { text!("on") } else { text!("off") };
+    say!("  {}", text!("tpm-removed-secure-boot", state));
     Ok(ExitCode::SUCCESS)
 }

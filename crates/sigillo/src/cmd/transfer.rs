@@ -1,6 +1,7 @@
 //! `sigillo vm export` and `sigillo vm import`.
 use super::{Done, clone::say_left_out, host::Kept, output, progress::Bar};
 use serde_json::json;
+use sigillo_messages::{text, words};
 use sigillo_vm::{Home, RecordState, export_vm, import_vm, list_keys, record_name};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -25,7 +26,8 @@ pub(crate) fn export(home: &Home, args: &Export) -> Done {
     let mut vm = home.open(&args.name)?;
     Kept::find()?.sweep(home);
     let mut bar = Bar::new();
-    let done = export_vm(&mut vm, &args.file, &mut |done, total| bar.at("exporting", done, total))?;
+    let done =
+        export_vm(&mut vm, &args.file, &mut |done, total| bar.at(words!("step-exporting"), done, total))?;
     drop(bar);
     if output::is_json() {
         say!(
@@ -34,16 +36,14 @@ pub(crate) fn export(home: &Home, args: &Export) -> Done {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{} is exported to {}", vm.name(), args.file.display());
+    say!("{}", text!("exported", vm = vm.name(), file = args.file.display()));
     say_left_out(&done.left_out);
     if let Some(record) = &done.manifest.record {
-        say!(
-            "  the password of its TPM is not in it: on another host the VM starts only with the record {record}"
-        );
-        say!("  to bring it: sigillo keychain create carry.kdbx");
+        say!("  {}", text!("exported-record", record));
+        say!("  {}", text!("exported-bring"));
         say!("               sigillo keychain copy '{record}' --from system --to carry.kdbx");
     }
-    say!("  start it on one host only from now on: two copies of one TPM drift apart");
+    say!("  {}", text!("exported-once"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn import(home: &Home, args: &Import) -> Done {
     kept.sweep(home);
     let mut bar = Bar::new();
     let vm = import_vm(home, &args.file, args.name.as_deref(), &mut |done, total| {
-        bar.at("importing", done, total);
+        bar.at(words!("step-importing"), done, total);
     })?;
     drop(bar);
     let name = vm.name();
@@ -80,22 +80,20 @@ pub(crate) fn import(home: &Home, args: &Import) -> Done {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{name} {{{}}} is in {}", vm.config().uuid, vm.path().display());
+    say!("{}", text!("imported", name, uuid = vm.config().uuid, path = vm.path().display()));
     if !encrypted {
         return Ok(ExitCode::SUCCESS);
     }
     match state {
         Some(RecordState::Opens(key_id)) => {
-            say!("  its keychain record is here (key {key_id}): `sigillo vm start {name:?}`");
+            say!("  {}", text!("imported-record-here", key_id, quoted = ?name));
         }
         Some(RecordState::Other(key_id)) => {
-            say!(
-                "  this host's keychain record {record} (key {key_id}) is of another store, and does not open its TPM"
-            );
-            say!("  `sigillo keychain copy` with `--replace {key_id}` puts the right one in its place");
+            say!("  {}", text!("imported-record-other", record, key_id));
+            say!("  {}", text!("imported-replace", key_id));
         }
         Some(RecordState::Missing) | None => {
-            say!("  it starts once the record {record} is here:");
+            say!("  {}", text!("imported-record-missing", record));
             say!("  sigillo keychain copy '{record}' --from carry.kdbx --to system");
         }
     }

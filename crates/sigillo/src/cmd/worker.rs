@@ -24,6 +24,7 @@
 //!
 //! The descriptors are duplicated, never taken over, so their numbers stay open until the process ends.
 
+use sigillo_messages::{Language, speak, text};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
@@ -114,6 +115,8 @@ impl From<Action> for Seccomp {
 
 /// Runs with the arguments that follow `sigillo worker`.
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
+    // What is told through `--ready-fd` is read by the person who starts the VM; the starter says in which language.
+    speak(Language::of_environment());
     let program = OsString::from("sigillo worker");
     let args = match Args::try_parse_from(std::iter::once(&program).chain(args)) {
         Ok(args) => args,
@@ -158,8 +161,7 @@ fn guard(
     mut anchor: AnchorFile,
     accepted: Option<&str>,
 ) -> Result<Verdict, String> {
-    let text =
-        |error: std::io::Error| format!("SIG_ERR_ANCHOR_IO: the anchor of the store cannot be used: {error}");
+    let text = |error: std::io::Error| text!("worker-anchor", error);
     let store = persist.store();
     let state = state_name(store);
     let verdict = match anchor.lock().map_err(text)? {
@@ -208,21 +210,13 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
         })?;
     let store = persist.store().info();
     if !store.is_for_vm(args.vm_uuid.as_bytes()) {
-        return Err(format!(
-            "the TPM store belongs to another VM than {}; the guest was not started and nothing was changed; put the \
-             VM's own store back",
-            args.vm_uuid
-        ));
+        return Err(text!("worker-foreign-store", uuid = args.vm_uuid));
     }
     if persist.store().state().is_empty() {
-        return Err("the TPM store holds no TPM: it is a copy from before its TPM was made, and a new TPM would be another \
-                    one to the guest; the guest was not started and nothing was changed; put the VM's own store back"
-            .to_owned());
+        return Err(text!("worker-empty-store"));
     }
     if !args.goes_on.is_empty() && !goes_on(persist.store(), &args.goes_on) {
-        return Err(
-            "SIG_ERR_VM_SAVED_STORE: the TPM store is not the one that the saved state belongs to".to_owned()
-        );
+        return Err(text!("worker-saved-store"));
     }
     super::swtpm::report(&persist, &log);
     let verdict = match args.anchor_fd {

@@ -2,6 +2,7 @@
 use super::{Config, Where};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use sigillo_messages::text;
 use std::{
     collections::BTreeSet,
     fmt,
@@ -179,7 +180,7 @@ impl DisplayKind {
 impl fmt::Display for Display {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
-            Some(port) => write!(f, "{} on 127.0.0.1:{port}", self.kind.as_str()),
+            Some(port) => write!(f, "{}", text!("display-port", kind = self.kind.as_str(), port)),
             None => f.write_str(self.kind.as_str()),
         }
     }
@@ -218,7 +219,7 @@ impl Config {
     pub(super) fn check_devices(&self) -> Result<(), (Where, String)> {
         let count = |key, found: usize, most: usize| {
             if found > most {
-                Err((Where::Key(key), format!("{found} {key}; {most} are possible")))
+                Err((Where::Key(key), text!("config-too-many", found, key, most)))
             } else {
                 Ok(())
             }
@@ -234,17 +235,14 @@ impl Config {
         }
         let sata = self.disks.iter().filter(|disk| self.bus_of(disk) == Bus::Sata).count();
         if sata + self.cdroms.len() > SATA_PORTS {
-            let what = format!(
-                "{sata} SATA disks and {} CD-ROM drives; there are {SATA_PORTS} SATA ports for both together",
-                self.cdroms.len()
-            );
+            let what = text!("config-sata", sata, drives = self.cdroms.len(), ports = SATA_PORTS);
             return Err((Where::Key("disks"), what));
         }
         self.check_networks()?;
         if let Some(Display { kind, port: Some(port) }) = self.display
             && port < if kind == DisplayKind::Vnc { VNC_PORT } else { 1024 }
         {
-            let what = format!("port = {port} is too low: VNC begins at {VNC_PORT}, SPICE at 1024");
+            let what = text!("config-display-port", port, vnc = VNC_PORT);
             return Err((Where::In("display", 0, "port"), what));
         }
         Ok(())
@@ -258,18 +256,18 @@ impl Config {
             let mac = self.mac_of(index, network);
             check_mac(&mac).map_err(|what| (at("mac"), what))?;
             if !macs.insert(mac.to_ascii_lowercase()) {
-                return Err((at("mac"), format!("mac = {mac:?} is another network card's")));
+                return Err((at("mac"), text!("config-mac-twice", ?mac)));
             }
             if network.forward.len() > MAX_FORWARDS {
-                let what = format!("{} forwards; {MAX_FORWARDS} are possible", network.forward.len());
+                let what = text!("config-forwards", found = network.forward.len(), most = MAX_FORWARDS);
                 return Err((at("forward"), what));
             }
             for forward in &network.forward {
                 if forward.host == 0 || forward.guest == 0 {
-                    return Err((at("forward"), "0 is not a port that can be forwarded".to_owned()));
+                    return Err((at("forward"), text!("config-port-0")));
                 }
                 if !ports.insert(forward.host) {
-                    return Err((at("forward"), format!("port {} is forwarded twice", forward.host)));
+                    return Err((at("forward"), text!("config-port-twice", port = forward.host)));
                 }
             }
         }
@@ -281,11 +279,7 @@ impl Config {
 fn check_path(path: &Path) -> Result<(), String> {
     let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
     let printable = path.to_str().is_some_and(|p| !p.is_empty() && !p.contains(char::is_control));
-    if printable && (inside || path.is_absolute()) {
-        Ok(())
-    } else {
-        Err(format!("{path:?} is neither a name in the bundle nor an absolute path"))
-    }
+    if printable && (inside || path.is_absolute()) { Ok(()) } else { Err(text!("config-path", ?path)) }
 }
 
 /// Six octets in hexadecimal; not a group's address.
@@ -300,7 +294,7 @@ fn check_mac(mac: &str) -> Result<(), String> {
         {
             Ok(())
         }
-        _ => Err(format!("mac = {mac:?} is not the address of one card, as in 52:54:00:12:34:56")),
+        _ => Err(text!("config-mac", ?mac)),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     config::{DiskFormat, Firmware, Guest},
     files::{is_own_dir, require_one_file, require_plain},
 };
+use sigillo_messages::{text, words};
 use std::{
     fs,
     os::unix::fs::{FileTypeExt, MetadataExt},
@@ -12,21 +13,21 @@ use std::{
 };
 
 pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
-    space(vm.path(), "the bundle", findings);
+    space(vm.path(), words!("the-bundle"), findings);
     match is_own_dir(vm.path()) {
         Ok(true) => {}
         Ok(false) => findings.with_command(
             Severity::Warning,
             "SIG_ERR_BUNDLE_UNSAFE",
-            format!("{} is a link, somebody else's, or others can write in it", vm.path().display()),
-            "they can put another disk, configuration or TPM store in the place of the VM's own",
-            "make it yours alone, once it is clear that nobody wrote there",
+            text!("bundle-unsafe", path = vm.path().display()),
+            words!("bundle-unsafe-means"),
+            words!("bundle-unsafe-do"),
             Some(format!("chmod go-w {}", quoted_path(vm.path()))),
         ),
         Err(error) => findings.said(
             "SIG_ERR_IO",
-            format!("{} cannot be looked at: {error}", vm.path().display()),
-            "the VM does not start",
+            text!("bundle-unseen", path = vm.path().display(), error),
+            words!("vm-does-not-start"),
         ),
     }
     own_file(&vm.path().join(CONFIG), 0o022, findings);
@@ -35,10 +36,9 @@ pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
         findings.found(
             severity,
             "SIG_ERR_TPM_LEGACY_BIOS",
-            "the VM starts from a legacy BIOS".to_owned(),
-            "it cannot have a TPM or Secure Boot; Windows 11 cannot be installed in it, nor be upgraded to",
-            "a guest installed for BIOS does not start under UEFI: make a new VM with `sigillo vm create NAME --firmware uefi` \
-             and install the guest there",
+            text!("bios-found"),
+            words!("bios-means"),
+            words!("bios-do"),
         );
     }
     for disk in &vm.config().disks {
@@ -54,9 +54,9 @@ fn examine_disk(vm: &Bundle, path: &Path, format: DiskFormat, findings: &mut Fin
             findings.found(
                 Severity::Error,
                 "SIG_ERR_BUNDLE_FILE",
-                format!("the disk {} is not usable: {error}", path.display()),
-                "the VM does not start",
-                "put the file back, or take it out of vm.toml",
+                text!("disk-unusable", path = path.display(), error),
+                words!("vm-does-not-start"),
+                words!("disk-unusable-do"),
             );
             return;
         }
@@ -66,9 +66,9 @@ fn examine_disk(vm: &Bundle, path: &Path, format: DiskFormat, findings: &mut Fin
         findings.found(
             severity,
             "SIG_ERR_TPM_PHYSICAL_DISK",
-            format!("the VM uses the host's disk {}", path.display()),
-            "the same system can be started outside the VM, where its TPM does not exist; such a VM gets no TPM",
-            "import an image of the disk into an ordinary VM: `sigillo vm create NAME --disk FILE`",
+            text!("disk-of-host", path = path.display()),
+            words!("disk-of-host-means"),
+            words!("disk-of-host-do"),
         );
         return;
     }
@@ -76,9 +76,9 @@ fn examine_disk(vm: &Bundle, path: &Path, format: DiskFormat, findings: &mut Fin
         findings.found(
             Severity::Error,
             "SIG_ERR_BUNDLE_FILE",
-            format!("the disk {} is neither a file nor a block device", path.display()),
-            "the VM does not start",
-            "put the disk's image there",
+            text!("disk-strange", path = path.display()),
+            words!("vm-does-not-start"),
+            words!("disk-strange-do"),
         );
     } else if format == DiskFormat::Qcow2
         && let Err(error) = require_one_file(path)
@@ -86,9 +86,9 @@ fn examine_disk(vm: &Bundle, path: &Path, format: DiskFormat, findings: &mut Fin
         findings.found(
             Severity::Error,
             "SIG_ERR_BUNDLE_FILE",
-            format!("the disk {} is not used: {error}", path.display()),
-            "the VM does not start: such an image can lead the guest to any file of the host",
-            "as it says",
+            text!("disk-refused", path = path.display(), error),
+            words!("disk-refused-means"),
+            words!("as-it-says"),
         );
     }
 }
@@ -100,8 +100,8 @@ pub(super) fn own_file(path: &Path, forbidden: u32, findings: &mut Findings) {
             Severity::Error,
             "SIG_ERR_BUNDLE_FILE",
             format!("{error}"),
-            "the VM does not start: a link or a second name leads out of the bundle",
-            "put the file itself there",
+            words!("own-file-means"),
+            words!("own-file-do"),
         );
         return;
     }
@@ -111,9 +111,9 @@ pub(super) fn own_file(path: &Path, forbidden: u32, findings: &mut Findings) {
         findings.with_command(
             Severity::Warning,
             "SIG_ERR_BUNDLE_UNSAFE",
-            format!("{} is open to others (mode {:o})", path.display(), found.mode() & 0o7777),
-            "others on this host can read or change it",
-            "take the rights away, once it is clear that nobody used them",
+            text!("file-is-open", path = path.display(), mode = format_args!("{:o}", found.mode() & 0o7777)),
+            words!("file-open-means"),
+            words!("file-open-do"),
             Some(format!("chmod {bits} {}", quoted_path(path))),
         );
     }
@@ -122,9 +122,9 @@ pub(super) fn own_file(path: &Path, forbidden: u32, findings: &mut Findings) {
         findings.found(
             Severity::Warning,
             "SIG_ERR_BUNDLE_UNSAFE",
-            format!("{} belongs to user {}, and this is user {us}", path.display(), found.uid()),
-            "its owner can change it at any time; or sigillo runs as another user than the one whose VM this is",
-            "run sigillo as that user, or make the file yours",
+            text!("file-foreign", path = path.display(), owner = found.uid(), us),
+            words!("file-foreign-means"),
+            words!("file-foreign-do"),
         );
     }
 }
@@ -134,20 +134,20 @@ fn running(vm: &Bundle, findings: &mut Findings) {
     let run = match vm.run_dir(false) {
         Ok(run) => run,
         Err(error) => {
-            findings.error(&error, "the VM does not start");
+            findings.error(&error, words!("vm-does-not-start"));
             return;
         }
     };
     match vm.run_state() {
         Ok(Some(state)) => {
-            findings.note("SIG_NOTE_VM_RUNS", format!("the VM runs: QEMU is process {}", state.qemu.pid));
+            findings.note("SIG_NOTE_VM_RUNS", text!("vm-runs", pid = state.qemu.pid));
             if let Some(worker) = state.worker.filter(|worker| !worker.is_alive()) {
                 findings.with_command(
                     Severity::Error,
                     "SIG_ERR_TPM_PROCESS_GONE",
-                    format!("the VM runs and its TPM's process {} has ended", worker.pid),
-                    "the guest's TPM does not answer; what it acknowledged is stored",
-                    "shut the guest down and start the VM again; its log is tpm.log in the run directory",
+                    text!("tpm-process-gone", pid = worker.pid),
+                    words!("tpm-process-gone-means"),
+                    words!("tpm-process-gone-do"),
                     Some(format!("sigillo vm stop {}", name_of(vm))),
                 );
             }
@@ -160,15 +160,9 @@ fn running(vm: &Bundle, findings: &mut Findings) {
                 .map(|path| path.display().to_string())
                 .collect();
             if !left.is_empty() {
-                findings.note(
-                    "SIG_NOTE_STALE_RUN",
-                    format!(
-                        "the VM is off, and a run that was cut short left {}; the next start clears them away",
-                        left.join(", ")
-                    ),
-                );
+                findings.note("SIG_NOTE_STALE_RUN", text!("stale-run", left = left.join(", ")));
             }
         }
-        Err(error) => findings.error(&error, "whether the VM runs cannot be told"),
+        Err(error) => findings.error(&error, words!("unknown-if-runs")),
     }
 }

@@ -2,6 +2,7 @@
 use super::{Findings, Patient, Records, Severity, quoted, quoted_path};
 use crate::{accel, firmware, policy::HostPolicy, qemu, rundir::private_dir, variables};
 use sigillo_keychain::{Keychain, ProviderKind, SystemKeychain};
+use sigillo_messages::{Words, text, words};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -17,33 +18,22 @@ pub(super) fn examine(patient: &Patient<'_>, findings: &mut Findings) {
     hypervisor(findings);
     firmware_files(findings);
     if let Err(error) = private_dir() {
-        findings.error(
-            &error,
-            "there is no place for the sockets of VMs whose bundles lie deep, so those do not start",
-        );
+        findings.error(&error, words!("no-socket-place"));
     }
-    space(patient.home.path(), "the VMs", findings);
+    space(patient.home.path(), words!("the-vms"), findings);
     keychain(patient.records, findings);
     if let Err(error) = HostPolicy::of_this_host() {
-        findings.error(&error, "no VM starts");
+        findings.error(&error, words!("no-vm-starts"));
     }
     match patient.audit.verify() {
-        Ok(verified) if verified.torn => findings.note(
-            "SIG_NOTE_AUDIT",
-            format!(
-                "{} is whole; a crash left the beginning of one more line, which stands for nothing that was done",
-                verified.path.display()
-            ),
-        ),
+        Ok(verified) if verified.torn => {
+            findings.note("SIG_NOTE_AUDIT", text!("audit-torn", path = verified.path.display()));
+        }
         Ok(verified) => {
             let lines = verified.lines;
-            findings.note("SIG_NOTE_AUDIT", format!("the audit log is whole: {lines} lines"));
+            findings.note("SIG_NOTE_AUDIT", text!("audit-whole", #lines));
         }
-        Err(error) => findings.said(
-            error.code(),
-            error.to_string(),
-            "what was done to TPMs and their records on this host cannot be told for sure",
-        ),
+        Err(error) => findings.said(error.code(), error.to_string(), words!("audit-damaged-means")),
     }
 }
 
@@ -52,9 +42,9 @@ fn hypervisor(findings: &mut Findings) {
         findings.with_command(
             Severity::Error,
             "SIG_ERR_HOST_PART_MISSING",
-            format!("{} is not on the PATH", qemu::QEMU),
-            "no VM starts",
-            "install Debian's package qemu-system-x86",
+            text!("qemu-not-on-path", program = qemu::QEMU),
+            words!("no-vm-starts"),
+            words!("install-qemu"),
             Some("apt-get install qemu-system-x86".to_owned()),
         );
         return;
@@ -69,9 +59,9 @@ fn hypervisor(findings: &mut Findings) {
         None => findings.found(
             Severity::Error,
             "SIG_ERR_HOST_PART_MISSING",
-            format!("{} does not tell its version", qemu::QEMU),
-            "VMs do not start, or not as they should",
-            "see what `qemu-system-x86_64 --version` says; install Debian's package qemu-system-x86 anew",
+            text!("qemu-no-version", program = qemu::QEMU),
+            words!("qemu-no-version-means"),
+            words!("qemu-no-version-do"),
         ),
     }
     let backends = Command::new(qemu::QEMU).args(["-tpmdev", "help"]).stdin(Stdio::null()).output();
@@ -80,54 +70,53 @@ fn hypervisor(findings: &mut Findings) {
         findings.found(
             Severity::Error,
             "SIG_ERR_HOST_WITHOUT_TPM",
-            "this host's QEMU was built without an emulated TPM".to_owned(),
-            "VMs with a TPM do not start",
-            "install Debian's package qemu-system-x86, or build QEMU with --enable-tpm",
+            text!("qemu-without-tpm"),
+            words!("qemu-without-tpm-means"),
+            words!("qemu-without-tpm-do"),
         );
     }
     match accel::fault() {
-        Ok(None) => findings.note("SIG_NOTE_KVM", "this host's KVM ran the firmware in a trial".to_owned()),
+        Ok(None) => findings.note("SIG_NOTE_KVM", text!("accel-trial")),
         Ok(Some(why)) => findings.found(
             Severity::Warning,
             "SIG_ERR_VM_NO_KVM",
-            format!("this host's KVM does not do: {why}"),
-            "VMs run under TCG, many times slower; one with accel = \"kvm\" does not start",
-            "see that /dev/kvm is there, that this user may open it (group kvm), and that the processor's virtualization is on",
+            text!("accel-no-kvm", why),
+            words!("no-kvm-means"),
+            words!("no-kvm-do"),
         ),
-        Err(error) => findings.error(&error, "whether this host's KVM does cannot be told; such a VM does not start"),
+        Err(error) => findings.error(&error, words!("kvm-unknown")),
     }
 }
 
 fn firmware_files(findings: &mut Findings) {
     for (found, what) in [
-        (firmware::code(false).map(drop), "VMs with UEFI firmware do not start"),
-        (firmware::code(true).map(drop), "VMs with Secure Boot, and so all with a TPM, do not start"),
-        (firmware::plain_template().map(drop), "no VM with UEFI firmware can be made"),
+        (firmware::code(false).map(drop), words!("no-uefi-means")),
+        (firmware::code(true).map(drop), words!("no-secure-boot-means")),
+        (firmware::plain_template().map(drop), words!("no-template-means")),
     ] {
         if let Err(error) = found {
             findings.error(&error, what);
         }
     }
     match firmware::Keys::Microsoft.variables() {
-        Err(error) => findings.error(&error, "a TPM cannot be added with Microsoft's Secure Boot keys"),
+        Err(error) => findings.error(&error, words!("no-microsoft-keys-means")),
         Ok(bytes) => match variables::secure_boot(&bytes) {
-            Some(state) if state.is_enforced() && state.trusts_windows => findings.note(
-                "SIG_NOTE_OVMF",
-                "OVMF is there, and its variable template has Microsoft's Secure Boot keys".to_owned(),
-            ),
+            Some(state) if state.is_enforced() && state.trusts_windows => {
+                findings.note("SIG_NOTE_OVMF", text!("ovmf-found"));
+            }
             _ => findings.found(
                 Severity::Error,
                 "SIG_ERR_SECURE_BOOT_KEYS",
-                "OVMF's variable template for Microsoft's keys has not all of them enrolled".to_owned(),
-                "a VM whose TPM is added with them has no Secure Boot, and Windows 11 does not count it as such",
-                "install Debian's package ovmf anew, or give a variable store of your own with --secure-boot-keys",
+                text!("ovmf-keys"),
+                words!("ovmf-keys-means"),
+                words!("ovmf-keys-do"),
             ),
         },
     }
 }
 
 /// Free space where a directory is or will be.
-pub(super) fn space(path: &Path, whose: &str, findings: &mut Findings) {
+pub(super) fn space(path: &Path, whose: Words, findings: &mut Findings) {
     let Some(there) = path.ancestors().find(|path| path.exists()) else { return };
     let Ok(found) = rustix::fs::statvfs(there) else { return };
     let free = found.f_bavail.saturating_mul(found.f_frsize);
@@ -138,9 +127,9 @@ pub(super) fn space(path: &Path, whose: &str, findings: &mut Findings) {
     findings.found(
         severity,
         "SIG_ERR_DISK_SPACE",
-        format!("{} MiB are free on the file system of {whose}, {}", free >> 20, there.display()),
-        "a guest that writes gets errors from its disk; a TPM's store that has to grow cannot, and keeps its last state",
-        "free space there",
+        text!("disk-space", free = free >> 20, whose, path = there.display()),
+        words!("disk-space-means"),
+        words!("disk-space-do"),
     );
 }
 
@@ -152,7 +141,7 @@ fn keychain(records: Records<'_>, findings: &mut Findings) {
     };
     let dir = path.parent().unwrap_or(&path);
     if let Records::System(_) = records {
-        space(dir, "the keychain", findings);
+        space(dir, words!("the-keychain"), findings);
     }
     if let Some((code, why)) = trouble {
         if code != "SIG_ERR_KEYCHAIN_LOCKED" {
@@ -164,17 +153,17 @@ fn keychain(records: Records<'_>, findings: &mut Findings) {
                 Severity::Error,
                 code,
                 why.clone(),
-                "no VM with a TPM starts; this is not a missing record, and no TPM is lost by it",
-                "as it says; docs/errors.md has more under the code",
+                words!("keychain-trouble-means"),
+                words!("as-errors-md-says"),
                 command,
             );
         }
         findings.found(
             Severity::Error,
             "SIG_ERR_TPM_SETUP_KEYCHAIN_FAILED",
-            format!("`sigillo tpm add` would fail: the new password cannot be kept in the system keychain ({code})"),
-            "no VM on this host can get a TPM; VMs are as they were",
-            "mend the keychain first, as said above",
+            text!("keychain-setup-would-fail", code),
+            words!("keychain-setup-means"),
+            words!("keychain-setup-do"),
         );
     }
 }
@@ -187,12 +176,12 @@ fn trouble(keychain: &SystemKeychain, findings: &mut Findings) -> Option<(&'stat
             findings.with_command(
                 Severity::Warning,
                 "SIG_ERR_KEYCHAIN_LOCKED",
-                format!("{} is locked", status.path.display()),
-                "no VM with a TPM starts, and no TPM can be added",
-                "unlock it, if whoever locked it agrees",
+                text!("keychain-is-locked", path = status.path.display()),
+                words!("keychain-is-locked-means"),
+                words!("keychain-is-locked-do"),
                 Some("sigillo keychain unlock".to_owned()),
             );
-            Some(("SIG_ERR_KEYCHAIN_LOCKED", "it is locked".to_owned()))
+            Some(("SIG_ERR_KEYCHAIN_LOCKED", text!("it-is-locked")))
         }
         Ok(status) => opens(keychain, status.provider, findings),
     }
@@ -203,7 +192,7 @@ fn answers(keychain: &dyn Keychain, findings: &mut Findings) -> Option<(&'static
     match keychain.list() {
         Err(error) => Some((error.code(), error.to_string())),
         Ok(records) => {
-            let what = format!("the Secret Service of this session has the records: {}", records.len());
+            let what = text!("secret-service-answers", count = records.len());
             findings.note("SIG_NOTE_KEYCHAIN", what);
             None
         }
@@ -221,15 +210,9 @@ fn opens(
         Err(error) => return Some((error.code(), error.to_string())),
     };
     match provider {
-        None => findings.note(
-            "SIG_NOTE_KEYCHAIN",
-            "there is no system keychain yet: it is made with the first record".to_owned(),
-        ),
+        None => findings.note("SIG_NOTE_KEYCHAIN", text!("keychain-not-yet")),
         Some(kind) => {
-            findings.note(
-                "SIG_NOTE_KEYCHAIN",
-                format!("the system keychain opens; its key is a {kind}; records: {}", records.len()),
-            );
+            findings.note("SIG_NOTE_KEYCHAIN", text!("keychain-opens", kind, count = records.len()));
             let better = || {
                 let others = keychain.providers().ok()?;
                 others.into_iter().take_while(|other| other.kind != kind).find(|other| other.state.is_ok())
@@ -242,9 +225,9 @@ fn opens(
                 findings.with_command(
                     Severity::Note,
                     "SIG_NOTE_KEYCHAIN_PROVIDER",
-                    "the keychain's key lies in a file beside it".to_owned(),
-                    "who copies the whole disk has the passwords of all stores",
-                    "this host has a better place for the key",
+                    text!("keychain-key-beside"),
+                    words!("keychain-key-beside-means"),
+                    words!("keychain-key-beside-do"),
                     Some(format!("sigillo keychain provider set {}", quoted(better.kind.word()))),
                 );
             }
@@ -256,6 +239,6 @@ fn opens(
     let refused = rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).err()?;
     Some((
         "SIG_ERR_KEYCHAIN_IO",
-        format!("{} cannot be written: {}", dir.display(), std::io::Error::from(refused)),
+        text!("dir-unwritable", path = dir.display(), error = std::io::Error::from(refused)),
     ))
 }

@@ -5,6 +5,7 @@ use crate::{
     bundle::{Bundle, CONFIG, Home, STORE, VARS},
     identity::hidden::Kind,
 };
+use sigillo_messages::{text, words};
 use std::{fs, path::PathBuf};
 
 /// In the directory of the VMs: one half made, one half deleted.
@@ -15,17 +16,15 @@ pub(super) fn of_home(home: &Home, findings: &mut Findings) {
     for path in left {
         let Some((_, kind)) = path.file_name().and_then(Kind::of) else { continue };
         let what = match kind {
-            Kind::New | Kind::NewWithRecord => "a VM that is being made, or whose making was cut short",
-            Kind::Gone | Kind::GoneWithRecord => {
-                "a VM that is being deleted, or whose deletion was cut short"
-            }
+            Kind::New | Kind::NewWithRecord => text!("leftover-vm-new", path = path.display()),
+            Kind::Gone | Kind::GoneWithRecord => text!("leftover-vm-gone", path = path.display()),
         };
         findings.found(
             Severity::Warning,
             "SIG_ERR_LEFTOVER",
-            format!("{} is {what}", path.display()),
-            "it takes space and is in no list",
-            "nothing: the next `sigillo vm clone`, `rename`, `move`, `export`, `import` or `delete` clears it away if no command works on it",
+            what,
+            words!("leftover-vm-means"),
+            words!("leftover-vm-do"),
         );
     }
 }
@@ -35,23 +34,10 @@ pub(super) fn of_bundle(vm: &Bundle, findings: &mut Findings) {
     let store = vm.store_path().unwrap_or_else(|| vm.path().join(STORE));
     let next = next_path(&store);
     if next.symlink_metadata().is_ok() {
-        findings.note(
-            "SIG_NOTE_NEXT_STORE",
-            format!(
-                "{} is a new store that was being made when a command was cut short; the same command, or the next start, finishes \
-                 it or takes it away",
-                next.display()
-            ),
-        );
+        findings.note("SIG_NOTE_NEXT_STORE", text!("next-store", path = next.display()));
     }
     if vm.config().tpm.is_none() && store.symlink_metadata().is_ok() {
-        findings.note(
-            "SIG_NOTE_STORE_UNUSED",
-            format!(
-                "{} is there, and vm.toml has no TPM; `sigillo tpm add` keeps it as a backup",
-                store.display()
-            ),
-        );
+        findings.note("SIG_NOTE_STORE_UNUSED", text!("store-unused", path = store.display()));
     }
     let Ok(entries) = fs::read_dir(vm.path()) else { return };
     let is_left = |name: &str| {
@@ -65,9 +51,9 @@ pub(super) fn of_bundle(vm: &Bundle, findings: &mut Findings) {
         findings.with_command(
             Severity::Note,
             "SIG_NOTE_LEFTOVER",
-            format!("{} was being written when a command was cut short", path.display()),
-            "the file it was to replace is whole; this one is used by nothing",
-            "remove it while no command works on the VM",
+            text!("leftover-file", path = path.display()),
+            words!("leftover-file-means"),
+            words!("leftover-file-do"),
             Some(format!("rm {}", quoted_path(&path))),
         );
     }

@@ -14,7 +14,8 @@ use crate::{
 };
 use serde::Serialize;
 use sigillo_keychain::{Keychain, SystemKeychain, anchor::Anchors, audit::AuditLog};
-use std::{collections::BTreeMap, path::Path};
+use sigillo_messages::{Words, text, words};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 /// What a finding asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -101,7 +102,7 @@ pub fn examine(patient: &Patient<'_>, vm: Option<&str>) -> Result<Vec<Finding>> 
         None => match patient.home.list() {
             Ok(vms) => vms,
             Err(error) => {
-                findings.error(&error, "no VM in it can be listed or started");
+                findings.error(&error, words!("home-unlisted-means"));
                 Vec::new()
             }
         },
@@ -116,7 +117,7 @@ pub fn examine(patient: &Patient<'_>, vm: Option<&str>) -> Result<Vec<Finding>> 
         match bundle {
             Ok(bundle) => examine_vm(patient, bundle, &mut findings),
             Err(error) => {
-                findings.error(error, "the VM does not start and no command but this one works on it");
+                findings.error(error, words!("vm-unusable-means"));
             }
         }
     }
@@ -156,9 +157,17 @@ fn twins(vms: &[(String, Result<Bundle>)], findings: &mut Findings) {
         findings.found(
             Severity::Warning,
             "SIG_ERR_VM_SAME_UUID",
-            format!("{} have the one UUID {uuid}", names.join(" and ")),
-            "they share a keychain record and pass for one machine; of two copies of one TPM only one may run",
-            "a copy of a VM needs a UUID and a TPM of its own; keep one of them",
+            text!(
+                "same-uuid",
+                names = names
+                    .iter()
+                    .map(ToString::to_string)
+                    .reduce(|first, second| text!("and", first, second))
+                    .unwrap_or_default(),
+                uuid
+            ),
+            words!("same-uuid-means"),
+            words!("same-uuid-do"),
         );
     }
 }
@@ -172,7 +181,14 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    fn found(&mut self, severity: Severity, code: &str, what: String, meaning: &str, remedy: &str) {
+    fn found(
+        &mut self,
+        severity: Severity,
+        code: &str,
+        what: String,
+        meaning: impl fmt::Display,
+        remedy: impl fmt::Display,
+    ) {
         self.with_command(severity, code, what, meaning, remedy, None);
     }
 
@@ -182,8 +198,8 @@ impl Findings {
         severity: Severity,
         code: &str,
         what: String,
-        meaning: &str,
-        remedy: &str,
+        meaning: impl fmt::Display,
+        remedy: impl fmt::Display,
         command: Option<String>,
     ) {
         self.all.push(Finding {
@@ -191,26 +207,20 @@ impl Findings {
             severity,
             vm: self.vm.clone(),
             what,
-            meaning: meaning.to_owned(),
-            remedy: remedy.to_owned(),
+            meaning: meaning.to_string(),
+            remedy: remedy.to_string(),
             command,
         });
     }
 
     /// What would be an error of a command: its words say what to do.
-    fn error(&mut self, error: &Error, meaning: &str) {
+    fn error(&mut self, error: &Error, meaning: Words) {
         self.said(error.code(), error.to_string(), meaning);
     }
 
     /// An error of another crate.
-    fn said(&mut self, code: &str, what: String, meaning: &str) {
-        self.found(
-            Severity::Error,
-            code,
-            what,
-            meaning,
-            "as it says; docs/errors.md has more under the code",
-        );
+    fn said(&mut self, code: &str, what: String, meaning: Words) {
+        self.found(Severity::Error, code, what, meaning, words!("as-errors-md-says"));
     }
 
     fn note(&mut self, code: &str, what: String) {

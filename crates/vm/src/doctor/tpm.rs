@@ -12,10 +12,11 @@ use sigillo_keychain::{
     anchor::{Anchored, Verdict},
     audit::Act,
 };
+use sigillo_messages::{Words, text, words};
 use sigillo_store::{Key, KeyId, KeyKind, Looked, OpenError, Store, StoreInfo};
 use std::path::Path;
 
-const NO_START: &str = "the VM does not start";
+const NO_START: Words = words!("vm-does-not-start");
 
 pub(super) fn examine(patient: &Patient<'_>, vm: &Bundle, findings: &mut Findings) {
     let Some(path) = vm.store_path() else { return };
@@ -33,25 +34,25 @@ pub(super) fn examine(patient: &Patient<'_>, vm: &Bundle, findings: &mut Finding
         findings.found(
             Severity::Error,
             "SIG_ERR_TPM_STORE",
-            format!("{} was made for another VM", path.display()),
+            text!("made-for-other-vm", path = path.display()),
             NO_START,
-            "put the VM's own store back; this one belongs to the VM it came from",
+            words!("made-for-other-vm-do"),
         );
         return;
     }
     let encrypted = vm.config().tpm.as_ref().is_some_and(|tpm| tpm.encrypted);
     if info.is_unencrypted() {
         let (severity, meaning) = if encrypted {
-            (Severity::Error, "it is not the store the VM had, which was encrypted; the VM does not start")
+            (Severity::Error, words!("unencrypted-other-means"))
         } else {
-            (Severity::Warning, "who can read the file has the guest's TPM")
+            (Severity::Warning, words!("unencrypted-means"))
         };
         findings.found(
             severity,
             "SIG_ERR_STORE_UNENCRYPTED",
-            format!("{} is not encrypted", path.display()),
+            text!("is-not-encrypted", path = path.display()),
             meaning,
-            "put the VM's own store back if it is another one",
+            words!("unencrypted-do"),
         );
     }
     current(patient, vm, &info, findings);
@@ -72,16 +73,12 @@ fn unreadable(vm: &Bundle, path: &Path, error: &OpenError, findings: &mut Findin
             Severity::Error,
             error.code(),
             what,
-            "the VM does not start, and the guest gets no other TPM; the file was only read",
-            "recover what can be recovered into a new file, or restore a copy of the bundle",
+            words!("store-damaged-means"),
+            words!("store-damaged-do"),
             Some(salvage(path)),
         );
     } else {
-        let remedy = format!(
-            "put the store back from where it was moved or copied to; `sigillo tpm restore-backup {} --list` shows the \
-             backups there are",
-            name_of(vm)
-        );
+        let remedy = text!("store-gone-do", vm = name_of(vm));
         findings.found(Severity::Error, error.code(), what, NO_START, &remedy);
     }
 }
@@ -95,10 +92,9 @@ fn salvage(path: &Path) -> String {
 /// Whether it is the store that the VM ran with last.
 fn current(patient: &Patient<'_>, vm: &Bundle, info: &StoreInfo, findings: &mut Findings) {
     match patient.anchors.current(vm.config().uuid.as_bytes()) {
-        Ok(Some(current)) if current != info.file_uuid => findings.error(
-            &Error::OtherStore { name: vm.name().to_owned() },
-            "the guest would meet another TPM than it sealed to",
-        ),
+        Ok(Some(current)) if current != info.file_uuid => {
+            findings.error(&Error::OtherStore { name: vm.name().to_owned() }, words!("other-tpm-means"));
+        }
         Ok(_) => {}
         Err(error) => findings.said(error.code(), error.to_string(), NO_START),
     }
@@ -116,19 +112,17 @@ fn ways_in(vm: &Bundle, keys: &KeyList, findings: &mut Findings) {
         RecordState::Missing => findings.with_command(
             Severity::Error,
             "SIG_ERR_TPM_RECORD_MISSING",
-            format!("the system keychain has no record {}", keys.record_name),
-            "the VM does not start: the VM was moved here without its record, or the record was deleted; the store is whole",
-            "bring the record from the host the VM came from (`sigillo keychain copy`), or make a new one with the recovery code",
+            text!("record-missing", record = keys.record_name),
+            words!("record-missing-means"),
+            words!("record-missing-do"),
             has_other.then(|| format!("sigillo tpm key restore-record {name}")),
         ),
         RecordState::Other(key_id) => findings.found(
             Severity::Error,
             "SIG_ERR_TPM_RECORD_OTHER",
-            format!("the record {} (key {key_id}) is for another store of this VM", keys.record_name),
+            text!("record-other", record = keys.record_name, key_id),
             NO_START,
-            &format!(
-                "bring the record from the host where the VM ran last; if it opens a backup, `sigillo tpm restore-backup {name}`"
-            ),
+            text!("record-other-do", name),
         ),
     }
     let leftovers: Vec<String> = keys.leftovers().iter().map(KeyId::to_string).collect();
@@ -136,9 +130,9 @@ fn ways_in(vm: &Bundle, keys: &KeyList, findings: &mut Findings) {
         findings.with_command(
             Severity::Warning,
             "SIG_ERR_TPM_KEY_LEFTOVER",
-            format!("the store has passwords that no record has: {}", leftovers.join(", ")),
-            "a change of the password was interrupted; the old password opens the store still",
-            "rotate the password: that removes them",
+            text!("key-leftover", keys = leftovers.join(", ")),
+            words!("key-leftover-means"),
+            words!("key-leftover-do"),
             Some(format!("sigillo tpm key rotate {name}")),
         );
     }
@@ -146,9 +140,9 @@ fn ways_in(vm: &Bundle, keys: &KeyList, findings: &mut Findings) {
         findings.with_command(
             Severity::Warning,
             "SIG_ERR_TPM_NO_RECOVERY",
-            "nothing but the keychain record opens the TPM's store".to_owned(),
-            "if the record is lost, so is the TPM, and with it what the guest sealed",
-            "make a recovery code and keep it apart from this host",
+            text!("no-recovery"),
+            words!("no-recovery-means"),
+            words!("no-recovery-do"),
             Some(format!("sigillo tpm key add recovery-code {name}")),
         );
     }
@@ -192,9 +186,9 @@ fn inside(
         findings.found(
             Severity::Error,
             "SIG_ERR_TPM_STORE",
-            format!("{} holds no TPM", path.display()),
-            "the VM does not start: it is a copy from before its TPM was made",
-            "put the VM's own store back",
+            text!("store-holds-no-tpm", path = path.display()),
+            words!("store-empty-means"),
+            words!("store-put-back"),
         );
         return;
     }
@@ -211,15 +205,12 @@ fn inside(
     match verdict {
         Verdict::First | Verdict::Same | Verdict::Newer { .. } => {
             let algorithm = info.algorithm;
-            findings.note("SIG_NOTE_TPM", format!("the TPM's store opens ({algorithm}), at commit {commits}"));
+            findings.note("SIG_NOTE_TPM", text!("store-opens", algorithm, commits));
         }
-        Verdict::MovedOn { by } => findings.note(
-            "SIG_NOTE_TPM_MOVED_ON",
-            format!("the TPM's store has {by} commits that this host did not see, as after running on another host"),
-        ),
+        Verdict::MovedOn { by } => findings.note("SIG_NOTE_TPM_MOVED_ON", text!("store-moved-on", #by)),
         Verdict::RolledBack { .. } | Verdict::Twin { .. } | Verdict::Unreadable | Verdict::InUse { .. } => {
             let (error, _) = refusal(vm, verdict);
-            let meaning = "the VM does not start, unless the host's policy accepts it: an older TPM forgets failed tries and counters";
+            let meaning = words!("older-store-means");
             findings.error(&error, meaning);
         }
     }
@@ -229,30 +220,24 @@ fn inside(
 fn notes(store: &Looked, path: &Path, findings: &mut Findings) {
     let notes = store.notes();
     if notes.header_repaired {
-        findings.note(
-            "SIG_NOTE_STORE_REPAIR",
-            format!(
-                "one header copy of {} is damaged or out of date; the next start writes it anew",
-                path.display()
-            ),
-        );
+        findings.note("SIG_NOTE_STORE_REPAIR", text!("header-repair", path = path.display()));
     }
     if let Some(slot) = notes.broken_slot {
         findings.found(
             Severity::Warning,
             "SIG_ERR_STORE_SLOT",
-            format!("state slot {slot} of {} does not verify", path.display()),
-            "a crash cut a write short that nobody was told of; or the file was damaged, and what remains is one commit old",
-            "the next commit writes it anew; if there was no crash, check the disk",
+            text!("slot-broken", slot, path = path.display()),
+            words!("slot-broken-means"),
+            words!("slot-broken-do"),
         );
     }
     if notes.gap_in_history {
         findings.found(
             Severity::Warning,
             "SIG_ERR_STORE_GAP",
-            format!("the two states in {} do not follow each other", path.display()),
-            "the disk lost a write, or parts of two copies were mixed",
-            "check the disk; see what restored or copied the file",
+            text!("history-gap", path = path.display()),
+            words!("history-gap-means"),
+            words!("history-gap-do"),
         );
     }
 }
@@ -264,13 +249,12 @@ fn told_of_backups(patient: &Patient<'_>, vm: &Bundle, findings: &mut Findings) 
     }
     let say = |backup: &Backup| {
         let record = match (&backup.info, backup.record) {
-            (None, _) => "unreadable",
-            (Some(_), Some(_)) => "its record is here",
-            (Some(_), None) => "its record is missing",
+            (None, _) => words!("not-readable"),
+            (Some(_), Some(_)) => words!("record-is-here"),
+            (Some(_), None) => words!("record-is-missing"),
         };
         format!("{} ({record})", backup.name)
     };
     let listed = all.iter().map(say).collect::<Vec<_>>().join(", ");
-    findings
-        .note("SIG_NOTE_BACKUPS", format!("stores that were set aside, never deleted by sigillo: {listed}"));
+    findings.note("SIG_NOTE_BACKUPS", text!("stores-set-aside", listed));
 }

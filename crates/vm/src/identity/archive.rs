@@ -10,6 +10,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use sigillo_messages::text;
 use std::{
     collections::BTreeSet,
     io::{self, Read, Write},
@@ -101,24 +102,21 @@ fn most(name: &str) -> Option<u64> {
 impl Manifest {
     fn check(&self) -> Result<(), Flaw> {
         if self.members.len() > MAX_MEMBERS {
-            return damaged("it names more parts than a VM has");
+            return damaged(text!("export-many-parts"));
         }
         if self.members.first().is_none_or(|first| first.name != CONFIG) {
-            return damaged("it does not begin with the VM's configuration");
+            return damaged(text!("export-no-config-first"));
         }
         let mut names = BTreeSet::new();
         for member in &self.members {
             let Some(most) = most(&member.name) else {
-                return damaged(format!("it names {:?}, which is no part of a VM", member.name));
+                return damaged(text!("export-strange-part", part = ?member.name));
             };
             if member.len > most {
-                return damaged(format!(
-                    "{} is said to have {} octets, which is too much",
-                    member.name, member.len
-                ));
+                return damaged(text!("export-part-too-long", part = member.name, octets = member.len));
             }
             if !names.insert(&member.name) {
-                return damaged(format!("it has {} twice", member.name));
+                return damaged(text!("export-part-twice", part = member.name));
             }
         }
         Ok(())
@@ -153,7 +151,7 @@ impl<R: Read> Summed<'_, R> {
 
 fn read(input: &mut impl Read, into: &mut [u8]) -> Result<(), Flaw> {
     input.read_exact(into).map_err(|e| match e.kind() {
-        io::ErrorKind::UnexpectedEof => Flaw::Damaged("it ends too early".to_owned()),
+        io::ErrorKind::UnexpectedEof => Flaw::Damaged(text!("export-ends-early")),
         _ => Flaw::Read(e),
     })
 }
@@ -177,18 +175,18 @@ pub(super) fn read_manifest(input: &mut impl Read) -> Result<(Manifest, [u8; 32]
     match input.fill(&mut magic) {
         Ok(()) if magic == MAGIC => {}
         Ok(()) | Err(Flaw::Damaged(_)) => {
-            return Err(Flaw::NotAnExport("it does not begin as one does".to_owned()));
+            return Err(Flaw::NotAnExport(text!("export-magic")));
         }
         Err(other) => return Err(other),
     }
     match input.u32()? {
         VERSION => {}
-        0 => return damaged("there is no format 0"),
+        0 => return damaged(text!("export-format-0")),
         newer => return Err(Flaw::TooNew(newer)),
     }
     let len = input.u32()?;
     if len > MAX_MANIFEST {
-        return damaged(format!("its manifest is said to have {len} octets, which is too much"));
+        return damaged(text!("export-manifest-too-long", len));
     }
     let mut text = vec![0; usize::try_from(len).unwrap_or_default()];
     input.fill(&mut text)?;
@@ -197,11 +195,11 @@ pub(super) fn read_manifest(input: &mut impl Read) -> Result<(Manifest, [u8; 32]
     let mut said = [0; 32];
     read(input, &mut said)?;
     if said != sum {
-        return damaged("the checksum of its manifest does not match");
+        return damaged(text!("export-manifest-checksum"));
     }
     let manifest: Manifest = match serde_json::from_slice(&text) {
         Ok(manifest) => manifest,
-        Err(e) => return damaged(format!("its manifest cannot be read: {e}")),
+        Err(e) => return damaged(text!("export-manifest-unreadable", error = e)),
     };
     manifest.check()?;
     Ok((manifest, sum))
@@ -230,7 +228,7 @@ pub(super) fn read_members(
             let (at, len) = (framed.u64()?, u64::from(framed.u32()?));
             if len == 0 {
                 if at != member.len {
-                    return damaged(format!("{name} ends at {at}, and not at {}", member.len));
+                    return damaged(text!("export-part-end", part = name, at, wanted = member.len));
                 }
                 break;
             }
@@ -238,7 +236,7 @@ pub(super) fn read_members(
             let Some(end) =
                 end.filter(|end| at >= next && at % ALIGN == 0 && (end % ALIGN == 0 || *end == member.len))
             else {
-                return damaged(format!("{name} has a piece of {len} octets at {at}, where none can be"));
+                return damaged(text!("export-part-piece", part = name, len, at));
             };
             let part = buffer.get_mut(..usize::try_from(len).unwrap_or_default()).unwrap_or_default();
             framed.fill(part)?;
@@ -251,13 +249,13 @@ pub(super) fn read_members(
         let mut said = [0; 32];
         read(input, &mut said)?;
         if said != <[u8; 32]>::from(sum.finalize()) {
-            return damaged(format!("the checksum of {name} does not match"));
+            return damaged(text!("export-part-checksum", part = name));
         }
         sink.end().map_err(Flaw::Write)?;
     }
     match input.read(&mut [0]) {
         Ok(0) => Ok(()),
-        Ok(_) => damaged("something follows after its end"),
+        Ok(_) => damaged(text!("export-more-follows")),
         Err(e) => Err(Flaw::Read(e)),
     }
 }
@@ -274,7 +272,7 @@ impl<W: Write> Writer<W> {
     pub(super) fn begin(mut output: W, manifest: &Manifest) -> io::Result<Self> {
         let text = serde_json::to_vec(manifest)?;
         let len = u32::try_from(text.len()).ok().filter(|len| *len <= MAX_MANIFEST);
-        let len = len.ok_or_else(|| io::Error::other("the manifest is too long"))?;
+        let len = len.ok_or_else(|| io::Error::other(text!("export-manifest-long")))?;
         let head = [&MAGIC[..], &VERSION.to_le_bytes(), &len.to_le_bytes(), &text].concat();
         let sum: [u8; 32] = Sha256::digest(&head).into();
         output.write_all(&head)?;

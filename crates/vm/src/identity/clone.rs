@@ -15,6 +15,7 @@ use crate::{
     tpm::record_for,
 };
 use sigillo_keychain::{KeychainError, Record, RecordName, audit::Act};
+use sigillo_messages::{Words, text, words};
 use sigillo_store::{Algorithm, CreateOptions, Key, KeyId, RecoveryCode, Secret, Store};
 use std::{
     fs, io,
@@ -80,8 +81,8 @@ pub fn clone_vm(
         return Err(Error::Exists { path });
     }
     let _lock = vm.lock_as_it_is()?;
-    require_quiet(vm, "cloning it")?;
-    let parts = Parts::of(vm, "a clone")?;
+    require_quiet(vm, words!("doing-clone"))?;
+    let parts = Parts::of(vm, words!("a-clone"))?;
     let tpm = vm.config().tpm.as_ref().filter(|_| !matches!(options.tpm, CloneTpm::None));
     if tpm.is_some() {
         // Whether new or copied, it is one TPM more on this host.
@@ -140,7 +141,7 @@ fn store_failed(options: &CloneVm, code: &'static str, why: String) -> Error {
 }
 
 /// Requires a VM that is off, and did not leave half of itself in memory.
-pub(super) fn require_quiet(vm: &Bundle, action: &'static str) -> Result<()> {
+pub(super) fn require_quiet(vm: &Bundle, action: Words) -> Result<()> {
     vm.require_off(action)?;
     if vm.store_path().is_some_and(|store| volatile(&store).symlink_metadata().is_ok()) {
         return Err(IdentityError::Suspended { name: vm.name().to_owned(), action }.into());
@@ -169,7 +170,7 @@ fn state_of(vm: &Bundle, host: &Host<'_>) -> Result<Secret> {
     };
     let store = Store::open(&path, &key).map_err(|e| failed(e.code(), e.to_string()))?;
     if store.state().is_empty() {
-        return Err(failed("SIG_ERR_TPM_STORE", format!("{} holds no TPM", path.display())));
+        return Err(failed("SIG_ERR_TPM_STORE", text!("store-holds-no-tpm", path = path.display())));
     }
     Ok(Secret::from_slice(store.state()))
 }
@@ -252,7 +253,7 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Opens all of them, so that a bundle that is not whole is refused before anything is made.
-    pub(super) fn of(vm: &Bundle, action: &'static str) -> Result<Self> {
+    pub(super) fn of(vm: &Bundle, action: Words) -> Result<Self> {
         let not_whole = |path: &Path, e: &io::Error| {
             let what = format!("{}: {e}", path.display());
             Error::from(IdentityError::NotWhole { name: vm.name().to_owned(), what })
@@ -273,7 +274,8 @@ impl Parts {
             let ending = match disk.format {
                 DiskFormat::Raw => "img",
                 DiskFormat::Qcow2 => {
-                    require_one_file(&source.path).map_err(|e| Error::io("use", &source.path, e))?;
+                    require_one_file(&source.path)
+                        .map_err(|e| Error::io(words!("do-use"), &source.path, e))?;
                     "qcow2"
                 }
             };
@@ -308,8 +310,8 @@ impl Parts {
 fn left_out(vm: &Bundle) -> Result<Vec<String>> {
     let in_use = vm.store_path();
     let mut names = Vec::new();
-    for entry in fs::read_dir(vm.path()).map_err(|e| Error::io("read", vm.path(), e))? {
-        let entry = entry.map_err(|e| Error::io("read", vm.path(), e))?;
+    for entry in fs::read_dir(vm.path()).map_err(|e| Error::io(words!("do-read"), vm.path(), e))? {
+        let entry = entry.map_err(|e| Error::io(words!("do-read"), vm.path(), e))?;
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         let is_disk = vm.config().disks.iter().any(|disk| vm.disk_path(disk) == path);
         let known = [CONFIG, VARS, "run"].contains(&name.as_str()) || in_use.as_ref() == Some(&path);

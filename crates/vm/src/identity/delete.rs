@@ -14,6 +14,7 @@ use crate::{
     host::Host,
 };
 use sigillo_keychain::{Keychain, audit::Act};
+use sigillo_messages::words;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -41,7 +42,7 @@ pub struct Deleted {
 /// [`Error::Running`], or what the system says. Once the VM is out of sight, the next command goes on with what is left.
 pub fn delete_vm(home: &Home, vm: &mut Bundle, host: &Host<'_>, with_tpm: bool) -> Result<Deleted> {
     let _lock = vm.lock_as_it_is()?;
-    vm.require_ended("deleting it")?;
+    vm.require_ended(words!("doing-deletion"))?;
     let stores = stores_in(vm.path())?;
     let kept = if with_tpm || stores.is_empty() { None } else { Some(keep(home, vm, host, &stores)?) };
     crash::point();
@@ -57,7 +58,7 @@ fn keep(home: &Home, vm: &Bundle, host: &Host<'_>, stores: &[PathBuf]) -> Result
     let beside: Vec<PathBuf> = stores.iter().map(|store| volatile(store)).chain([vars]).collect();
     for path in stores.iter().chain(beside.iter().filter(|path| path.symlink_metadata().is_ok())) {
         let name = Path::new(path.file_name().unwrap_or_default());
-        let source = Source::beneath(vm.path(), name).map_err(|e| Error::io("keep", path, e))?;
+        let source = Source::beneath(vm.path(), name).map_err(|e| Error::io(words!("do-keep"), path, e))?;
         source.copy_to(&building.path().join(name), &mut |_| {})?;
     }
     let config = Config { disks: Vec::new(), ..vm.config().clone() };
@@ -141,7 +142,7 @@ fn entries_of(home: &Path) -> Vec<PathBuf> {
 /// Removes what is kept of a deleted VM once no store is left in it.
 pub(crate) fn forget_kept(dir: &Path) -> Result<()> {
     if stores_in(dir)?.is_empty() {
-        fs::remove_dir_all(dir).map_err(|e| Error::io("remove", dir, e))?;
+        fs::remove_dir_all(dir).map_err(|e| Error::io(words!("do-remove"), dir, e))?;
     }
     Ok(())
 }

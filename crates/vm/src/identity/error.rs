@@ -1,4 +1,5 @@
 //! What can go wrong with a VM's identity and place.
+use sigillo_messages::{Words, text};
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -7,34 +8,25 @@ use uuid::Uuid;
 #[non_exhaustive]
 pub enum IdentityError {
     /// The VM is suspended.
-    #[error(
-        "VM {name:?} is suspended: its disks, its memory and its TPM belong together as they are, so {action} needs it off. Nothing \
-         was changed. Start it, shut the guest down, and try again"
-    )]
+    #[error("{}", text!("identity-suspended", ?name, action))]
     Suspended {
         /// The VM.
         name: String,
         /// What was wanted.
-        action: &'static str,
+        action: Words,
     },
     /// A disk of the host.
-    #[error(
-        "VM {name:?} uses the host's disk {disk}: {action} would need a copy of a whole disk that others may be writing. \
-         Nothing was changed. Put an image of that disk into the VM first", disk = disk.display()
-    )]
+    #[error("{}", text!("identity-host-disk", ?name, disk = disk.display(), action))]
     HostDisk {
         /// The VM.
         name: String,
         /// The block device.
         disk: PathBuf,
         /// What was wanted.
-        action: &'static str,
+        action: Words,
     },
     /// The bundle is not whole.
-    #[error(
-        "the bundle of VM {name:?} is not whole: {what}. Nothing was changed. A bundle that was copied while the VM ran, or whose \
-         copy was interrupted, looks so: copy it anew from where it came"
-    )]
+    #[error("{}", text!("identity-not-whole", ?name, what))]
     NotWhole {
         /// The VM.
         name: String,
@@ -42,10 +34,7 @@ pub enum IdentityError {
         what: String,
     },
     /// The store in the bundle is another VM's.
-    #[error(
-        "the store {store} in the bundle of VM {name:?} belongs to another VM, so the bundle is not one VM. Nothing was \
-         changed. Put the VM's own store back", store = store.display()
-    )]
+    #[error("{}", text!("identity-foreign-store", store = store.display(), ?name))]
     ForeignStore {
         /// The VM.
         name: String,
@@ -53,10 +42,7 @@ pub enum IdentityError {
         store: PathBuf,
     },
     /// The record that the store needs is not here.
-    #[error(
-        "the TPM of VM {name:?} was not copied: the system keychain of this host has no record {record:?} that opens its store. \
-         Nothing was made. Bring the record (`sigillo keychain copy`), or clone with `--tpm replace`, which needs none"
-    )]
+    #[error("{}", text!("identity-no-record", ?name, ?record))]
     NoRecord {
         /// The VM.
         name: String,
@@ -64,11 +50,7 @@ pub enum IdentityError {
         record: String,
     },
     /// A VM with this UUID is here.
-    #[error(
-        "a VM with the UUID {uuid} is here already: {there:?}. Two VMs of one UUID would share one keychain record and one TPM, so \
-         nothing was imported. To go on with the one in the file, delete the one that is here (`sigillo vm delete`: its TPM is kept); \
-         for a second VM beside it, `sigillo vm clone {there:?} NAME`"
-    )]
+    #[error("{}", text!("identity-uuid-taken", uuid, ?there))]
     UuidTaken {
         /// The UUID.
         uuid: Uuid,
@@ -76,7 +58,7 @@ pub enum IdentityError {
         there: String,
     },
     /// A VM cannot be put there.
-    #[error("VM {name:?} was not moved: {path}: {why}. It is where it was", path = path.display())]
+    #[error("{}", text!("identity-place", ?name, path = path.display(), why))]
     Place {
         /// The VM.
         name: String,
@@ -86,25 +68,17 @@ pub enum IdentityError {
         why: String,
     },
     /// The VM is not in the home.
-    #[error(
-        "{path} is not one of the VMs in {home}, and only those are {action}. Nothing was changed. Rename or move the directory itself \
-         while the VM is off, or move it to {home} first",
-        path = path.display(), home = home.display()
-    )]
+    #[error("{}", text!("identity-not-in-home", path = path.display(), home = home.display(), action))]
     NotInHome {
         /// The bundle.
         path: PathBuf,
         /// The home.
         home: PathBuf,
         /// What was wanted.
-        action: &'static str,
+        action: Words,
     },
     /// A moved VM is not where it was moved to.
-    #[error(
-        "VM {name:?} was moved to {path}, where it is not now: {why}. Bring back the file system it lies on; if the VM is somewhere else, \
-         `sigillo vm start PATH` starts it there, and {link} is a link that can be removed",
-        path = path.display(), link = link.display()
-    )]
+    #[error("{}", text!("identity-away", ?name, path = path.display(), why, link = link.display()))]
     Away {
         /// The VM.
         name: String,
@@ -116,7 +90,7 @@ pub enum IdentityError {
         why: String,
     },
     /// The file of an export is not one.
-    #[error("{path} was not imported: it is no exported VM ({what}). Nothing was changed. Check the path", path = path.display())]
+    #[error("{}", text!("export-not-one", path = path.display(), what))]
     NotAnExport {
         /// The file.
         path: PathBuf,
@@ -124,10 +98,7 @@ pub enum IdentityError {
         what: String,
     },
     /// A later release wrote it.
-    #[error(
-        "{path} was not imported: it has format {version}, which a later sigillo wrote. Nothing was changed. Use that release, or export the \
-         VM with this one", path = path.display()
-    )]
+    #[error("{}", text!("export-too-new", path = path.display(), version))]
     ExportTooNew {
         /// The file.
         path: PathBuf,
@@ -135,10 +106,7 @@ pub enum IdentityError {
         version: u32,
     },
     /// The file is damaged, or was made to do harm.
-    #[error(
-        "{path} was not imported: {what}. Nothing of it is on this host. The file is cut or was changed on the way: copy it anew and \
-         compare checksums, or export the VM again", path = path.display()
-    )]
+    #[error("{}", text!("export-damaged", path = path.display(), what))]
     ExportDamaged {
         /// The file.
         path: PathBuf,
@@ -146,7 +114,7 @@ pub enum IdentityError {
         what: String,
     },
     /// A file of that name is there.
-    #[error("{path} is already there; the VM was not exported. Choose another name, or remove that file", path = path.display())]
+    #[error("{}", text!("export-exists", path = path.display()))]
     ExportExists {
         /// The file.
         path: PathBuf,

@@ -24,6 +24,7 @@ use rustix::{
     io::Errno,
 };
 use sigillo_keychain::{KeychainError, RecordName, audit::Act};
+use sigillo_messages::{text, words};
 use sigillo_store::{Key, Store};
 use std::{
     ffi::OsStr,
@@ -96,11 +97,12 @@ impl Building {
 
     /// At a path that is free.
     pub(super) fn at(path: PathBuf) -> Result<Self> {
-        rustix::fs::mkdir(&path, rustix::fs::Mode::RWXU).map_err(|e| Error::io("make", &path, e.into()))?;
+        rustix::fs::mkdir(&path, rustix::fs::Mode::RWXU)
+            .map_err(|e| Error::io(words!("do-make"), &path, e.into()))?;
         match lock_dir(&path) {
             Ok(lock) => Ok(Self { path, lock, published: false }),
             // Somebody took it for a leftover in the moment before it was locked.
-            Err(e) => Err(Error::io("lock", &path, e)),
+            Err(e) => Err(Error::io(words!("do-lock"), &path, e)),
         }
     }
 
@@ -115,7 +117,7 @@ impl Building {
         rustix::fs::renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE).map_err(
             |e| match e {
                 Errno::EXIST => Error::Exists { path: path.to_owned() },
-                e => Error::io("make", path, e.into()),
+                e => Error::io(words!("do-make"), path, e.into()),
             },
         )?;
         self.published = true;
@@ -165,14 +167,11 @@ impl fmt::Display for Swept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Removed { path, records } => {
-                write!(f, "removed {}, which a command that was interrupted had left", path.display())?;
-                for record in records {
-                    write!(f, "; the keychain record {record} was for it alone and is removed, too")?;
-                }
-                Ok(())
+                f.write_str(&text!("swept-removed", path = path.display()))?;
+                records.iter().try_for_each(|record| write!(f, "; {}", text!("swept-record", record)))
             }
             Self::Left { path, why } => {
-                write!(f, "{} is left of a command that was interrupted, and stays: {why}", path.display())
+                write!(f, "{}", text!("swept-left", path = path.display(), why))
             }
         }
     }
@@ -209,7 +208,7 @@ impl Home {
             Ok(to) => Some(to),
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => None,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io("read", entry, e)),
+            Err(e) => return Err(Error::io(words!("do-read"), entry, e)),
         };
         let Some(target) = linked else {
             let Ok(_lock) = lock_dir(entry) else { return Ok(None) };
@@ -224,15 +223,15 @@ impl Home {
                 Ok(Some(records))
             }
             Ok(false) => {
-                let why = "it is not a directory of yours that only you can write";
-                Err(Error::io("remove", &target, io::Error::new(io::ErrorKind::InvalidInput, why)))
+                let why = text!("it-dir-not-own");
+                Err(Error::io(words!("do-remove"), &target, io::Error::new(io::ErrorKind::InvalidInput, why)))
             }
             // Its directory is there, so the file system is: it is gone.
             Err(e) if e.kind() == io::ErrorKind::NotFound && target.parent().is_some_and(Path::is_dir) => {
                 remove(entry)?;
                 Ok(Some(Vec::new()))
             }
-            Err(e) => Err(Error::io("remove", &target, e)),
+            Err(e) => Err(Error::io(words!("do-remove"), &target, e)),
         }
     }
 
@@ -259,9 +258,9 @@ impl Home {
         let entry = kind.entry(self.path(), &uuid);
         if self.holds(vm) {
             rustix::fs::renameat_with(CWD, vm.path(), CWD, &entry, RenameFlags::NOREPLACE)
-                .map_err(|e| Error::io("move", vm.path(), e.into()))?;
+                .map_err(|e| Error::io(words!("do-move"), vm.path(), e.into()))?;
         } else {
-            symlink(vm.path(), &entry).map_err(|e| Error::io("make", &entry, e))?;
+            symlink(vm.path(), &entry).map_err(|e| Error::io(words!("do-make"), &entry, e))?;
         }
         sync_dir(self.path())?;
         crash::point();
@@ -289,7 +288,9 @@ impl Home {
 /// Says in a directory outside of the home that it is not whole, and whose it is.
 pub(super) fn mark_unfinished(dir: &Path, uuid: &Uuid) -> Result<()> {
     let path = dir.join(UNFINISHED);
-    new_file(&path, 0o600)?.write_all(uuid.to_string().as_bytes()).map_err(|e| Error::io("write", &path, e))
+    new_file(&path, 0o600)?
+        .write_all(uuid.to_string().as_bytes())
+        .map_err(|e| Error::io(words!("do-write"), &path, e))
 }
 
 /// Whether a directory is a copy that is not whole.
@@ -308,26 +309,26 @@ fn require_of(dir: &Path, uuid: &Uuid) -> Result<()> {
     if marked || is_empty || Config::read(&dir.join(CONFIG)).is_ok_and(|config| config.uuid == *uuid) {
         return Ok(());
     }
-    let why = format!("it is not the VM {uuid} any more; remove the link if it is right as it is");
-    Err(Error::io("remove", dir, io::Error::new(io::ErrorKind::InvalidInput, why)))
+    let why = text!("link-other-vm", uuid);
+    Err(Error::io(words!("do-remove"), dir, io::Error::new(io::ErrorKind::InvalidInput, why)))
 }
 
 /// Removes a bundle; what says whose it is goes last.
 fn remove_bundle(dir: &Path) -> Result<()> {
-    let entries = fs::read_dir(dir).map_err(|e| Error::io("read", dir, e))?;
+    let entries = fs::read_dir(dir).map_err(|e| Error::io(words!("do-read"), dir, e))?;
     for entry in entries {
-        let entry = entry.map_err(|e| Error::io("read", dir, e))?;
+        let entry = entry.map_err(|e| Error::io(words!("do-read"), dir, e))?;
         let path = entry.path();
         if [CONFIG, UNFINISHED].iter().any(|name| entry.file_name() == *name) {
             continue;
         }
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
-            .map_err(|e| Error::io("remove", &path, e))?;
+            .map_err(|e| Error::io(words!("do-remove"), &path, e))?;
     }
     remove(&dir.join(CONFIG))?;
     remove(&dir.join(UNFINISHED))?;
-    fs::remove_dir(dir).map_err(|e| Error::io("remove", dir, e))
+    fs::remove_dir(dir).map_err(|e| Error::io(words!("do-remove"), dir, e))
 }
 
 /// The TPM stores in a bundle: the one in use, and backups.
@@ -335,8 +336,8 @@ pub(super) fn stores_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let store = Config::read(&dir.join(CONFIG)).ok().and_then(|config| config.tpm).map(|tpm| tpm.store);
     let store = store.unwrap_or_else(|| STORE.to_owned());
     let mut stores = Vec::new();
-    for entry in fs::read_dir(dir).map_err(|e| Error::io("read", dir, e))? {
-        let name = entry.map_err(|e| Error::io("read", dir, e))?.file_name();
+    for entry in fs::read_dir(dir).map_err(|e| Error::io(words!("do-read"), dir, e))? {
+        let name = entry.map_err(|e| Error::io(words!("do-read"), dir, e))?.file_name();
         let is_store = name.to_str().is_some_and(|name| {
             let backup =
                 name.strip_prefix(store.as_str()).is_some_and(|rest| rest.starts_with(crate::backup::BACKUP));

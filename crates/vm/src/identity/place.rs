@@ -21,6 +21,7 @@ use rustix::{
     fs::{CWD, RenameFlags},
     io::Errno,
 };
+use sigillo_messages::{Words, text, words};
 use std::{
     fs, io,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
@@ -33,13 +34,13 @@ use std::{
 /// A name that is taken or cannot be one, [`Error::Running`], [`IdentityError::NotInHome`], or what the system says.
 pub fn rename_vm(home: &Home, vm: &mut Bundle, name: &str) -> Result<()> {
     config::check_name(name).map_err(Error::Name)?;
-    require_in(home, vm, "renamed")?;
+    require_in(home, vm, words!("was-renamed"))?;
     let _lock = vm.lock_as_it_is()?;
-    vm.require_off("renaming it")?;
+    vm.require_off(words!("doing-rename"))?;
     let path = home.bundle_path(name);
     exchange_or_rename(vm.path(), &path, RenameFlags::NOREPLACE).map_err(|e| match e {
         Errno::EXIST => Error::Exists { path: path.clone() },
-        e => Error::io("rename", vm.path(), e.into()),
+        e => Error::io(words!("do-rename"), vm.path(), e.into()),
     })?;
     sync_dir(home.path())?;
     crash::point();
@@ -62,9 +63,9 @@ pub fn move_vm(
     to: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<PathBuf> {
-    require_in(home, vm, "moved")?;
+    require_in(home, vm, words!("was-moved"))?;
     let _lock = vm.lock_as_it_is()?;
-    vm.require_off("moving it")?;
+    vm.require_off(words!("doing-move"))?;
     let entry = vm.path().to_owned();
     let refused = |why: &str| {
         Error::from(IdentityError::Place {
@@ -73,26 +74,24 @@ pub fn move_vm(
             why: why.to_owned(),
         })
     };
-    let from = fs::canonicalize(&entry).map_err(|e| Error::io("find", &entry, e))?;
+    let from = fs::canonicalize(&entry).map_err(|e| Error::io(words!("do-find"), &entry, e))?;
     let to = fs::canonicalize(to).map_err(|e| refused(&e.to_string()))?;
-    let own_home = fs::canonicalize(home.path()).map_err(|e| Error::io("find", home.path(), e))?;
+    let own_home = fs::canonicalize(home.path()).map_err(|e| Error::io(words!("do-find"), home.path(), e))?;
     let found = fs::metadata(&to).map_err(|e| refused(&e.to_string()))?;
     let own = rustix::process::geteuid().as_raw();
     if !found.is_dir() {
-        return Err(refused("it is not a directory"));
+        return Err(refused(&text!("place-no-directory")));
     }
     if to.starts_with(&from) {
-        return Err(refused("it lies in the VM itself"));
+        return Err(refused(&text!("place-in-vm")));
     }
     if (found.uid() != own && found.uid() != 0) || (found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0) {
-        return Err(refused(
-            "others could put another VM in its place there; choose a directory that only you can write",
-        ));
+        return Err(refused(&text!("place-open")));
     }
     let inbound = to == own_home;
     let place = if inbound { entry.clone() } else { to.join(entry.file_name().unwrap_or_default()) };
     if place == from {
-        return Err(refused("it is there already"));
+        return Err(refused(&text!("place-there")));
     }
     if !inbound {
         // Of a move that was interrupted in its first moment.
@@ -100,7 +99,7 @@ pub fn move_vm(
             remove(&place)?;
         }
         if place.symlink_metadata().is_ok() {
-            return Err(refused("something of that name is there"));
+            return Err(refused(&text!("place-taken")));
         }
     }
     let same_device = fs::metadata(&from).is_ok_and(|here| here.dev() == found.dev());
@@ -110,7 +109,7 @@ pub fn move_vm(
     Ok(place)
 }
 
-fn require_in(home: &Home, vm: &Bundle, action: &'static str) -> Result<()> {
+fn require_in(home: &Home, vm: &Bundle, action: Words) -> Result<()> {
     if home.holds(vm) {
         return Ok(());
     }
@@ -126,7 +125,7 @@ fn exchange_or_rename(from: &Path, to: &Path, flags: RenameFlags) -> rustix::io:
 fn swap(entry: &Path, from: &Path, place: &Path, inbound: bool) -> Result<bool> {
     let supported = |e: Errno| match e {
         Errno::XDEV | Errno::INVAL | Errno::NOSYS => Ok(false),
-        e => Err(Error::io("move", from, e.into())),
+        e => Err(Error::io(words!("do-move"), from, e.into())),
     };
     if inbound {
         // The home's link is what changes places with the bundle; it leads to itself then.
@@ -136,7 +135,7 @@ fn swap(entry: &Path, from: &Path, place: &Path, inbound: bool) -> Result<bool> 
         crash::point();
         remove(from)?;
     } else {
-        symlink(place, place).map_err(|e| Error::io("make", place, e))?;
+        symlink(place, place).map_err(|e| Error::io(words!("do-make"), place, e))?;
         if let Err(e) = exchange_or_rename(from, place, RenameFlags::EXCHANGE) {
             remove(place)?;
             return supported(e);
@@ -161,8 +160,8 @@ fn relink(entry: &Path, to: &Path) -> Result<()> {
     name.push(".new");
     let next = entry.with_file_name(name);
     remove(&next)?;
-    symlink(to, &next).map_err(|e| Error::io("make", &next, e))?;
-    fs::rename(&next, entry).map_err(|e| Error::io("replace", entry, e))
+    symlink(to, &next).map_err(|e| Error::io(words!("do-make"), &next, e))?;
+    fs::rename(&next, entry).map_err(|e| Error::io(words!("do-replace"), entry, e))
 }
 
 /// To another file system: a copy, then the change of places, then the original goes.
@@ -178,16 +177,13 @@ fn copy_over(
     let uuid = vm.config().uuid;
     let hidden = Kind::Gone.entry(home.path(), &uuid);
     if hidden.symlink_metadata().is_ok() {
-        let left = io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "an interrupted command left it, and it could not be removed",
-        );
-        return Err(Error::io("use", &hidden, left));
+        let left = io::Error::new(io::ErrorKind::AlreadyExists, text!("place-left"));
+        return Err(Error::io(words!("do-use"), &hidden, left));
     }
     let copied = if inbound {
         Building::at(hidden.clone()).and_then(|copy| tree(from, copy.path(), progress).map(|()| copy))
     } else {
-        symlink(place, &hidden).map_err(|e| Error::io("make", &hidden, e))?;
+        symlink(place, &hidden).map_err(|e| Error::io(words!("do-make"), &hidden, e))?;
         sync_dir(home.path())?;
         crash::point();
         Building::at(place.to_owned()).and_then(|copy| {
@@ -203,7 +199,7 @@ fn copy_over(
         place.parent().map_or(Ok(()), sync_dir)?;
         crash::point();
         exchange_or_rename(&hidden, vm.path(), RenameFlags::EXCHANGE)
-            .map_err(|e| Error::io("move", vm.path(), e.into()))?;
+            .map_err(|e| Error::io(words!("do-move"), vm.path(), e.into()))?;
         copy.keep();
         sync_dir(home.path())
     });
@@ -228,9 +224,9 @@ fn tree(from: &Path, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
         let path = to.join(name);
         match source {
             None => {
-                fs::create_dir(&path).map_err(|e| Error::io("make", &path, e))?;
+                fs::create_dir(&path).map_err(|e| Error::io(words!("do-make"), &path, e))?;
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
-                    .map_err(|e| Error::io("protect", &path, e))?;
+                    .map_err(|e| Error::io(words!("do-protect"), &path, e))?;
             }
             Some(source) => source.copy_to(&path, &mut |octets| tally.add(octets))?,
         }
@@ -247,22 +243,24 @@ fn walk(bundle: &Path, below: &Path, found: &mut Vec<(PathBuf, Option<Source>)>)
     const MOST: usize = 10_000;
     const DEEPEST: usize = 8;
     let dir = bundle.join(below);
-    let failed =
-        |why: &str| Error::io("copy", &dir, io::Error::new(io::ErrorKind::InvalidData, why.to_owned()));
-    for entry in fs::read_dir(&dir).map_err(|e| Error::io("read", &dir, e))? {
-        let entry = entry.map_err(|e| Error::io("read", &dir, e))?;
+    let failed = |why: &str| {
+        Error::io(words!("do-copy"), &dir, io::Error::new(io::ErrorKind::InvalidData, why.to_owned()))
+    };
+    for entry in fs::read_dir(&dir).map_err(|e| Error::io(words!("do-read"), &dir, e))? {
+        let entry = entry.map_err(|e| Error::io(words!("do-read"), &dir, e))?;
         let name = below.join(entry.file_name());
         if name == Path::new("run") {
             continue;
         }
         if found.len() >= MOST || name.components().count() > DEEPEST {
-            return Err(failed("no bundle has so many files"));
+            return Err(failed(&text!("too-many-files")));
         }
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.push((name.clone(), None));
             walk(bundle, &name, found)?;
         } else {
-            let source = Source::beneath(bundle, &name).map_err(|e| Error::io("copy", &entry.path(), e))?;
+            let source =
+                Source::beneath(bundle, &name).map_err(|e| Error::io(words!("do-copy"), &entry.path(), e))?;
             found.push((name, Some(source)));
         }
     }

@@ -17,6 +17,7 @@ use crate::{
 };
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use sigillo_keychain::date;
+use sigillo_messages::{text, words};
 use sigillo_store::{Store, files::Dir, now_unix_s};
 use std::{
     fs::{self, File},
@@ -40,14 +41,14 @@ pub struct Exported {
 /// # Errors
 /// [`Error::Running`], [`IdentityError`], or what the system says. Then there is no file.
 pub fn export_vm(vm: &mut Bundle, file: &Path, progress: &mut Progress<'_>) -> Result<Exported> {
-    let file = &std::path::absolute(file).map_err(|e| Error::io("make", file, e))?;
+    let file = &std::path::absolute(file).map_err(|e| Error::io(words!("do-make"), file, e))?;
     let exists = || Error::from(IdentityError::ExportExists { path: file.to_owned() });
     if file.symlink_metadata().is_ok() {
         return Err(exists());
     }
     let _lock = vm.lock_as_it_is()?;
-    require_quiet(vm, "exporting it")?;
-    let parts = Parts::of(vm, "an export")?;
+    require_quiet(vm, words!("doing-export"))?;
+    let parts = Parts::of(vm, words!("an-export"))?;
     let stores = stores(vm)?;
     let mut config = vm.config().clone();
     config.disks = parts.disks.iter().map(|(_, disk)| disk.clone()).collect();
@@ -74,7 +75,7 @@ pub fn export_vm(vm: &mut Bundle, file: &Path, progress: &mut Progress<'_>) -> R
         members,
     };
     let part = Part::new(file)?;
-    let failed = |e: io::Error| Error::io("write", &part.path, e);
+    let failed = |e: io::Error| Error::io(words!("do-write"), &part.path, e);
     let mut tally = Tally::new(sources.iter().map(|(_, source)| source.len).sum(), progress);
     let mut writer =
         Writer::begin(BufWriter::with_capacity(1 << 20, &part.file), &manifest).map_err(failed)?;
@@ -89,7 +90,7 @@ pub fn export_vm(vm: &mut Bundle, file: &Path, progress: &mut Progress<'_>) -> R
     crash::point();
     rustix::fs::renameat_with(CWD, &part.path, CWD, file, RenameFlags::NOREPLACE).map_err(|e| match e {
         rustix::io::Errno::EXIST => exists(),
-        e => Error::io("make", file, e.into()),
+        e => Error::io(words!("do-make"), file, e.into()),
     })?;
     sync_dir(part.path.parent().unwrap_or(Path::new(".")))?;
     let is_in = |name: &String| stores.iter().any(|(_, source)| source.path.ends_with(name));
@@ -124,7 +125,7 @@ fn stores(vm: &Bundle) -> Result<Vec<(String, Source)>> {
     }
     match in_use {
         Some(path) if !found.iter().any(|(name, _)| name == STORE) => {
-            Err(not_whole(format!("its TPM's store {} is not there", path.display())))
+            Err(not_whole(text!("export-store-missing", path = path.display())))
         }
         _ => Ok(found),
     }
@@ -138,12 +139,12 @@ struct Part {
 
 impl Part {
     fn new(file: &Path) -> Result<Self> {
-        let no_name = || io::Error::new(io::ErrorKind::InvalidInput, "it names no file");
+        let no_name = || io::Error::new(io::ErrorKind::InvalidInput, text!("names-no-file"));
         let mut name = std::ffi::OsString::from(".");
-        name.push(file.file_name().ok_or_else(|| Error::io("make", file, no_name()))?);
+        name.push(file.file_name().ok_or_else(|| Error::io(words!("do-make"), file, no_name()))?);
         name.push(".part");
         let path = file.with_file_name(&name);
-        let failed = |e: io::Error| Error::io("make", &path, e);
+        let failed = |e: io::Error| Error::io(words!("do-make"), &path, e);
         let dir = Dir::of(&path).map_err(failed)?.ok_or_else(|| failed(no_name()))?.0;
         let part = dir.open_or_create(&name, 0o600).map_err(|e| failed(crate::files::plain(e)))?;
         rustix::fs::flock(&part, FlockOperation::NonBlockingLockExclusive).map_err(|e| failed(e.into()))?;
@@ -179,12 +180,12 @@ pub fn import_vm(
             Flaw::NotAnExport(what) => IdentityError::NotAnExport { path, what }.into(),
             Flaw::TooNew(version) => IdentityError::ExportTooNew { path, version }.into(),
             Flaw::Damaged(what) => IdentityError::ExportDamaged { path, what }.into(),
-            Flaw::Read(e) => Error::io("read", file, e),
+            Flaw::Read(e) => Error::io(words!("do-read"), file, e),
             Flaw::Write(error) => error,
         }
     };
-    let input = open_plain(file).map_err(|e| Error::io("read", file, e))?;
-    let len = input.metadata().map_err(|e| Error::io("read", file, e))?.len();
+    let input = open_plain(file).map_err(|e| Error::io(words!("do-read"), file, e))?;
+    let len = input.metadata().map_err(|e| Error::io(words!("do-read"), file, e))?.len();
     let mut input = BufReader::with_capacity(1 << 20, input);
     let (manifest, sum) = archive::read_manifest(&mut input).map_err(flaw)?;
     let name = name.unwrap_or(&manifest.name);
@@ -199,9 +200,9 @@ pub fn import_vm(
         Into { dir: building.path().to_owned(), open: None, tally: Tally::new(total(&manifest), progress) };
     archive::read_members(&mut input, &manifest, &sum, &mut into).map_err(flaw)?;
     // It was not written to while it was read.
-    let now = input.get_ref().metadata().map_err(|e| Error::io("read", file, e))?.len();
+    let now = input.get_ref().metadata().map_err(|e| Error::io(words!("do-read"), file, e))?.len();
     if now != len || input.stream_position().is_ok_and(|at| at != len) {
-        return Err(flaw(Flaw::Damaged("it changed while it was read".to_owned())));
+        return Err(flaw(Flaw::Damaged(text!("export-changed"))));
     }
     let mut config = is_one_vm(building.path(), &manifest).map_err(flaw)?;
     name.clone_into(&mut config.name);
@@ -228,14 +229,19 @@ fn require_new_uuid(home: &Home, uuid: &Uuid) -> Result<()> {
 fn is_one_vm(dir: &Path, manifest: &Manifest) -> std::result::Result<Config, Flaw> {
     let damaged = |what: String| Flaw::Damaged(what);
     let config = Config::read(&dir.join(CONFIG)).map_err(|e| match e {
-        Error::Config { what, .. } => damaged(format!("its {CONFIG}: {what}")),
+        Error::Config { what, .. } => damaged(text!("export-config-wrong", file = CONFIG, what)),
         other => Flaw::Write(other),
     })?;
     if config.uuid != manifest.uuid {
-        return Err(damaged(format!("its {CONFIG} is of VM {}, and not of {}", config.uuid, manifest.uuid)));
+        return Err(damaged(text!(
+            "export-config-uuid",
+            file = CONFIG,
+            uuid = config.uuid,
+            wanted = manifest.uuid
+        )));
     }
     if let Some(path) = path_of_this_host(&dir.join(CONFIG)) {
-        return Err(damaged(format!("its {CONFIG} names {path:?}, which would be a file of this host")));
+        return Err(damaged(text!("export-config-path", file = CONFIG, ?path)));
     }
     let mut named = vec![CONFIG.to_owned()];
     if config.firmware == Firmware::Uefi {
@@ -245,28 +251,25 @@ fn is_one_vm(dir: &Path, manifest: &Manifest) -> std::result::Result<Config, Fla
         let name = disk.path.display().to_string();
         // What else is in the bundle is not the guest's to write.
         if !name.starts_with("disk") || named.contains(&name) {
-            return Err(damaged(format!("its {CONFIG} makes {name:?} a disk, which it cannot be")));
+            return Err(damaged(text!("export-config-disk", file = CONFIG, disk = ?name)));
         }
         named.push(name);
     }
     if let Some(tpm) = &config.tpm {
         if tpm.store != STORE {
-            return Err(damaged(format!(
-                "its {CONFIG} makes {:?} the TPM's store, which it cannot be",
-                tpm.store
-            )));
+            return Err(damaged(text!("export-config-store", file = CONFIG, store = ?tpm.store)));
         }
         named.push(STORE.to_owned());
     }
     let backup = |name: &String| name.starts_with(STORE) && name.contains(BACKUP);
     let has = |name: &String| manifest.members.iter().any(|member| member.name == *name);
     if let Some(missing) = named.iter().find(|name| !has(name)) {
-        return Err(damaged(format!("its {CONFIG} names {missing:?}, which is not in it")));
+        return Err(damaged(text!("export-config-missing", file = CONFIG, ?missing)));
     }
     let unused =
         manifest.members.iter().find(|member| !named.contains(&member.name) && !backup(&member.name));
     if let Some(member) = unused {
-        return Err(damaged(format!("it has {}, which its {CONFIG} does not name", member.name)));
+        return Err(damaged(text!("export-config-unnamed", part = member.name, file = CONFIG)));
     }
     for disk in config.disks.iter().filter(|disk| disk.format == DiskFormat::Qcow2) {
         require_one_file(&dir.join(&disk.path))
@@ -277,7 +280,7 @@ fn is_one_vm(dir: &Path, manifest: &Manifest) -> std::result::Result<Config, Fla
             Store::peek(&dir.join(&member.name)).map_err(|e| damaged(format!("{}: {e}", member.name)))?;
         let open = info.is_unencrypted() && config.tpm.as_ref().is_some_and(|tpm| tpm.encrypted);
         if !info.is_for_vm(manifest.uuid.as_bytes()) || open {
-            return Err(damaged(format!("{} is not the store of this VM", member.name)));
+            return Err(damaged(text!("export-store-foreign", store = member.name)));
         }
     }
     Ok(config)
@@ -309,14 +312,14 @@ impl Sink for Into<'_> {
     fn begin(&mut self, member: &Member) -> Result<()> {
         let path = self.dir.join(&member.name);
         let file = new_file(&path, 0o600)?;
-        file.set_len(member.len).map_err(|e| Error::io("write", &path, e))?;
+        file.set_len(member.len).map_err(|e| Error::io(words!("do-write"), &path, e))?;
         self.open = Some((file, path));
         Ok(())
     }
 
     fn piece(&mut self, at: u64, octets: &[u8]) -> Result<()> {
         let Some((file, path)) = &self.open else { return Ok(()) };
-        file.write_all_at(octets, at).map_err(|e| Error::io("write", path, e))
+        file.write_all_at(octets, at).map_err(|e| Error::io(words!("do-write"), path, e))
     }
 
     fn passed(&mut self, octets: u64) {
@@ -326,7 +329,7 @@ impl Sink for Into<'_> {
     fn end(&mut self) -> Result<()> {
         crash::point();
         match self.open.take() {
-            Some((file, path)) => file.sync_all().map_err(|e| Error::io("write", &path, e)),
+            Some((file, path)) => file.sync_all().map_err(|e| Error::io(words!("do-write"), &path, e)),
             None => Ok(()),
         }
     }

@@ -54,7 +54,7 @@ impl Held {
         let vm = vm.with_config(change).unwrap();
         let run = vm.run_dir(true).unwrap();
         display::prepare(&vm, &run).unwrap();
-        let choice = Choice { accel: Accel::Tcg, reason: String::new() };
+        let choice = Choice { accel: Accel::Tcg, reason: crate::Reason::Configuration };
         let args = arguments(&vm, &run, &choice, Serial::Socket).unwrap();
         let mut command = Command::new(QEMU);
         command.args(args).arg("-S").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

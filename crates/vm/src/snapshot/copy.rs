@@ -5,18 +5,19 @@ use crate::{
     files::open_itself,
     life::Watch,
 };
+use sigillo_messages::{Words, words};
 use std::path::Path;
 
 /// Counts bytes over several files.
 pub(super) struct Meter<'a> {
-    step: &'static str,
+    step: Words,
     done: u64,
     all: u64,
     progress: Watch<'a>,
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(step: &'static str, all: u64, progress: Watch<'a>) -> Self {
+    pub(super) fn new(step: Words, all: u64, progress: Watch<'a>) -> Self {
         Meter { step, done: 0, all, progress }
     }
 
@@ -29,7 +30,7 @@ impl<'a> Meter<'a> {
 /// Copies a file with the time of its last change. Durable on return.
 pub(super) fn file(from: &Path, to: &Path, meter: &mut Meter<'_>) -> Result<()> {
     let source = open_itself(from).and_then(|file| Source::of(file, from.to_owned()));
-    source.map_err(|e| Error::io("copy", from, e))?.copy_to(to, &mut |octets| meter.add(octets))
+    source.map_err(|e| Error::io(words!("do-copy"), from, e))?.copy_to(to, &mut |octets| meter.add(octets))
 }
 
 #[cfg(test)]
@@ -55,8 +56,8 @@ mod tests {
         let old = Timespec { tv_sec: 1_000_000_007, tv_nsec: 123_456_789 };
         rustix::fs::futimens(&file_from, &Timestamps { last_access: old, last_modification: old }).unwrap();
         let mut seen = (0, 0);
-        let mut progress = |_: &'static str, done, all| seen = (done, all);
-        file(&from, &to, &mut Meter::new("copying", 64 << 20, &mut progress)).unwrap();
+        let mut progress = |_: Words, done, all| seen = (done, all);
+        file(&from, &to, &mut Meter::new(words!("step-copying"), 64 << 20, &mut progress)).unwrap();
         assert_eq!(seen, (64 << 20, 64 << 20));
         assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
         let found = fs::metadata(&to).unwrap();

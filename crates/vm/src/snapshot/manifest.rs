@@ -11,6 +11,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use sigillo_messages::{text, words};
 use sigillo_store::now_unix_s;
 use std::{
     fs::File,
@@ -66,7 +67,7 @@ impl Part {
 
     /// Takes length and sum from a file.
     pub(super) fn measure(&mut self, path: &Path) -> Result<()> {
-        let failed = |e| Error::io("read", path, e);
+        let failed = |e| Error::io(words!("do-read"), path, e);
         let file = open_itself(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?;
         self.bytes = found.len();
@@ -80,11 +81,9 @@ impl Part {
         let mut found = Part::new(self.file.clone(), self.place.clone());
         match found.measure(path) {
             Ok(()) if found.bytes != self.bytes => {
-                Some(format!("it has {} bytes and had {}", found.bytes, self.bytes))
+                Some(text!("part-length", found = found.bytes, wanted = self.bytes))
             }
-            Ok(()) if self.sha256.is_some() && found.sha256 != self.sha256 => {
-                Some("it is not what it was when the snapshot was made".to_owned())
-            }
+            Ok(()) if self.sha256.is_some() && found.sha256 != self.sha256 => Some(text!("part-changed")),
             Ok(()) => None,
             Err(Error::Io { source, .. }) => Some(source.to_string()),
             Err(other) => Some(other.to_string()),
@@ -125,7 +124,7 @@ pub(super) fn require_own_way(vm: &Bundle, place: &Path) -> io::Result<()> {
         match is_own_dir(&vm.path().join(&way)) {
             Ok(true) => {}
             Ok(false) => {
-                return Err(io::Error::other("a link or somebody else's directory is on the way to it"));
+                return Err(io::Error::other(text!("way-not-own")));
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(e),
@@ -145,7 +144,7 @@ pub(super) fn parts_of(vm: &Bundle) -> Result<Vec<Part>> {
                 return Err(LifeError::ForeignDisk { name: vm.name().to_owned(), disk: path }.into());
             }
         }
-        let found = path.symlink_metadata().map_err(|e| Error::io("read", &path, e))?;
+        let found = path.symlink_metadata().map_err(|e| Error::io(words!("do-read"), &path, e))?;
         part.bytes = found.len();
     }
     Ok(parts)
@@ -189,9 +188,9 @@ pub(super) fn hold_store(vm: &Bundle) -> Result<Option<File>> {
     let file = match open_itself(&path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io("open", &path, e)),
+        Err(e) => return Err(Error::io(words!("do-open"), &path, e)),
     };
-    if sigillo_store::files::try_lock(&file).map_err(|e| Error::io("lock", &path, e))? {
+    if sigillo_store::files::try_lock(&file).map_err(|e| Error::io(words!("do-lock"), &path, e))? {
         return Ok(Some(file));
     }
     let pid = sigillo_store::files::lock_holder(&file);
@@ -208,12 +207,12 @@ impl Manifest {
     /// Reads the description in a snapshot's directory. The error is what is wrong with it.
     pub(super) fn read(dir: &Path, vm: &Bundle, id: Uuid) -> std::result::Result<Self, String> {
         if !is_own_dir(dir).map_err(|e| e.to_string())? {
-            return Err("its directory is not yours alone".to_owned());
+            return Err(text!("its-dir-not-private"));
         }
         let bytes = read_plain(&dir.join(MANIFEST), MAX_MANIFEST).map_err(|e| e.to_string())?;
         let manifest = Self::parse(&bytes)?;
         if manifest.id != id || manifest.vm_uuid != vm.config().uuid {
-            return Err("it belongs to another VM or has another id".to_owned());
+            return Err(text!("manifest-foreign"));
         }
         Ok(manifest)
     }
@@ -222,7 +221,7 @@ impl Manifest {
     pub(super) fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let manifest: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         if manifest.version != VERSION {
-            return Err(format!("a sigillo that writes version {} of it made it", manifest.version));
+            return Err(text!("manifest-version", version = manifest.version));
         }
         let text = |text: &str| !text.contains(|c: char| c.is_control() && c != '\n');
         let mut places: Vec<&Path> = manifest.parts.iter().map(|part| part.place.as_path()).collect();
@@ -234,14 +233,15 @@ impl Manifest {
             || !text(&manifest.name)
             || !text(&manifest.description)
         {
-            return Err("it names files that are none of a VM's".to_owned());
+            return Err(text!("manifest-strange"));
         }
         Ok(manifest)
     }
 
     pub(super) fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(MANIFEST);
-        let text = serde_json::to_vec_pretty(self).map_err(|e| Error::io("write", &path, e.into()))?;
+        let text =
+            serde_json::to_vec_pretty(self).map_err(|e| Error::io(words!("do-write"), &path, e.into()))?;
         replace_file(&path, &text, 0o600)
     }
 
@@ -279,7 +279,7 @@ impl Manifest {
         let path = dir.join(CONFIG);
         let config = Config::read(&path)?;
         if config.uuid != vm.config().uuid {
-            return Err(damaged(path, "it is another VM's".to_owned()).into());
+            return Err(damaged(path, text!("config-foreign")).into());
         }
         Ok(config)
     }

@@ -18,6 +18,7 @@ use crate::{
 };
 use copy::Meter;
 use manifest::Manifest;
+use sigillo_messages::{text, words};
 use sigillo_store::now_unix_s;
 use std::{
     ffi::OsStr,
@@ -78,11 +79,11 @@ fn own_root(vm: &Bundle) -> Result<Option<PathBuf>> {
     match is_own_dir(&root) {
         Ok(true) => Ok(Some(root)),
         Ok(false) => {
-            let why = std::io::Error::other("it is not a directory of yours that only you can write");
-            Err(Error::io("use", &root, why))
+            let why = std::io::Error::other(text!("it-dir-not-own"));
+            Err(Error::io(words!("do-use"), &root, why))
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Error::io("look at", &root, e)),
+        Err(e) => Err(Error::io(words!("do-look-at"), &root, e)),
     }
 }
 
@@ -90,8 +91,8 @@ fn own_root(vm: &Bundle) -> Result<Option<PathBuf>> {
 fn sweep(vm: &Bundle) -> Result<()> {
     saved::sweep(vm)?;
     let Some(root) = own_root(vm)? else { return Ok(()) };
-    for entry in fs::read_dir(&root).map_err(|e| Error::io("read", &root, e))? {
-        let entry = entry.map_err(|e| Error::io("read", &root, e))?;
+    for entry in fs::read_dir(&root).map_err(|e| Error::io(words!("do-read"), &root, e))? {
+        let entry = entry.map_err(|e| Error::io(words!("do-read"), &root, e))?;
         let name = entry.file_name();
         let ours = name.to_str().and_then(|name| {
             let name = name.strip_prefix('.')?;
@@ -111,10 +112,10 @@ fn sweep(vm: &Bundle) -> Result<()> {
 /// The bundle cannot be read.
 pub fn snapshots(vm: &Bundle) -> Result<Vec<Snapshot>> {
     let Some(root) = own_root(vm)? else { return Ok(Vec::new()) };
-    let entries = fs::read_dir(&root).map_err(|e| Error::io("read", &root, e))?;
+    let entries = fs::read_dir(&root).map_err(|e| Error::io(words!("do-read"), &root, e))?;
     let mut all = Vec::new();
     for entry in entries.take(MOST) {
-        let path = entry.map_err(|e| Error::io("read", &root, e))?.path();
+        let path = entry.map_err(|e| Error::io(words!("do-read"), &root, e))?.path();
         let id = path.file_name().and_then(OsStr::to_str).and_then(|name| Uuid::try_parse(name).ok());
         let Some(id) = id else { continue };
         all.push(match Manifest::read(&path, vm, id) {
@@ -164,7 +165,7 @@ fn name_for(vm: &Bundle, wanted: Option<&str>, otherwise: &str) -> Result<String
         Err(LifeError::SnapshotName { snapshot, why }.into())
     };
     if all.len() >= MOST {
-        return fail(wanted.unwrap_or(otherwise), "a VM has at most 1000 snapshots");
+        return fail(wanted.unwrap_or(otherwise), &text!("snapshot-most"));
     }
     let Some(name) = wanted else {
         let numbered = (2..=MOST + 1).map(|number| format!("{otherwise}-{number}"));
@@ -172,13 +173,13 @@ fn name_for(vm: &Bundle, wanted: Option<&str>, otherwise: &str) -> Result<String
         return Ok(names.find(|name| !taken(name)).unwrap_or_else(|| otherwise.to_owned()));
     };
     if name.is_empty() || name.chars().count() > MAX_NAME || name.trim() != name {
-        return fail(name, "a name has 1 to 64 characters, and no space at its ends");
+        return fail(name, &text!("snapshot-name-length"));
     }
     if name.contains(char::is_control) || name.starts_with('-') {
-        return fail(name, "a name has no control characters and does not begin with \"-\"");
+        return fail(name, &text!("snapshot-name-control"));
     }
     if taken(name) {
-        return fail(name, "the VM has a snapshot of this name");
+        return fail(name, &text!("snapshot-name-taken"));
     }
     Ok(name.to_owned())
 }
@@ -189,7 +190,7 @@ fn name_for(vm: &Bundle, wanted: Option<&str>, otherwise: &str) -> Result<String
 /// [`Error::Running`], [`LifeError::ForeignDisk`], [`LifeError::SnapshotName`], or what the operating system says.
 pub fn snapshot(vm: &Bundle, new: &NewSnapshot, progress: Watch<'_>) -> Result<Snapshot> {
     let _lock = vm.lock()?;
-    vm.require_ended("a snapshot of it")?;
+    vm.require_ended(words!("doing-snapshot"))?;
     sweep(vm)?;
     let name = name_for(vm, new.name.as_deref(), &sigillo_keychain::date(now_unix_s()))?;
     let description: String =
@@ -215,7 +216,7 @@ fn make_dir(vm: &Bundle, name: &str) -> Result<PathBuf> {
     own_root(vm)?;
     let dir = root(vm).join(name);
     remove_tree(&dir)?;
-    fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|e| Error::io("make", &dir, e))?;
+    fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|e| Error::io(words!("do-make"), &dir, e))?;
     Ok(dir)
 }
 
@@ -224,7 +225,7 @@ fn fill(vm: &Bundle, to: &Path, progress: Watch<'_>) -> Result<Vec<manifest::Par
     let mut parts = manifest::parts_of(vm)?;
     let _held = manifest::hold_store(vm)?;
     let all = parts.iter().map(|part| part.bytes).sum();
-    let mut meter = Meter::new("copying", all, progress);
+    let mut meter = Meter::new(words!("step-copying"), all, progress);
     for part in &mut parts {
         let copied = to.join(&part.file);
         copy::file(&vm.path().join(&part.place), &copied, &mut meter)?;
@@ -238,7 +239,7 @@ fn fill(vm: &Bundle, to: &Path, progress: Watch<'_>) -> Result<Vec<manifest::Par
 fn publish(vm: &Bundle, building: &Path, id: Uuid) -> Result<()> {
     sync_dir(building)?;
     let to = root(vm).join(id.to_string());
-    fs::rename(building, &to).map_err(|e| Error::io("rename", building, e))?;
+    fs::rename(building, &to).map_err(|e| Error::io(words!("do-rename"), building, e))?;
     sync_dir(&root(vm))?;
     sync_dir(vm.path())
 }
@@ -258,7 +259,7 @@ pub fn delete_snapshot(vm: &Bundle, id: Uuid) -> Result<()> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             return Err(LifeError::NoSnapshot { name: vm.name().to_owned(), snapshot: id.to_string() }.into());
         }
-        Err(e) => return Err(Error::io("rename", &dir, e)),
+        Err(e) => return Err(Error::io(words!("do-rename"), &dir, e)),
     }
     crash::point();
     remove_tree(&away)
@@ -271,18 +272,20 @@ pub fn delete_snapshot(vm: &Bundle, id: Uuid) -> Result<()> {
 pub fn require_deletable(vm: &Bundle, with_snapshots: bool) -> Result<()> {
     let count = snapshots(vm)?.len();
     let mut what = Vec::new();
-    match count {
-        0 => {}
-        1 => what.push("a snapshot".to_owned()),
-        many => what.push(format!("{many} snapshots")),
+    if count > 0 {
+        what.push(text!("hold-snapshots", #count));
     }
     if vm.is_suspended() {
-        what.push("the memory of its suspended guest".to_owned());
+        what.push(text!("guest-memory"));
     }
     if what.is_empty() || with_snapshots {
         return Ok(());
     }
-    Err(LifeError::HoldsMore { name: vm.name().to_owned(), what: what.join(" and ") }.into())
+    Err(LifeError::HoldsMore {
+        name: vm.name().to_owned(),
+        what: what.into_iter().reduce(|first, second| text!("and", first, second)).unwrap_or_default(),
+    }
+    .into())
 }
 
 /// A part's file that is the configuration: the one whose renaming decides a revert.

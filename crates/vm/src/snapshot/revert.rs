@@ -12,7 +12,7 @@ use super::{
     name_for, own_root, root, sweep,
 };
 use crate::{
-    backup::{find, make_own, parked_name, peek},
+    backup::{either, find, make_own, parked_name, peek},
     bundle::{Bundle, CONFIG},
     config::Config,
     crash,
@@ -25,6 +25,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sigillo_keychain::{Record, RecordName};
+use sigillo_messages::{text, words};
 use sigillo_store::{Key, Store, now_unix_s};
 use std::{
     fs, io,
@@ -69,7 +70,7 @@ impl Plan {
     fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
         let plan: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
         let sane = plan.old.iter().chain(&plan.new).all(Part::is_sane);
-        if sane { Ok(plan) } else { Err("it leads out of the bundle".to_owned()) }
+        if sane { Ok(plan) } else { Err(text!("leads-out")) }
     }
 }
 
@@ -103,7 +104,7 @@ pub fn revert(
     progress: Watch<'_>,
 ) -> Result<Reverted> {
     let _lock = vm.lock()?;
-    vm.require_ended("taking it back to a snapshot")?;
+    vm.require_ended(words!("doing-revert"))?;
     sweep(vm)?;
     let dir = root(vm).join(snapshot.id.to_string());
     let damaged = |why: String| LifeError::SnapshotDamaged {
@@ -129,7 +130,7 @@ pub fn revert(
     };
     crash::point();
     let own = vm.path().join(CONFIG);
-    fs::rename(staging.join(CONFIG), &own).map_err(|e| Error::io("replace", &own, e))?;
+    fs::rename(staging.join(CONFIG), &own).map_err(|e| Error::io(words!("do-replace"), &own, e))?;
     sync_dir(vm.path())?;
     crash::point();
     finish(vm)?;
@@ -151,17 +152,20 @@ impl Prepare<'_> {
         let (vm, staging) = (self.vm, self.staging);
         forget(staging)?;
         for path in [staging.to_owned(), staging.join("new"), staging.join("old")] {
-            fs::DirBuilder::new().mode(0o700).create(&path).map_err(|e| Error::io("make", &path, e))?;
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&path)
+                .map_err(|e| Error::io(words!("do-make"), &path, e))?;
         }
         let new: Vec<Part> = self.manifest.parts.iter().filter(|part| !is_config(part)).cloned().collect();
-        let mut meter = Meter::new("copying", new.iter().map(|part| part.bytes).sum(), progress);
+        let mut meter = Meter::new(words!("step-copying"), new.iter().map(|part| part.bytes).sum(), progress);
         for part in &new {
             let staged = staging.join("new").join(&part.file);
             copy::file(&self.dir.join(&part.file), &staged, &mut meter)?;
             let touch = |file: fs::File| {
                 crate::copy::set_modified(&file, part.modified).and_then(|()| file.sync_all())
             };
-            open_itself(&staged).and_then(touch).map_err(|e| Error::io("write", &staged, e))?;
+            open_itself(&staged).and_then(touch).map_err(|e| Error::io(words!("do-write"), &staged, e))?;
             crash::point();
         }
         let mut old = parts_there(vm);
@@ -181,7 +185,7 @@ impl Prepare<'_> {
             new,
         };
         let path = staging.join(PLAN);
-        let text = serde_json::to_vec(&plan).map_err(|e| Error::io("write", &path, e.into()))?;
+        let text = serde_json::to_vec(&plan).map_err(|e| Error::io(words!("do-write"), &path, e.into()))?;
         for sub in ["new", "old"] {
             sync_dir(&staging.join(sub))?;
         }
@@ -213,12 +217,16 @@ fn forget(staging: &Path) -> Result<()> {
 fn keep(vm: &Bundle, parts: &[Part], to: &Snapshot, staging: &Path) -> Result<Manifest> {
     let date = sigillo_keychain::date(now_unix_s());
     let name = name_for(vm, None, &format!("before-revert-{date}"))?;
-    let description = format!("what was there when the VM was taken back to {:?}", to.name);
+    let description = text!("snapshot-description", snapshot = ?to.name);
     let mut manifest = Manifest::new(vm, Uuid::new_v4(), name, description, parts.to_vec());
     manifest.automatic = true;
     let old = staging.join("old");
     let config = old.join(CONFIG);
-    copy::file(&vm.path().join(CONFIG), &config, &mut Meter::new("copying", 0, &mut |_, _, _| {}))?;
+    copy::file(
+        &vm.path().join(CONFIG),
+        &config,
+        &mut Meter::new(words!("step-copying"), 0, &mut |_, _, _| {}),
+    )?;
     manifest.write(&old)?;
     Ok(manifest)
 }
@@ -237,13 +245,10 @@ fn loses_tpm(vm: &Bundle, new: &[Part], dir: &Path) -> Result<bool> {
 fn take_back_tpm(vm: &Bundle, host: &Host<'_>, snapshot: &Snapshot, path: &Path) -> Result<()> {
     let store_error = |code, why: String| Error::Store { name: vm.name().to_owned(), code, why };
     let own_name = RecordName::for_vm(vm.config().uuid.as_bytes());
-    let gone = || store_error("SIG_ERR_STORE_NOT_FOUND", "the snapshot's store is gone".to_owned());
+    let gone = || store_error("SIG_ERR_STORE_NOT_FOUND", text!("snapshot-store-gone"));
     let info = peek(vm, path)?.ok_or_else(gone)?;
     if !info.is_for_vm(vm.config().uuid.as_bytes()) {
-        return Err(store_error(
-            "SIG_ERR_TPM_STORE",
-            "the snapshot's store belongs to another VM".to_owned(),
-        ));
+        return Err(store_error("SIG_ERR_TPM_STORE", text!("snapshot-store-foreign")));
     }
     let own = find(vm, host.keychain, &own_name)?;
     drop(hold_store(vm)?);
@@ -269,7 +274,7 @@ fn take_back_tpm(vm: &Bundle, host: &Host<'_>, snapshot: &Snapshot, path: &Path)
                 return Err(LifeError::SnapshotKey {
                     name: vm.name().to_owned(),
                     snapshot: snapshot.name.clone(),
-                    key_ids: info.key_ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+                    key_ids: either(info.key_ids.iter()),
                     record: parked_name(&info).to_string(),
                 }
                 .into());
@@ -282,7 +287,7 @@ fn take_back_tpm(vm: &Bundle, host: &Host<'_>, snapshot: &Snapshot, path: &Path)
         }
     };
     if copy.state().is_empty() {
-        return Err(store_error("SIG_ERR_TPM_STORE", "the snapshot's store holds no TPM".to_owned()));
+        return Err(store_error("SIG_ERR_TPM_STORE", text!("snapshot-store-empty")));
     }
     let why = format!("snapshot {:?} ({})", snapshot.name, snapshot.id);
     let state = root(vm).join(snapshot.id.to_string()).join("tpm.store");
@@ -298,7 +303,7 @@ pub(crate) fn finish(vm: &Bundle) -> Result<()> {
         // None of ours: a link, or what somebody else made.
         Ok(false) => return remove_tree(&staging),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(Error::io("look at", &staging, e)),
+        Err(e) => return Err(Error::io(words!("do-look-at"), &staging, e)),
     }
     let undecided = staging.join(CONFIG).symlink_metadata().is_ok();
     let path = staging.join(PLAN);
@@ -306,15 +311,16 @@ pub(crate) fn finish(vm: &Bundle) -> Result<()> {
         Ok(bytes) if !undecided => bytes,
         Ok(_) => return forget(&staging),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return forget(&staging),
-        Err(e) => return Err(Error::io("read", &path, e)),
+        Err(e) => return Err(Error::io(words!("do-read"), &path, e)),
     };
-    let bad =
-        |why: &str| Error::io("follow", &path, io::Error::new(io::ErrorKind::InvalidData, why.to_owned()));
+    let bad = |why: &str| {
+        Error::io(words!("do-follow"), &path, io::Error::new(io::ErrorKind::InvalidData, why.to_owned()))
+    };
     let plan = Plan::parse(&bytes).map_err(|why| bad(&why))?;
     let (old_dir, new_dir) = (staging.join("old"), staging.join("new"));
     let own = |part: &Part| require_own_way(vm, &part.place).is_ok();
     if !plan.old.iter().chain(&plan.new).all(own) {
-        return Err(bad("it leads out of the bundle"));
+        return Err(bad(&text!("leads-out")));
     }
     let waits = |part: &Part| there(&new_dir.join(&part.file));
     for part in &plan.old {
@@ -365,5 +371,5 @@ fn there(path: &Path) -> bool {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|e| Error::io("rename", from, e))
+    fs::rename(from, to).map_err(|e| Error::io(words!("do-rename"), from, e))
 }

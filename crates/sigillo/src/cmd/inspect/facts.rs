@@ -1,6 +1,7 @@
 //! What is known of a TPM as one tree, from which text, JSON and the difference of two come: what one of them leaves out, none
 //! of them shows.
 use serde_json::{Map, Value, json};
+use sigillo_messages::{Words, text};
 use sigillo_server::machine::inventory::Fingerprint;
 
 /// A fact, or facts that belong together.
@@ -9,7 +10,7 @@ pub(crate) enum Facts {
     /// Shown.
     Is(Value),
     /// Not to be known of this state, in these words; `null` in JSON.
-    Unknown(&'static str),
+    Unknown(Words),
     /// Compared and never shown.
     Hidden(Option<Fingerprint>),
     /// By name, in the order they are shown.
@@ -102,7 +103,7 @@ impl Facts {
                         Facts::Unknown(why) => lines.push(format!("{indent}{name:24}  {why}")),
                         Facts::Is(value) => lines.push(format!("{indent}{name:24}  {}", plain(value))),
                         Facts::List { items, .. } if items.is_empty() => {
-                            lines.push(format!("{indent}{name:24}  none"));
+                            lines.push(format!("{indent}{name:24}  {}", text!("none-there")));
                         }
                         Facts::Group(_) | Facts::List { .. } => {
                             lines.push(format!("{indent}{name}"));
@@ -195,7 +196,7 @@ impl Change {
             Kind::Added => format!("+ {path}: {}", of(&self.after)),
             Kind::Removed => format!("- {path}: {}", of(&self.before)),
             Kind::Changed => format!("~ {path}: {} -> {}", of(&self.before), of(&self.after)),
-            Kind::Hidden => format!("~ {path}: another one (not shown)"),
+            Kind::Hidden => text!("change-not-shown", path),
         }
     }
 
@@ -219,11 +220,13 @@ fn words(name: &str) -> String {
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
+        Value::Bool(true) => text!("yes"),
+        Value::Bool(false) => text!("no"),
         Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) if items.iter().all(Value::is_object) => format!("{} of them", items.len()),
+        Value::Array(items) if items.is_empty() => text!("none-there"),
+        Value::Array(items) if items.iter().all(Value::is_object) => {
+            text!("some-of-them", count = items.len())
+        }
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
         Value::Number(_) | Value::Object(_) => value.to_string(),
     }
@@ -268,7 +271,8 @@ mod tests {
     #[test]
     fn a_fact_that_only_one_of_two_can_tell_is_a_difference() {
         let group = |facts| Facts::Group(vec![("values", facts)]);
-        let (known, unknown) = (group(tree(vec![index(8)], true)), group(Facts::Unknown("not kept")));
+        let (known, unknown) =
+            (group(tree(vec![index(8)], true)), group(Facts::Unknown(words!("not-without-power"))));
         assert!(unknown.changes(&unknown).is_empty());
         assert_eq!(unknown.changes(&known).len(), 1);
         assert_eq!(known.changes(&unknown).len(), 1);

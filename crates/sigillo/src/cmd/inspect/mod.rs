@@ -11,6 +11,7 @@ use sigillo_keychain::{
     audit::Act,
     date,
 };
+use sigillo_messages::{Words, text, words};
 use sigillo_server::{
     blob::BlobKeys,
     key::KeyMaterial,
@@ -106,14 +107,11 @@ impl Seen {
         keychain: &dyn Keychain,
         key: Option<&Key>,
     ) -> Result<Self, Failure> {
-        let path = vm.store_path().ok_or_else(|| {
-            Failure::new(
-                "SIG_ERR_TPM_NONE",
-                format!("VM {:?} has no TPM; `sigillo tpm add` gives it one", vm.name()),
-            )
-        })?;
+        let path = vm
+            .store_path()
+            .ok_or_else(|| Failure::new("SIG_ERR_TPM_NONE", text!("inspect-no-tpm", name = ?vm.name())))?;
         if !vm.status()?.is_off() {
-            let action = "looking into its TPM";
+            let action = words!("doing-inspection");
             return Err(Error::Running { name: vm.name().to_owned(), action }.into());
         }
         Self::open(home, &path, Some(vm.config().uuid), keychain, key)
@@ -139,7 +137,7 @@ impl Seen {
         // Best effort, as for every process with a key.
         let _ = sandbox::lock_memory();
         let failed = |code: &'static str, text: &str| {
-            Failure::new(code, format!("{}: {text} (the store was only read)", path.display()))
+            Failure::new(code, text!("inspect-only-read", path = path.display(), text))
         };
         let refused = |error: &OpenError| failed(error.code(), &error.to_string());
         let info = Store::peek(path).map_err(|error| refused(&error))?;
@@ -152,19 +150,9 @@ impl Seen {
         let store = Store::look(path, &key).map_err(|error| refused(&error))?;
         let vm_uuid = vm_of(home, &info, asked, record.as_ref());
         if store.state().is_empty() {
-            return Err(failed(
-                "SIG_ERR_TPM_STORE",
-                "it holds no TPM: none was made yet when it was written",
-            ));
+            return Err(failed("SIG_ERR_TPM_STORE", &text!("inspect-empty")));
         }
-        let permanent = |error: RestoreError| {
-            failed(
-                "SIG_ERR_TPM_STATE",
-                &format!(
-                    "{error}; the store itself is whole, and a guest's TPM would not start from it; restore a backup"
-                ),
-            )
-        };
+        let permanent = |error: RestoreError| failed("SIG_ERR_TPM_STATE", &text!("inspect-state", error));
         let (volatile, unread) = match volatile(path, &key) {
             Ok(volatile) => (volatile, None),
             Err(why) => (None, Some(why)),
@@ -206,11 +194,11 @@ impl Seen {
     /// One line about the store: for the head of a comparison.
     pub(crate) fn head(&self) -> String {
         let info = &self.info;
-        format!(
-            "{}: commit {}, {}",
-            self.path.display(),
-            info.generation.unwrap_or_default(),
-            info.committed_unix_s.map_or_else(|| "-".to_owned(), date)
+        text!(
+            "inspect-head",
+            path = self.path.display(),
+            commit = info.generation.unwrap_or_default(),
+            committed = info.committed_unix_s.map_or_else(|| "-".to_owned(), date)
         )
     }
 
@@ -218,29 +206,24 @@ impl Seen {
         let (info, notes) = (&self.info, &self.notes);
         let mut amiss = Vec::new();
         if self.foreign {
-            amiss.push("it was made for another VM".to_owned());
+            amiss.push(text!("amiss-foreign"));
         }
         if notes.header_repaired {
-            amiss.push(
-                "one of its two header copies is damaged or out of date; the next start repairs it"
-                    .to_owned(),
-            );
+            amiss.push(text!("amiss-header"));
         }
         if let Some(slot) = notes.broken_slot {
-            amiss.push(format!(
-                "state slot {slot} does not verify: a write that a crash interrupted, or damage"
-            ));
+            amiss.push(text!("amiss-slot", slot));
         }
         if notes.gap_in_history {
-            amiss.push("its two states do not follow each other".to_owned());
+            amiss.push(text!("amiss-gap"));
         }
         if notes.open_to_others {
-            amiss.push("others than its owner may read or write the file".to_owned());
+            amiss.push(text!("amiss-open"));
         }
         let suspended = match &self.suspended {
-            Suspended::No => "no".to_owned(),
-            Suspended::Read => "yes".to_owned(),
-            Suspended::Unread(why) => format!("yes, and that state was not read: {why}"),
+            Suspended::No => text!("no"),
+            Suspended::Read => text!("yes"),
+            Suspended::Unread(why) => text!("suspended-unread", why),
         };
         Facts::Group(vec![
             ("path", is(self.path.display().to_string())),
@@ -253,10 +236,7 @@ impl Seen {
             ("created", is(date(info.created_unix_s))),
             ("committed", is(info.committed_unix_s.map(date))),
             ("generation", is(info.generation)),
-            (
-                "history",
-                is(self.verdict.map_or("not known: the VM it belongs to is not known", |v| history(&v).0)),
-            ),
+            ("history", is(self.verdict.map_or(words!("history-unknown-vm"), |v| history(&v).0).to_string())),
             ("history_commits", is(self.verdict.and_then(|verdict| history(&verdict).1))),
             ("opened_with", is(self.opened_with.map(|key_id| key_id.to_string()))),
             ("suspended", is(suspended)),
@@ -314,25 +294,22 @@ fn verdict(store: &Store, vm_uuid: Uuid) -> Result<Verdict, Failure> {
 }
 
 /// A verdict in words, and the number of commits it is about.
-fn history(verdict: &Verdict) -> (&'static str, Option<u64>) {
+fn history(verdict: &Verdict) -> (Words, Option<u64>) {
     match verdict {
-        Verdict::First => ("not seen on this host before", None),
-        Verdict::Same => ("the newest state this host saw", None),
-        Verdict::Newer { by } => ("goes on from the newest state this host saw", Some(*by)),
-        Verdict::MovedOn { by } => ("newer, written where this host did not see it", Some(*by)),
-        Verdict::RolledBack { by, .. } => {
-            ("rolled back: older than the newest state this host saw", Some(*by))
-        }
-        Verdict::Twin { .. } => ("a twin: it left the history this host saw", None),
-        Verdict::Unreadable => ("not known: what this host remembers of it is damaged", None),
-        Verdict::InUse { .. } => ("in use", None),
+        Verdict::First => (words!("history-first"), None),
+        Verdict::Same => (words!("history-same"), None),
+        Verdict::Newer { by } => (words!("history-newer"), Some(*by)),
+        Verdict::MovedOn { by } => (words!("history-moved-on"), Some(*by)),
+        Verdict::RolledBack { by, .. } => (words!("history-rolled-back"), Some(*by)),
+        Verdict::Twin { .. } => (words!("history-twin"), None),
+        Verdict::Unreadable => (words!("history-unreadable"), None),
+        Verdict::InUse { .. } => (words!("history-in-use"), None),
     }
 }
 
 fn keys(info: &StoreInfo) -> Facts {
-    let name = |slot: &SlotInfo| {
-        slot.key_id.as_ref().map_or_else(|| "of a later version".to_owned(), KeyId::to_string)
-    };
+    let name =
+        |slot: &SlotInfo| slot.key_id.as_ref().map_or_else(|| text!("of-later-version"), KeyId::to_string);
     let facts = |slot: &SlotInfo| {
         Facts::Group(vec![("kind", is(slot.kind.to_string())), ("added", is(slot.created_unix_s.map(date)))])
     };

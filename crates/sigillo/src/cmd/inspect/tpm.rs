@@ -1,8 +1,9 @@
 //! A TPM's inventory as facts.
 use super::{
     facts::{Facts, is, octets},
-    words,
+    words::{self},
 };
+use sigillo_messages::{Words, text, words};
 use sigillo_server::machine::inventory::{
     HierarchyView, Inventory, NvIndexView, ObjectView, PcrBank, Resumes,
 };
@@ -13,15 +14,15 @@ pub(super) fn facts(tpm: &Inventory, show_nv_contents: bool) -> Facts {
     let da = &tpm.dictionary_attack;
     let clock = &tpm.clock;
     let resumes = match tpm.resumes {
-        Resumes::AfterPowerLoss => "after a loss of power, or after changes that followed a shutdown",
-        Resumes::AfterShutdownClear => "after TPM2_Shutdown(CLEAR)",
-        Resumes::AfterShutdownState => "after TPM2_Shutdown(STATE)",
-        Resumes::Running => "where it was suspended",
+        Resumes::AfterPowerLoss => words!("resumes-power-loss"),
+        Resumes::AfterShutdownClear => words!("resumes-clear"),
+        Resumes::AfterShutdownState => words!("resumes-state"),
+        Resumes::Running => words!("resumes-running"),
     };
     Facts::Group(vec![
         ("identity", Facts::Hidden(Some(tpm.tpm))),
         ("profile", is(tpm.profile)),
-        ("goes_on", is(resumes)),
+        ("goes_on", is(resumes.to_string())),
         (
             "clock",
             Facts::Group(vec![
@@ -104,20 +105,24 @@ fn hash(hash: HashAlg) -> String {
 
 /// A policy digest, or none: it is no secret, anybody in the guest can ask for it.
 fn policy(digest: &Tpm2bDigest) -> Facts {
-    if digest.is_empty() { is("none") } else { octets(digest) }
+    if digest.is_empty() { is(text!("none-there")) } else { octets(digest) }
+}
+
+fn set_or_empty(set: bool) -> String {
+    if set { text!("set") } else { text!("empty") }
 }
 
 fn auth(set: Option<bool>) -> Facts {
-    set.map_or(Facts::Unknown(AT_STARTUP), |set| is(if set { "set" } else { "empty" }))
+    set.map_or(Facts::Unknown(AT_STARTUP), |set| is(set_or_empty(set)))
 }
 
 /// Of what TPM2_Startup makes anew.
-const AT_STARTUP: &str = "not kept: the next TPM2_Startup decides";
+const AT_STARTUP: Words = words!("at-startup");
 
 fn hierarchy(of: &HierarchyView) -> Facts {
     let (alg, digest) = match &of.policy {
         Some((alg, digest)) => (Some(hash(*alg)), octets(digest)),
-        None => (None, is("none")),
+        None => (None, is(text!("none-there"))),
     };
     // The lockout authorization has no seed, and is always there.
     let enabled = match (of.seed, of.enabled) {
@@ -145,7 +150,7 @@ fn object(of: &ObjectView) -> Facts {
         Hierarchy::Null => "null",
     };
     let mut all = vec![
-        ("usual_purpose", is(words::usual_purpose(of.handle))),
+        ("usual_purpose", is(words::usual_purpose(of.handle).map(|words| words.to_string()))),
         ("name", octets(&of.name)),
         ("qualified_name", octets(&of.qualified_name)),
         ("hierarchy", is(hierarchy)),
@@ -156,7 +161,7 @@ fn object(of: &ObjectView) -> Facts {
         ("name_hash", is(of.public.name_alg.map(hash))),
         ("attributes", is(words::object_attributes(of.public.object_attributes))),
         ("policy", policy(&of.public.auth_policy)),
-        ("auth", is(of.auth_set.map(|set| if set { "set" } else { "empty" }))),
+        ("auth", is(of.auth_set.map(set_or_empty))),
         ("sensitive_area", Facts::Hidden(of.sensitive)),
     ]);
     Facts::Group(all)
@@ -164,12 +169,12 @@ fn object(of: &ObjectView) -> Facts {
 
 fn index(of: &NvIndexView, show_contents: bool) -> Facts {
     let readable = match (&of.contents, of.contents_fingerprint) {
-        (Some(_), _) => "by everybody in the guest",
-        (None, Some(_)) => "with a secret or at a certain time: not shown",
-        (None, None) => "not written yet",
+        (Some(_), _) => words!("readable-all"),
+        (None, Some(_)) => words!("readable-secret"),
+        (None, None) => words!("readable-unwritten"),
     };
     let mut all = vec![
-        ("usual_purpose", is(words::usual_purpose(of.handle))),
+        ("usual_purpose", is(words::usual_purpose(of.handle).map(|words| words.to_string()))),
         ("name", octets(&of.name)),
         ("type", is(words::nv_type(of.attributes))),
         ("attributes", is(words::nv_attributes(of.attributes))),
@@ -177,7 +182,7 @@ fn index(of: &NvIndexView, show_contents: bool) -> Facts {
         ("name_hash", is(hash(of.name_alg))),
         ("policy", policy(&of.auth_policy)),
         ("auth", auth(Some(of.auth_set))),
-        ("readable", is(readable)),
+        ("readable", is(readable.to_string())),
     ];
     if let Some(contents) = of.contents.as_deref().filter(|_| words::holds_certificate(of.handle)) {
         all.push((
@@ -191,7 +196,7 @@ fn index(of: &NvIndexView, show_contents: bool) -> Facts {
                     ("not_after", is(found.not_after)),
                     ("bytes", is(found.len)),
                 ]),
-                None => is(format!("the {} octets are no X.509 certificate", contents.len())),
+                None => is(text!("no-certificate", octets = contents.len())),
             },
         ));
     }
@@ -209,7 +214,7 @@ fn bank(of: &PcrBank) -> Facts {
     let allocated: Vec<u32> = of.allocated.iter().map(sigillo_types::handles::PcrHandle::raw).collect();
     let pcr = |(pcr, value): &(u32, Vec<u8>)| (pcr.to_string(), Facts::Group(vec![("value", octets(value))]));
     let values = if of.values.is_empty() && !of.allocated.is_empty() {
-        Facts::Unknown("not kept without power")
+        Facts::Unknown(words!("not-without-power"))
     } else {
         Facts::List { by: "pcr", items: of.values.iter().map(pcr).collect() }
     };

@@ -1,4 +1,5 @@
 //! What the specification's numbers are called, for people: as tpm2-tools writes them.
+use sigillo_messages::{Words, words};
 use sigillo_types::{
     EccCurve, Marshal,
     alg::id,
@@ -142,31 +143,32 @@ pub(super) fn nv_type(attributes: TpmaNv) -> &'static str {
 
 /// What the TCG's documents keep a persistent handle or an index for. TCG EK Credential Profile, 2.2.1; TCG
 /// TPM v2.0 Provisioning Guidance, 7.8.
-pub(super) fn usual_purpose(handle: u32) -> Option<&'static str> {
+pub(super) fn usual_purpose(handle: u32) -> Option<Words> {
     Some(match handle {
-        0x8100_0001 => "storage root key",
-        0x8101_0001 => "endorsement key, RSA-2048",
-        0x01C0_0002 => "EK certificate, RSA-2048",
-        0x01C0_0003 => "EK nonce, RSA-2048",
-        0x01C0_0004 => "EK template, RSA-2048",
-        0x01C0_000A => "EK certificate, P-256",
-        0x01C0_000B => "EK nonce, P-256",
-        0x01C0_000C => "EK template, P-256",
-        0x01C0_0012 => "EK certificate, RSA-2048 (high range)",
-        0x01C0_0014 => "EK certificate, P-256 (high range)",
-        0x01C0_0016 => "EK certificate, P-384",
-        0x01C0_0018 => "EK certificate, P-521",
-        0x01C0_001A => "EK certificate, SM2",
-        0x01C0_001C => "EK certificate, RSA-3072",
-        0x01C0_001E => "EK certificate, RSA-4096",
-        0x01C0_0100..=0x01C0_01FF => "EK certificate chain",
+        0x8100_0001 => words!("purpose-srk"),
+        0x8101_0001 => words!("purpose-ek-rsa"),
+        0x01C0_0002 => words!("purpose-ek-certificate-rsa-2048"),
+        0x01C0_0003 => words!("purpose-ek-nonce-rsa"),
+        0x01C0_0004 => words!("purpose-ek-template-rsa"),
+        0x01C0_000A => words!("purpose-ek-certificate-p256"),
+        0x01C0_000B => words!("purpose-ek-nonce-p256"),
+        0x01C0_000C => words!("purpose-ek-template-p256"),
+        0x01C0_0012 => words!("purpose-ek-certificate-rsa-high"),
+        0x01C0_0014 => words!("purpose-ek-certificate-p256-high"),
+        0x01C0_0016 => words!("purpose-ek-certificate-p384"),
+        0x01C0_0018 => words!("purpose-ek-certificate-p521"),
+        0x01C0_001A => words!("purpose-ek-certificate-sm2"),
+        0x01C0_001C => words!("purpose-ek-certificate-rsa-3072"),
+        0x01C0_001E => words!("purpose-ek-certificate-rsa-4096"),
+        0x01C0_0100..=0x01C0_01FF => words!("purpose-ek-chain"),
         _ => return None,
     })
 }
 
 /// Whether an index is one that an EK certificate or one of its chain lies in.
 pub(super) fn holds_certificate(handle: u32) -> bool {
-    usual_purpose(handle).is_some_and(|purpose| purpose.starts_with("EK certificate"))
+    matches!(handle, 0x01C0_0002 | 0x01C0_000A | 0x01C0_0012..=0x01C0_001E | 0x01C0_0100..=0x01C0_01FF)
+        && usual_purpose(handle).is_some()
 }
 
 #[cfg(test)]

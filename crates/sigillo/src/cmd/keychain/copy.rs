@@ -5,6 +5,7 @@ use crate::cmd::output;
 use serde_json::json;
 use sigillo_keychain::audit::Act;
 use sigillo_keychain::{Cost, CustomKeychain, KeyId, Keychain, KeychainError};
+use sigillo_messages::text;
 use sigillo_vm::Home;
 use std::path::{Path, PathBuf};
 
@@ -72,7 +73,7 @@ pub(super) fn create(args: &Create) -> Done {
     let file = args.file.display();
     output::report(
         || json!({ "keychain": file.to_string(), "records": 0 }),
-        || say!("{file} is made; it holds no record yet"),
+        || say!("{}", text!("keychain-file-made", file)),
     )
 }
 
@@ -88,9 +89,9 @@ pub(super) fn unlock(path: &Path, password: &Source) -> Done {
             })
         },
         || {
-            say!("{} opens with this password ({})", path.display(), status.outline.kdf);
-            say!("records: {}; other entries: {}", status.records, status.other_entries);
-            say!("nothing stays open: every command that needs the file asks for its password");
+            say!("{}", text!("keychain-file-opens", path = path.display(), kdf = status.outline.kdf));
+            say!("{}", text!("keychain-file-holds", records = status.records, others = status.other_entries));
+            say!("{}", text!("keychain-nothing-stays-open"));
         },
     )
 }
@@ -99,11 +100,7 @@ pub(super) fn copy(home: &Home, args: &Copy) -> Done {
     let name = record_name(home, &args.record)?;
     let (to_host, from_host) = (is_of_this_host(&args.to), is_of_this_host(&args.from));
     if args.from == args.to || !to_host && !from_host {
-        return Err(Failure::new(
-            "SIG_ERR_KEYCHAIN_COPY",
-            "one of --from and --to has to be this host's `system` or `secret-service`, and the other one another keychain; no record \
-             was copied; name them so",
-        ));
+        return Err(Failure::new("SIG_ERR_KEYCHAIN_COPY", text!("keychain-copy-which")));
     }
     let from = keychain(&args.from, &args.password)?;
     let to = keychain(&args.to, &args.password)?;
@@ -130,14 +127,21 @@ pub(super) fn copy(home: &Home, args: &Copy) -> Done {
             })
         },
         || {
-            say!("{name} (key {}, made {}) is copied", record.key_id, record.info().created());
+            say!(
+                "{}",
+                text!("keychain-copied", name, key_id = record.key_id, created = record.info().created())
+            );
             if !to_host {
                 say!(
-                    "on the other host: sigillo keychain copy '{name}' --from {} --to system",
-                    args.to.file_name().unwrap_or(args.to.as_os_str()).display()
+                    "{}",
+                    text!(
+                        "keychain-copy-there",
+                        name,
+                        file = args.to.file_name().unwrap_or(args.to.as_os_str()).display()
+                    )
                 );
             } else {
-                say!("the VM with the UUID in its name can start on this host now");
+                say!("{}", text!("keychain-copied-here"));
             }
         },
     )

@@ -12,6 +12,7 @@ use sigillo_keychain::{
     KeyFile, KeyProvider, Keychain, KeychainError, ProviderKind, RecordName, SealedKey, SystemKeychain,
     SystemdCredential, SystemdCreds,
 };
+use sigillo_messages::text;
 use sigillo_vm::{Home, HostPolicy, KeychainPlace};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -102,8 +103,7 @@ fn secret_service() -> Result<Box<dyn Keychain>, Failure> {
 
 #[cfg(not(feature = "secret-service"))]
 fn secret_service() -> Result<Box<dyn Keychain>, Failure> {
-    let why =
-        "this sigillo was built without it (cargo build -p sigillo --features secret-service)".to_owned();
+    let why = text!("secret-service-not-built");
     Err(KeychainError::SecretService(why).into())
 }
 
@@ -112,11 +112,7 @@ fn sealed() -> Result<SystemKeychain, Failure> {
     if place()? == KeychainPlace::System {
         return system();
     }
-    Err(Failure::new(
-        "SIG_ERR_KEYCHAIN_NOT_SEALED",
-        "the records of this host are in the Secret Service, as its host.toml says; it has its own key and its own lock, and nothing \
-         was done; lock and unlock it with the desktop's program",
-    ))
+    Err(Failure::new("SIG_ERR_KEYCHAIN_NOT_SEALED", text!("keychain-not-sealed")))
 }
 
 pub(crate) fn run(home: &Home, command: &Command) -> Done {
@@ -131,7 +127,10 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
             let found = found.ok_or(KeychainError::NotFound(name))?;
             audit::log()?.record(Act::RecordDeleted, &name.to_string(), &format!("key {}", found.key_id))?;
             keychain.delete(&name)?;
-            output::report(|| json!({ "deleted": name.to_string() }), || say!("{name} is deleted"))
+            output::report(
+                || json!({ "deleted": name.to_string() }),
+                || say!("{}", text!("record-deleted", name)),
+            )
         }
         Command::Lock => {
             let keychain = sealed()?;
@@ -140,7 +139,7 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
             let path = keychain.path().display().to_string();
             output::report(
                 || json!({ "keychain": path, "locked": true }),
-                || say!("{path} is locked: TPMs that need it do not start"),
+                || say!("{}", text!("keychain-now-locked", path)),
             )
         }
         Command::Create(args) => copy::create(args),
@@ -165,9 +164,9 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
                 },
                 || match provider {
                     Some(provider) => {
-                        say!("{path} is unlocked; its key ({provider}) opens it; records: {records}");
+                        say!("{}", text!("keychain-now-unlocked", path, provider, records));
                     }
-                    None => say!("{path} is not there yet: it is made with the first record"),
+                    None => say!("{}", text!("keychain-not-there-yet", path)),
                 },
             )
         }

@@ -2,6 +2,7 @@
 //! or the environment, which others can read.
 use super::Failure;
 use crate::cmd::secret::{ask, first_line, open};
+use sigillo_messages::text;
 use sigillo_server::fds;
 use sigillo_store::Secret;
 use std::fmt::Display;
@@ -24,7 +25,7 @@ impl Source {
     pub(super) fn existing(&self, path: &Path) -> Result<Secret, Failure> {
         match self.given()? {
             Some(password) => Ok(password),
-            None => ask(&format!("Password of {}: ", path.display())).map_err(no_terminal),
+            None => ask(&text!("ask-password", path = path.display())).map_err(no_terminal),
         }
     }
 
@@ -33,9 +34,9 @@ impl Source {
         if let Some(password) = self.given()? {
             return Ok(password);
         }
-        let first = ask(&format!("New password for {}: ", path.display())).map_err(no_terminal)?;
-        if first != ask("The same again: ").map_err(no_terminal)? {
-            return Err(failure("the two passwords differ"));
+        let first = ask(&text!("ask-new-password", path = path.display())).map_err(no_terminal)?;
+        if first != ask(&text!("ask-again")).map_err(no_terminal)? {
+            return Err(failure(text!("passwords-differ")));
         }
         Ok(first)
     }
@@ -52,10 +53,10 @@ impl Source {
 
 #[allow(clippy::needless_pass_by_value, reason = "it maps an error")]
 fn no_terminal(error: io::Error) -> Failure {
-    failure(format!("there is no terminal to ask on ({error}); give --password-file or --password-fd"))
+    failure(text!("no-terminal-for-password", error))
 }
 
 fn failure(why: impl Display) -> Failure {
-    let text = format!("no password for the keychain file: {why}; no record was read or copied; try again");
+    let text = text!("keychain-no-password", why);
     Failure::new("SIG_ERR_KEYCHAIN_NO_PASSWORD", text)
 }

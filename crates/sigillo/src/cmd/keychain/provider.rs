@@ -4,6 +4,7 @@ use crate::cmd::output;
 use serde_json::{Value, json};
 use sigillo_keychain::audit::Act;
 use sigillo_keychain::{ProviderError, ProviderKind, ProviderStatus, SystemKeychain};
+use sigillo_messages::{Words, text, words};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -31,7 +32,7 @@ fn set(keychain: &SystemKeychain, kind: ProviderKind) -> Done {
     )?;
     let change = keychain.set_provider(kind)?;
     if let Some(why) = change.left_behind {
-        note!("the old key is of no use any more and could not be removed: {why}");
+        note!("{}", text!("old-key-left", why));
     }
     output::report(
         || {
@@ -42,9 +43,11 @@ fn set(keychain: &SystemKeychain, kind: ProviderKind) -> Done {
             })
         },
         || match change.before {
-            Some(before) if before == kind => say!("{} had a {kind} already", path.display()),
-            Some(before) => say!("{} has a {kind} now; it had a {before}", path.display()),
-            None => say!("{} is made; its key is a {kind}", path.display()),
+            Some(before) if before == kind => {
+                say!("{}", text!("provider-had-it", path = path.display(), kind));
+            }
+            Some(before) => say!("{}", text!("provider-has-now", path = path.display(), kind, before)),
+            None => say!("{}", text!("provider-made", path = path.display(), kind)),
         },
     )
 }
@@ -63,7 +66,7 @@ pub(super) fn run(keychain: &SystemKeychain, args: &Args) -> Done {
                 json!({
                     "provider": provider.kind.word(),
                     "in_use": provider.in_use,
-                    "state": state,
+                    "state": state.to_string(),
                     "about": text,
                 })
             })
@@ -79,16 +82,14 @@ pub(super) fn run(keychain: &SystemKeychain, args: &Args) -> Done {
         return in_use_works(&providers);
     }
     match status.provider {
-        Some(provider) => say!("{} is sealed; its key is a {provider}", status.path.display()),
-        None => say!(
-            "{} is not there yet; the first provider below that works will seal it",
-            status.path.display()
-        ),
+        Some(provider) => say!("{}", text!("keychain-sealed-by", path = status.path.display(), provider)),
+        None => say!("{}", text!("keychain-first-provider", path = status.path.display())),
     }
     if status.locked {
-        say!("it is locked; `sigillo keychain unlock` ends that");
+        say!("{}", text!("keychain-how-to-unlock"));
     }
-    say!("{:3} {:20} {:12} ABOUT", "", "PROVIDER", "STATE");
+    let (provider, state) = (text!("head-provider"), text!("head-state"));
+    say!("{:3} {provider:20} {state:12} {}", "", text!("head-about"));
     for provider in &providers {
         let mark = if provider.in_use { "*" } else { "" };
         let (state, text) = told(provider);
@@ -98,11 +99,11 @@ pub(super) fn run(keychain: &SystemKeychain, args: &Args) -> Done {
 }
 
 /// A word and the reason.
-fn told(provider: &ProviderStatus) -> (&'static str, String) {
+fn told(provider: &ProviderStatus) -> (Words, String) {
     match &provider.state {
-        Ok(text) => ("works", text.clone()),
-        Err(error @ ProviderError::Absent(_)) => ("not here", error.to_string()),
-        Err(error) => ("broken", error.to_string()),
+        Ok(text) => (words!("provider-state-works"), text.clone()),
+        Err(error @ ProviderError::Absent(_)) => (words!("provider-state-absent"), error.to_string()),
+        Err(error) => (words!("provider-state-broken"), error.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::cmd::output;
 use serde_json::{Value, json};
 use sigillo_keychain::audit::Act;
 use sigillo_keychain::{Keychain, RecordInfo};
+use sigillo_messages::{Words, text, words};
 use sigillo_store::Store;
 use sigillo_vm::{Bundle, Home, KeychainPlace};
 use std::io::Write;
@@ -65,7 +66,9 @@ fn print_records(home: &Home, records: &[RecordInfo]) -> Result<(), Failure> {
         say!("{}", Value::Array(all));
         return Ok(());
     }
-    say!("{:51}  {:32}  {:20}  {:20}  {:16}  COMMENT", "NAME", "KEY ID", "CREATED", "HOST", "VM");
+    let (name, key_id, created) = (text!("head-name"), text!("head-key-id"), text!("head-created"));
+    let (host, comment) = (text!("head-host"), text!("head-comment"));
+    say!("{name:51}  {key_id:32}  {created:20}  {host:20}  {:16}  {comment}", "VM");
     for record in records {
         let (name, key_id, created) = (record.name.to_string(), record.key_id.to_string(), record.created());
         let vm = match vms(&bundles, record) {
@@ -84,7 +87,7 @@ pub(super) fn list(home: &Home, args: &List) -> Done {
     }
     if super::place()? == KeychainPlace::SecretService {
         print_records(home, &super::secret_service()?.list()?)?;
-        note!("the records are in the Secret Service of this session");
+        note!("{}", text!("records-in-secret-service"));
         return Ok(ExitCode::SUCCESS);
     }
     let keychain = super::system()?;
@@ -92,8 +95,12 @@ pub(super) fn list(home: &Home, args: &List) -> Done {
     // What the list is worth: a key file guards a copy of the keychain alone, not one of the whole disk.
     let status = keychain.status()?;
     if let Some(provider) = status.provider {
-        let locked = if status.locked { "; it is locked" } else { "" };
-        note!("{} is sealed; its key is a {provider}{locked}", status.path.display());
+        let path = status.path.display();
+        if status.locked {
+            note!("{}", text!("keychain-sealed-by-locked", path, provider));
+        } else {
+            note!("{}", text!("keychain-sealed-by", path, provider));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -101,27 +108,21 @@ pub(super) fn list(home: &Home, args: &List) -> Done {
 pub(super) fn show(home: &Home, keychain: &dyn Keychain, args: &Show) -> Done {
     let name = record_name(home, &args.record)?;
     if args.password && !rustix::process::geteuid().is_root() {
-        return Err(Failure::new(
-            "SIG_ERR_KEYCHAIN_NEEDS_ROOT",
-            format!(
-                "the password of {name} is shown to root alone; nothing was shown and the VM's TPM is unchanged; run \
-                 the command as root"
-            ),
-        ));
+        return Err(Failure::new("SIG_ERR_KEYCHAIN_NEEDS_ROOT", text!("password-for-root", name)));
     }
     let found = keychain.list()?.into_iter().find(|record| record.name == name);
     let Some(record) = found else { return Err(sigillo_keychain::KeychainError::NotFound(name).into()) };
     let bundles = bundles(home)?;
     let names = vms(&bundles, &record);
     let mut facts = facts(&record, &names);
-    let stores: Vec<(String, &'static str)> = bundles
+    let stores: Vec<(String, Words)> = bundles
         .iter()
         .filter(|vm| names.iter().any(|name| name == vm.name()))
         .filter_map(|vm| vm.store_path())
         .map(|path| (path.display().to_string(), store_state(&path, &record)))
         .collect();
     let list: Vec<Value> =
-        stores.iter().map(|(path, state)| json!({ "path": path, "state": state })).collect();
+        stores.iter().map(|(path, state)| json!({ "path": path, "state": state.to_string() })).collect();
     facts.insert("stores".to_owned(), json!(list));
     // Read last: what cannot be told in full is told without the secret.
     let secret = if args.password {
@@ -161,12 +162,12 @@ pub(super) fn show(home: &Home, keychain: &dyn Keychain, args: &Show) -> Done {
 }
 
 /// What the record is to the store, by the store's header.
-fn store_state(path: &Path, record: &RecordInfo) -> &'static str {
+fn store_state(path: &Path, record: &RecordInfo) -> Words {
     match Store::peek(path) {
-        Ok(info) if info.is_unencrypted() => "not encrypted: it needs no record",
-        Ok(info) if info.key_ids.contains(&record.key_id) => "opened by this record",
-        Ok(_) => "made or re-keyed under another password",
-        Err(_) => "unreadable",
+        Ok(info) if info.is_unencrypted() => words!("store-needs-no-record"),
+        Ok(info) if info.key_ids.contains(&record.key_id) => words!("store-opened-by-record"),
+        Ok(_) => words!("store-under-other-password"),
+        Err(_) => words!("not-readable"),
     }
 }
 
@@ -178,5 +179,5 @@ fn write_secret(before: &[u8], secret: &[u8], after: &[u8]) -> Result<(), Failur
         out.write_all(secret)?;
         out.write_all(after)
     });
-    written.map_err(|error| Failure::new("SIG_ERR_IO", format!("the record could not be printed: {error}")))
+    written.map_err(|error| Failure::new("SIG_ERR_IO", text!("record-not-printed", error)))
 }

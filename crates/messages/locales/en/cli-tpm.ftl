@@ -1,0 +1,60 @@
+# What the commands about TPMs and their keys say: crates/sigillo/src/cmd.
+
+passphrase-is-key = the passphrase is key { $key_id } of { $vm }
+key-opens-no-more = key { $key_id } opens { $vm } no more
+record-restored = { $vm } can start again: the record { $record } is in this host's system keychain
+record-restored-key = it is key { $key_id }; the password before it opens the store still, in case it turns up
+record-restored-rotate = to take that away: sigillo tpm key rotate { $vm }
+record-restored-suspended = the TPM was suspended under the lost password: it goes on as after a loss of power
+store-sealed-anew = the store of { $vm } is sealed anew with { $algorithm }
+passphrase-key = the passphrase is key { $key_id }
+store-sealed-anew-snapshots = snapshots and migration files made before hold the TPM under the old key: they cannot be gone back to
+recovery-code-shown = recovery code (key { $key_id }): write it down and keep it apart from this host
+recovery-code-use = with it and the VM the TPM can be opened where its keychain record is lost: sigillo tpm key restore-record
+recovery-code-once = it is not shown again
+key-note-record = the record on this host
+key-note-leftover = left by an interrupted change
+key-note-elsewhere = its record is not on this host
+of-later-version = of a later version
+key-change-interrupted = a change of the password was interrupted; `sigillo tpm key rotate { $name }` clears up
+key-record-other = the record { $record } on this host (key id { $key_id }) is of another store; { $name } does not start with it
+key-record-missing = this host has no record { $record }; `sigillo tpm key restore-record { $name }` makes one with the recovery code
+rotated = the record { $record } has a new password: key { $key_id }
+rotated-old = key { $key_id } opens the store no more; other hosts that have the record need the new one
+rotated-leftover = key { $key_id }, left by an interrupted change, is gone too
+salvage-only-read = { $text } ({ $path } was only read)
+salvaged = { $path } has the TPM as of commit { $commit }, { $committed }
+salvaged-all = nothing was lost
+salvaged-keep = { $path } was only read; keep it, and put the new file in its place in the VM's directory
+no-terminal-for-secret = there is no terminal to ask on ({ $error }); give a file, or - for stdin
+secret-unreadable = { $path } cannot be read ({ $error })
+and-nothing-changed = { $why }; nothing was changed
+ask-new-passphrase = New passphrase:{" "}
+passphrases-differ = the two passphrases differ
+ask-passphrase = Passphrase:{" "}
+ask-recovery-code = Recovery code:{" "}
+recovery-code-not-text = the recovery code is not text
+recovery-code-not-tried = { $why }; it was not tried on the store and nothing was changed; compare it with the paper and try again
+backup-restored = { $backup } is the TPM store of { $vm } again: { $store }
+backup-put-aside = the one that was in use is kept as { $aside }
+vm-was-deleted = { $name } (deleted)
+tpm-added = { $name } has a TPM 2.0 now
+tpm-added-secure-boot = Secure Boot is on, with { $keys }: the guest starts only what they signed
+tpm-added-store = its store is { $store }, encrypted
+tpm-added-record = the store's password is record { $record } in this host's system keychain
+tpm-added-without-code = { $name } has its TPM, and no recovery code to it: { $why }; `sigillo tpm key add recovery-code { $name }` makes one
+tpm-remove-question = Its store is kept as a backup, and its record in the keychain. Remove it?
+tpm-removed = { $name } has no TPM any more
+tpm-removed-backup = its store is kept as { $backup }
+tpm-removed-undo = `sigillo tpm restore-backup { $name }` brings it back as it was
+tpm-removed-no-backup = its store was not there any more, so there is no backup of it
+tpm-removed-record = its password stays record { $record } in this host's system keychain
+tpm-remove-warning = The TPM of VM { $name } is to be removed. Without it Windows asks for the BitLocker recovery key at its next start (so read that key in the guest first: `manage-bde -protectors -get C:`), a Linux that unlocks LUKS with the TPM asks for its passphrase, and Windows Hello and certificates bound to the TPM have to be set up anew. Windows 11 gets no upgrades without a TPM.
+tpm-removed-secure-boot = Secure Boot stays { $state }
+key-id-unknown = { $found ->
+        [0] no key
+       *[other] more than one key
+    } of the store has an id that begins with { $beginning }; nothing was removed; see `sigillo tpm key list`
+head-kind = KIND
+head-added = ADDED
+head-note = NOTE

@@ -1,0 +1,60 @@
+# What the commands about TPMs and their keys say: crates/sigillo/src/cmd.
+
+passphrase-is-key = la passphrase è la chiave { $key_id } di { $vm }
+key-opens-no-more = la chiave { $key_id } non apre più { $vm }
+record-restored = { $vm } può avviarsi di nuovo: il record { $record } è nel portachiavi di sistema di questo host
+record-restored-key = è la chiave { $key_id }; la password precedente apre ancora l'archivio, nel caso ricompaia
+record-restored-rotate = per toglierla: sigillo tpm key rotate { $vm }
+record-restored-suspended = il TPM era stato sospeso con la password perduta: prosegue come dopo un'interruzione di corrente
+store-sealed-anew = l'archivio di { $vm } è stato sigillato di nuovo con { $algorithm }
+passphrase-key = la passphrase è la chiave { $key_id }
+store-sealed-anew-snapshots = istantanee e file di migrazione creati prima contengono il TPM con la vecchia chiave: non è possibile tornarvi
+recovery-code-shown = codice di ripristino (chiave { $key_id }): trascriverlo e conservarlo lontano da questo host
+recovery-code-use = con esso e la VM il TPM può essere aperto anche se il suo record del portachiavi è perduto: sigillo tpm key restore-record
+recovery-code-once = non verrà mostrato di nuovo
+key-note-record = il record su questo host
+key-note-leftover = lasciata da una modifica interrotta
+key-note-elsewhere = il suo record non è su questo host
+of-later-version = di una versione successiva
+key-change-interrupted = una modifica della password è stata interrotta; `sigillo tpm key rotate { $name }` fa ordine
+key-record-other = il record { $record } su questo host (ID di chiave { $key_id }) è di un altro archivio; { $name } non si avvia con esso
+key-record-missing = questo host non ha il record { $record }; `sigillo tpm key restore-record { $name }` ne crea uno con il codice di ripristino
+rotated = il record { $record } ha una nuova password: chiave { $key_id }
+rotated-old = la chiave { $key_id } non apre più l'archivio; agli altri host che hanno il record serve quello nuovo
+rotated-leftover = anche la chiave { $key_id }, lasciata da una modifica interrotta, è stata rimossa
+salvage-only-read = { $text } ({ $path } è stato solo letto)
+salvaged = { $path } ha il TPM al commit { $commit }, { $committed }
+salvaged-all = nulla è andato perso
+salvaged-keep = { $path } è stato solo letto; conservarlo, e mettere il nuovo file al suo posto nella directory della VM
+no-terminal-for-secret = non c'è un terminale su cui chiederlo ({ $error }); indicare un file, oppure - per lo standard input
+secret-unreadable = impossibile leggere { $path } ({ $error })
+and-nothing-changed = { $why }; nulla è stato modificato
+ask-new-passphrase = Nuova passphrase:{" "}
+passphrases-differ = le due passphrase sono diverse
+ask-passphrase = Passphrase:{" "}
+ask-recovery-code = Codice di ripristino:{" "}
+recovery-code-not-text = il codice di ripristino non è testo
+recovery-code-not-tried = { $why }; non è stato provato sull'archivio e nulla è stato modificato; confrontarlo con il foglio e riprovare
+backup-restored = { $backup } è di nuovo l'archivio TPM di { $vm }: { $store }
+backup-put-aside = quello che era in uso è conservato come { $aside }
+vm-was-deleted = { $name } (eliminata)
+tpm-added = ora { $name } ha un TPM 2.0
+tpm-added-secure-boot = l'Avvio protetto è attivo, con { $keys }: il guest avvia solo ciò che esse hanno firmato
+tpm-added-store = il suo archivio è { $store }, cifrato
+tpm-added-record = la password dell'archivio è il record { $record } nel portachiavi di sistema di questo host
+tpm-added-without-code = { $name } ha il suo TPM, ma non un codice di ripristino per aprirlo: { $why }; `sigillo tpm key add recovery-code { $name }` ne crea uno
+tpm-remove-question = Il suo archivio viene conservato come backup, e il suo record nel portachiavi. Rimuoverlo?
+tpm-removed = { $name } non ha più un TPM
+tpm-removed-backup = il suo archivio è conservato come { $backup }
+tpm-removed-undo = `sigillo tpm restore-backup { $name }` lo ripristina com'era
+tpm-removed-no-backup = il suo archivio non c'era più, quindi non ne esiste un backup
+tpm-removed-record = la sua password resta nel record { $record } del portachiavi di sistema di questo host
+tpm-remove-warning = Il TPM della VM { $name } sta per essere rimosso. Senza di esso Windows chiede la chiave di ripristino di BitLocker al prossimo avvio (leggerla quindi prima nel guest: `manage-bde -protectors -get C:`), un Linux che sblocca LUKS con il TPM chiede la passphrase, e Windows Hello e i certificati legati al TPM vanno configurati di nuovo. Windows 11 non riceve aggiornamenti di versione senza un TPM.
+tpm-removed-secure-boot = l'Avvio protetto resta { $state }
+key-id-unknown = { $found ->
+        [0] nessuna chiave dell'archivio ha un ID che inizia
+       *[other] più di una chiave dell'archivio ha un ID che inizia
+    } con { $beginning }; nulla è stato rimosso; vedere `sigillo tpm key list`
+head-kind = TIPO
+head-added = AGGIUNTA
+head-note = NOTE
