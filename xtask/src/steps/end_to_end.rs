@@ -5,6 +5,7 @@ use crate::{
     report::{Report, Summary},
     scenario::{self, Setup},
     sh::Result,
+    tour,
 };
 
 pub(crate) fn crb(context: &mut Context, report: &mut Report) -> Result<()> {
@@ -30,4 +31,11 @@ fn run(context: &mut Context, report: &mut Report, interface: &str) -> Result<()
     scenario::run(&setup, context.guest()?, report, &mut summary)?;
     summary.print();
     Ok(())
+}
+
+/// A person's day with two hosts, as `docs/tour.md` tells it.
+pub(crate) fn tour(context: &mut Context, report: &mut Report) -> Result<()> {
+    apt::ensure(apt::GUEST)?;
+    let sigillo = context.sigillo()?;
+    tour::check(&work_dir("tour")?, &sigillo, context.guest()?, report)
 }

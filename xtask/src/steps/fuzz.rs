@@ -4,7 +4,7 @@ use crate::{fuzz, report::Report, sh::Result};
 use std::time::Duration;
 
 /// How long each target runs; `SIGILLO_FUZZ_SECONDS` says otherwise.
-const SECONDS: u64 = 60;
+const SECONDS: u64 = 40;
 
 pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
     let seconds = setting("SIGILLO_FUZZ_SECONDS", SECONDS)?;

@@ -2,7 +2,7 @@
 //! one write that was under way. The commands are spelled out here (Part 3, 31), so that no code of ours stands on both sides.
 //!
 //! `SIGILLO_TEST_KILLS` says how many kills, `SIGILLO_TEST_SEED` when: the same seed waits as long before each.
-use super::{Context, fresh_dir, tpm2_tools};
+use super::{Context, fresh_dir, setting, tpm2_tools};
 use crate::{
     report::Report,
     sh::{Result, cmd},
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &mut Context, report: &mut Report) -> Result<()> {
     let mut tpm = tpm2_tools::start(&mut program()?, &dir)?;
     define(&dir).inspect_err(|_| end(&mut tpm))?;
     let mut acknowledged = write(&dir, 1)?.map_or(0, |()| 1);
-    let (kills, seed) = (number("SIGILLO_TEST_KILLS", KILLS)?, number("SIGILLO_TEST_SEED", 1)?);
+    let (kills, seed) = (setting("SIGILLO_TEST_KILLS", KILLS)?, setting("SIGILLO_TEST_SEED", 1)?);
     let (mut lost, mut invented) = (0, 0);
     for round in 0..kills {
         let first = acknowledged + 1;
@@ -65,12 +65,6 @@ pub(crate) fn run(context: &mut Context, report: &mut Report) -> Result<()> {
         format!("{acknowledged} writes, {kills} kills, seed {seed}"),
     );
     Ok(())
-}
-
-/// A number from the environment.
-fn number(variable: &str, default: u64) -> Result<u64> {
-    std::env::var(variable)
-        .map_or(Ok(default), |text| text.parse().map_err(|_| format!("{variable} is a number, not {text:?}")))
 }
 
 /// SplitMix64's finalizer: neighbouring rounds wait differently, the same round and seed alike.

@@ -39,7 +39,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "deny", about: "licences and sources of every dependency", run: lint::deny },
     Step { name: "spec", about: "declarations against the tables of Parts 2 and 3", run: lint::spec },
     Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },
-    Step { name: "fuzz", about: "every fuzz target for a minute", run: fuzz::run },
+    Step { name: "fuzz", about: "every fuzz target for a while", run: fuzz::run },
     Step { name: "sim", about: "random lives of a TPM for a minute", run: sim::run },
     Step {
         name: "differential",
@@ -64,6 +64,11 @@ pub(crate) const ALL: &[Step] = &[
         name: "e2e-tis",
         about: "the same with the TPM on TIS, and the devices of a VM with Windows",
         run: end_to_end::tis,
+    },
+    Step {
+        name: "tour",
+        about: "docs/tour.md: two hosts, three boots, three things broken and mended",
+        run: end_to_end::tour,
     },
     Step {
         name: "e2e-migrate",

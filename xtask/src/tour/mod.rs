@@ -13,7 +13,8 @@ mod console;
 
 use crate::{
     apt, demo,
-    guest::{self, DataDisk},
+    guest::{self, DataDisk, Guest},
+    report::Report,
     sh::{self, Result, cmd},
 };
 use console::Console;
@@ -27,8 +28,8 @@ use std::{
 const SOURCE: &str = include_str!("tour.md");
 const HOSTS: [&str; 2] = ["a", "b"];
 /// What is a host's own, by where sigillo looks for it when root runs it.
-const OWN: [(&str, &str); 3] =
-    [("lib", "/var/lib/sigillo"), ("etc", "/etc/sigillo"), ("run", "/run/sigillo")];
+const OWN: [(&str, &str); 2] = [("lib", "/var/lib/sigillo"), ("run", "/run/sigillo")];
+const STICK: &str = "/media/stick";
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The tour's options.
@@ -50,22 +51,51 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let sigillo = demo::build_sigillo(&[])?;
     println!("building the guest in {}", dir.join("guest").display());
     let guest = guest::build(&dir.join("guest"))?;
-    let mut tour = Tour { dir, sigillo, console: None, said: String::new(), made: Vec::new() };
-    tour.make_hosts()?;
-    let a = tour.dir.join("a/work");
-    std::fs::copy(&guest.boot, a.join("linux.img")).map_err(|e| e.to_string())?;
-    DataDisk::create(&a.join("data.img"))?;
-    let transcript = tour.play(SOURCE);
-    tour.clean_up();
-    let transcript = transcript?;
-    sh::write(&args.out, transcript)?;
+    sh::write(&args.out, transcript(&dir, &sigillo, &guest)?)?;
     println!("{} is written", args.out.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the tour in `dir`. What `docs/tour.md` tells has to be what was done, in other answers.
+pub(crate) fn check(dir: &Path, sigillo: &Path, guest: &Guest, report: &mut Report) -> Result<()> {
+    let now = report.succeeds("every answer is as it should be", transcript(dir, sigillo, guest));
+    let told = sh::read_file(&sh::root().join("docs/tour.md"))?;
+    let told = String::from_utf8_lossy(&told).into_owned();
+    let commands = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| line.contains("# "))
+            .filter(|line| !line.starts_with('#'))
+            .map(str::to_owned)
+            .collect()
+    };
+    let same = now.is_some_and(|now| commands(&now) == commands(&told));
+    report.check(
+        "docs/tour.md tells the commands that were run; `cargo xtask tour` writes it anew",
+        same,
+        "",
+    );
+    Ok(())
+}
+
+fn transcript(dir: &Path, sigillo: &Path, guest: &Guest) -> Result<String> {
+    let mut tour = Tour {
+        dir: dir.to_owned(),
+        sigillo: sigillo.to_owned(),
+        root: sh::read(&mut cmd("id", ["-u"]))?.trim() == "0",
+        console: None,
+        said: String::new(),
+        made: Vec::new(),
+    };
+    let transcript = tour.make_hosts(guest).and_then(|()| tour.play(SOURCE));
+    tour.clean_up();
+    transcript
 }
 
 struct Tour {
     dir: PathBuf,
     sigillo: PathBuf,
+    /// Else the hosts are in a user namespace, where nothing is put beside what this machine has.
+    root: bool,
     /// The one that is open.
     console: Option<Console>,
     /// The last answer.
@@ -75,7 +105,7 @@ struct Tour {
 }
 
 impl Tour {
-    fn make_hosts(&mut self) -> Result<()> {
+    fn make_hosts(&mut self, guest: &Guest) -> Result<()> {
         // One carries a stick from one host to the other.
         for place in ["a", "b", "stick"].map(|place| self.dir.join(place)) {
             if place.exists() {
@@ -94,12 +124,15 @@ impl Tour {
                 self.make_place(Path::new(place))?;
             }
         }
-        self.make_place(Path::new("/media/stick"))
+        let a = self.dir.join("a/work");
+        std::fs::copy(&guest.boot, a.join("linux.img")).map_err(|e| e.to_string())?;
+        DataDisk::create(&a.join("data.img"))?;
+        self.make_place(Path::new(STICK))
     }
 
     /// Something for the hosts' directories to be mounted on, where this machine has nothing of the kind.
     fn make_place(&mut self, place: &Path) -> Result<()> {
-        if place.exists() {
+        if place.exists() || !self.root {
             return Ok(());
         }
         self.made.push(place.to_owned());
@@ -110,13 +143,21 @@ impl Tour {
     fn on(&self, host: &str, command: &str) -> Command {
         let here = self.dir.join(host);
         let mut script = String::from("set -e\n");
-        for (name, place) in OWN {
-            let _ = writeln!(script, "mount --bind '{}' {place}", here.join(name).display());
+        let own = OWN.map(|(name, place)| (here.join(name), place));
+        for (from, to) in own.into_iter().chain([(self.dir.join("stick"), STICK)]) {
+            let above = Path::new(to).parent().unwrap_or(Path::new("/")).display();
+            if !self.root {
+                let _ = writeln!(script, "mount -t tmpfs tmpfs {above}; mkdir {to}");
+            }
+            let _ = writeln!(script, "mount --bind '{}' {to}", from.display());
         }
-        let _ = writeln!(script, "mount --bind '{}' /media/stick", self.dir.join("stick").display());
         // What the program inherits is what the transcript shows and nothing else.
         let _ = writeln!(script, "cd '{}'\nexec sh -c \"$1\"", here.join("work").display());
-        let mut shell = cmd("unshare", ["--mount", "sh", "-c", &script, "sh", command]);
+        let mut shell = cmd("unshare", ["--mount"]);
+        if !self.root {
+            shell.arg("--map-root-user");
+        }
+        shell.args(["sh", "-c", &script, "sh", command]);
         let path = std::env::var("PATH").unwrap_or_default();
         shell
             .env_clear()

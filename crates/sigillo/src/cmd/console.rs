@@ -21,6 +21,7 @@ const CHUNK: usize = 4096;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The VM's name or UUID
+    #[arg(conflicts_with = "json")]
     name: String,
 }
 
@@ -31,14 +32,14 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         |e: io::Error| Failure::new("SIG_ERR_IO", text!("console-failed", vm = vm.name(), error = e));
     let at_terminal = io::stdin().is_terminal();
     if at_terminal {
-        eprintln!("{}", text!("console-entered", vm = vm.name()));
+        note!("{}", text!("console-entered", vm = vm.name()));
     }
     let raw = Raw::enter(at_terminal).map_err(failed)?;
     let end = converse(&mut console, at_terminal).map_err(failed);
     drop(raw);
     match end? {
-        End::Left if at_terminal => eprintln!("\n{}", text!("console-left", vm = vm.name())),
-        End::Guest if at_terminal => eprintln!("\n{}", text!("console-ended", vm = vm.name())),
+        End::Left if at_terminal => note!("\n{}", text!("console-left", vm = vm.name())),
+        End::Guest if at_terminal => note!("\n{}", text!("console-ended", vm = vm.name())),
         End::Left | End::Guest => {}
     }
     Ok(ExitCode::SUCCESS)

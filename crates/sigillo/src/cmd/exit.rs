@@ -53,6 +53,7 @@ pub(crate) const TABLE: &[Status] = &[
             "SIG_ERR_TPM_RECORD_THERE",
             "SIG_ERR_TPM_SUSPENDED",
             "SIG_ERR_VM_BUSY",
+            "SIG_ERR_VM_CONSOLE",
             "SIG_ERR_VM_EXISTS",
             "SIG_ERR_VM_EXPORT_EXISTS",
             "SIG_ERR_VM_HOLDS_MORE",
