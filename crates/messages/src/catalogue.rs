@@ -16,6 +16,9 @@ macro_rules! themes {
 
 themes!["cli-host" "cli-inspect" "cli-tpm" "cli-vm" "common" "config" "doctor" "hardware" "identity" "keychain" "keys" "life" "server" "store" "vm"];
 
+/// What `--help` says, where that is not what the command line's declarations say.
+const ITALIAN_HELP: &str = include_str!("../locales/it/help.ftl");
+
 /// A message, if this language has it.
 pub(crate) fn say(language: Language, id: &str, arguments: &FluentArgs<'_>) -> Option<String> {
     let bundle = bundle(language);
@@ -28,12 +31,12 @@ fn bundle(language: Language) -> &'static Bundle {
     static BUNDLES: [OnceLock<Bundle>; 2] = [const { OnceLock::new() }; 2];
     let [english, italian] = &BUNDLES;
     match language {
-        Language::English => english.get_or_init(|| read(language, ENGLISH)),
-        Language::Italian => italian.get_or_init(|| read(language, ITALIAN)),
+        Language::English => english.get_or_init(|| read(language, ENGLISH.iter())),
+        Language::Italian => italian.get_or_init(|| read(language, ITALIAN.iter().chain([&ITALIAN_HELP]))),
     }
 }
 
-fn read(language: Language, files: &[&str]) -> Bundle {
+fn read<'a>(language: Language, files: impl Iterator<Item = &'a &'a str>) -> Bundle {
     // The plurals of no language would be those of English.
     let plurals: LanguageIdentifier = language.tag().parse().unwrap_or_default();
     let mut bundle = Bundle::new_concurrent(vec![plurals]);

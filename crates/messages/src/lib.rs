@@ -128,6 +128,12 @@ pub fn of_table(id: &str) -> String {
     say(id, &mut [])
 }
 
+/// What `--help` says of a command, by `help-` and its path, where the language has words of its own for it.
+#[must_use]
+pub fn help(id: &str) -> Option<String> {
+    catalogue::say(language(), id, &FluentArgs::new())
+}
+
 /// The message of an id. What has no message, which a test excludes, is told by its id.
 #[doc(hidden)]
 #[must_use]

@@ -144,7 +144,7 @@ fn an_older_store_is_found_before_somebody_starts_it() {
     fs::write(place.store(), old).unwrap();
     let found = examined(&place, &["demo"]);
     let error = found.error("SIG_ERR_TPM_ROLLED_BACK");
-    assert!(error["what"].as_str().unwrap().contains("by 1 commits"), "{error:#}");
+    assert!(error["what"].as_str().unwrap().contains("by 1 commit,"), "{error:#}");
     // What the host remembers is as it was.
     assert!(place.ends(&["doctor", "demo"]).1.contains("SIG_ERR_TPM_ROLLED_BACK"));
     let anchor = fs::read_dir(place.kept().join("anchors")).unwrap().map(|entry| entry.unwrap().path());

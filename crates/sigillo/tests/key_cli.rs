@@ -216,7 +216,7 @@ fn a_damaged_store_is_salvaged_into_a_new_file_with_the_record_or_the_code() {
     let salvage = ["tpm", "salvage", store.to_str().unwrap(), "--to", new.to_str().unwrap()];
     let said = cli.ok(&salvage);
     assert!(
-        said.contains("header copy 0 was damaged") && said.contains("1 other keys were left out"),
+        said.contains("header copy 0 was damaged") && said.contains("1 other key was left out"),
         "{said}"
     );
     assert_eq!(fs::read(&store).unwrap(), bytes);

@@ -16,6 +16,7 @@ mod doctor;
 mod edit;
 mod exit;
 mod hardware;
+mod help;
 mod host;
 mod info;
 mod inspect;
@@ -38,7 +39,7 @@ mod tpm_remove;
 mod transfer;
 pub(crate) mod worker;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use sigillo_vm::Home;
 use std::{
     borrow::Cow,
@@ -161,7 +162,9 @@ type Done = Result<ExitCode, Failure>;
 /// Parses the command line and runs what it says.
 pub(crate) fn run() -> ExitCode {
     output::choose_language();
-    match Cli::try_parse() {
+    let read =
+        help::described(Cli::command()).try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    match read {
         Ok(cli) => {
             cli.output.apply();
             output::end(dispatch(cli.command, cli.home.as_deref()))

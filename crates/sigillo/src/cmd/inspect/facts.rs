@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(unknown.changes(&known).len(), 1);
         assert_eq!(known.changes(&unknown).len(), 1);
         assert_eq!(unknown.changes(&group(is(true)))[0].line(), "~ values: - -> yes");
-        assert_eq!(unknown.lines(), [format!("{:24}  not kept", "values")]);
+        assert_eq!(unknown.lines(), [format!("{:24}  not kept without power", "values")]);
         assert_eq!(unknown.json().unwrap(), json!({ "values": null }));
     }
 
