@@ -4,6 +4,8 @@
 //! in its processor time, which stands beside. Nothing here passes or fails; a row short of its target is printed as missed.
 
 mod commit;
+mod constant_time;
+mod instructions;
 mod measure;
 pub(crate) mod peer;
 mod table;
@@ -25,6 +27,15 @@ pub(crate) struct Args {
     /// Multiplies the number of rounds.
     #[arg(long, default_value_t = 1.0)]
     effort: f64,
+    /// Counts the instructions of some commands and compares with those kept in instructions.tsv; fails where one grew.
+    #[arg(long, conflicts_with = "only")]
+    instructions: bool,
+    /// Keeps the counts.
+    #[arg(long, requires = "instructions")]
+    update: bool,
+    /// Looks for secrets in the time that operations take, and writes docs/side-channels.md.
+    #[arg(long, conflicts_with_all = ["only", "instructions"])]
+    constant_time: bool,
 }
 
 /// Both peers, sigillo first.
@@ -32,6 +43,12 @@ type Pair<T> = [T; 2];
 const KINDS: Pair<Kind> = [Kind::Sigillo, Kind::Swtpm];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.instructions {
+        return instructions::run(args.update);
+    }
+    if args.constant_time {
+        return constant_time::run(args.effort);
+    }
     apt::ensure(&["swtpm", "libtpms0"])?;
     sh::pass(&mut sh::cargo(["build", "--quiet", "--release", "-p", "sigillo"]))?;
     compare(args)?;

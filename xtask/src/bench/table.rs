@@ -188,7 +188,7 @@ fn print_line(name: &str, cells: &[String; 11]) {
 }
 
 /// What it ran on, as a list.
-fn machine() -> Result<String> {
+pub(super) fn machine() -> Result<String> {
     let read = |path: &str| std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"));
     let cpuinfo = read("/proc/cpuinfo")?;
     let field = |name: &str| {
