@@ -58,6 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn compare(args: &Args) -> Result<()> {
     let wanted =
         |name: &str| args.only.as_ref().is_none_or(|only| name.to_lowercase().contains(&only.to_lowercase()));
+    stay_on_one_processor()?;
     let mut peers = [Peer::start(KINDS[0])?, Peer::start(KINDS[1])?];
     let mut table = Table::begin(&format!("sigillo against {}", peer::version()?));
     for workload in workload::all() {
@@ -79,6 +80,18 @@ fn compare(args: &Args) -> Result<()> {
         table.end()?;
     }
     Ok(())
+}
+
+/// Client and servers run on the last processor that we may use. They wait for each other, so that more would gain nothing; but a server that is
+/// woken on another processor takes three times as long to answer a small command, and which of the two is, the scheduler decides by chance.
+fn stay_on_one_processor() -> Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let failed = |e| format!("the processors that xtask may run on: {e}");
+    let allowed = sched_getaffinity(None).map_err(failed)?;
+    let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu));
+    let mut one = CpuSet::new();
+    one.set(last.unwrap_or_default());
+    sched_setaffinity(None, &one).map_err(failed)
 }
 
 fn rounds(count: u32, effort: f64) -> usize {

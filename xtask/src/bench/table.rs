@@ -143,7 +143,8 @@ impl Table {
              Written by `cargo xtask bench`, which runs the same commands through the same kind of socket against Debian's swtpm, turn by turn in one run ({took} s). Medians in \
              microseconds by the clock on the wall, from the client's first octet to its last; the ratio is sigillo's median by swtpm's, and below 1 sigillo is faster.\n\n\
              *cpu* is each server's own processor time a command (`/proc/PID/task/*/schedstat`, all threads, median over {} parts of the run). It leaves out the client \
-             and the wait for a processor, so it says what a server costs; the wall says what a guest waits for. Targets are judged by the wall.\n\n",
+             and the wait for a processor, so it says what a server costs; the wall says what a guest waits for. Targets are judged by the wall. Client and servers \
+             share one processor, or which of them is woken on another would decide about the small commands.\n\n",
             super::measure::PARTS
         );
         let _ = writeln!(text, "- {}\n{}", self.versions, machine()?);

@@ -26,19 +26,19 @@ pub(super) fn all() -> Vec<Workload> {
                 Ok(())
             }))
         }),
-        workload("EncryptDecrypt AES-128-CFB 1 KiB", 3000, TARGET, |tpm| {
+        workload("EncryptDecrypt AES-128-CFB 1 KiB", 6000, TARGET, |tpm| {
             let key_handle = object(primary(tpm, Hierarchy::Owner, cipher_key())?)?;
             let in_data = Tpm2bMaxBuffer::new(&[5; 1024]).map_err(coded)?;
             let iv_in = Tpm2bIv::new(&[1; 16]).map_err(coded)?;
             let command = EncryptDecrypt { key_handle, decrypt: false, mode: None, iv_in, in_data };
             Ok(Box::new(move |tpm| run(tpm, &command)))
         }),
-        workload("Hash SHA-256 1 KiB", 4000, TARGET, |_| {
+        workload("Hash SHA-256 1 KiB", 6000, TARGET, |_| {
             let data = Tpm2bMaxBuffer::new(&[5; 1024]).map_err(coded)?;
             let command = Hash { data, hash_alg: HashAlg::Sha256, hierarchy: Hierarchy::Null };
             Ok(Box::new(move |tpm| run(tpm, &command)))
         }),
-        workload("HMAC SHA-256 1 KiB", 4000, TARGET, |tpm| {
+        workload("HMAC SHA-256 1 KiB", 6000, TARGET, |tpm| {
             let handle = object(primary(tpm, Hierarchy::Owner, template::hmac_key(HashAlg::Sha256))?)?;
             let buffer = Tpm2bMaxBuffer::new(&[5; 1024]).map_err(coded)?;
             let command = Hmac { handle, buffer, hash_alg: None };

@@ -23,7 +23,7 @@ const RSA_CREATE: Target = Target::ByVectors([0.05, 0.15, 0.3]);
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
-        workload("CreatePrimary RSA-2048", 40, RSA_PRIMARY, |_| {
+        workload("CreatePrimary RSA-2048", 160, RSA_PRIMARY, |_| {
             let mut seed = 0_u8;
             Ok(Box::new(move |tpm| {
                 // Another template every round: the time of a search varies with the key.
@@ -34,8 +34,8 @@ pub(super) fn all() -> Vec<Workload> {
                 flush(tpm, handle)
             }))
         }),
-        workload("Create RSA-2048", 40, RSA_CREATE, |tpm| create(tpm, template::rsa_signing(None, false))),
-        workload("Create RSA-3072", 15, RSA_CREATE, |tpm| {
+        workload("Create RSA-2048", 120, RSA_CREATE, |tpm| create(tpm, template::rsa_signing(None, false))),
+        workload("Create RSA-3072", 40, RSA_CREATE, |tpm| {
             let mut public = template::rsa_signing(None, false);
             if let PublicParms::Rsa(parms) = &mut public.parameters {
                 parms.key_bits = RsaKeyBits::Rsa3072;

@@ -17,7 +17,7 @@ use sigillo_types::{
 };
 
 const TARGET: Target = Target::AtMost(0.8);
-const ROUNDS: u32 = 4000;
+const ROUNDS: u32 = 8000;
 
 pub(super) fn all() -> Vec<Workload> {
     vec![

@@ -14,7 +14,7 @@ use sigillo_types::{
 };
 
 const TARGET: Target = Target::AtMost(0.9);
-const ROUNDS: u32 = 6000;
+const ROUNDS: u32 = 12000;
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
