@@ -202,7 +202,7 @@ pub(super) fn machine() -> Result<String> {
     let flags: Vec<&str> = field("flags").unwrap_or_default().split(' ').collect();
     let vectors =
         ["aes", "avx2", "avx512ifma", "sha_ni", "vaes"].into_iter().filter(|flag| flags.contains(flag));
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let processors = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = read("/proc/sys/kernel/osrelease")?;
     let load = read("/proc/loadavg")?;
     let rustc = sh::read(&mut cmd("rustc", ["--version"]))?;
