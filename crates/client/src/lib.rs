@@ -116,9 +116,23 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// See [`Error`].
     pub fn call_with<C: Command>(&mut self, command: &C, auths: &mut [Auth<'_>]) -> CallResult<T, C> {
+        let names = self.names_for(&command.handles(), auths)?;
+        self.call_named(command, &names, auths)
+    }
+
+    /// As [`Client::call_with`], with the Names of the command's handles, which are then not asked for: a session's HMAC is about them.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn call_named<C: Command>(
+        &mut self,
+        command: &C,
+        names: &[Vec<u8>],
+        auths: &mut [Auth<'_>],
+    ) -> CallResult<T, C> {
         let mut parameters = Vec::new();
         command.marshal_parameters(&mut parameters);
-        let parts = self.call_parts(C::SPEC, &command.handles(), parameters, auths)?;
+        let parts = self.parts_named(C::SPEC, (&command.handles(), names), parameters, auths)?;
         C::Response::from_parts(parts.handle, &parts.parameters)
             .map_err(|_| Error::Malformed("the parameters do not unmarshal"))
     }
@@ -131,15 +145,30 @@ impl<T: Transport> Client<T> {
         &mut self,
         spec: &CommandSpec,
         handles: &[u32],
+        parameters: Vec<u8>,
+        auths: &mut [Auth<'_>],
+    ) -> Result<Parts, Error<T::Error>> {
+        let names = self.names_for(handles, auths)?;
+        self.parts_named(spec, (handles, &names), parameters, auths)
+    }
+
+    /// The Names of handles, if a session asks for them.
+    fn names_for(&mut self, handles: &[u32], auths: &[Auth<'_>]) -> Result<Vec<Vec<u8>>, Error<T::Error>> {
+        if auths.iter().any(|auth| matches!(auth, Auth::Session { .. })) {
+            handles.iter().map(|handle| self.name_of(*handle)).collect()
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    fn parts_named(
+        &mut self,
+        spec: &CommandSpec,
+        (handles, names): (&[u32], &[Vec<u8>]),
         mut parameters: Vec<u8>,
         auths: &mut [Auth<'_>],
     ) -> Result<Parts, Error<T::Error>> {
-        let names = if auths.iter().any(|auth| matches!(auth, Auth::Session { .. })) {
-            handles.iter().map(|handle| self.name_of(*handle)).collect::<Result<Vec<_>, _>>()?
-        } else {
-            Vec::new()
-        };
-        let area = session::authorize(&mut self.transport, spec, &names, &mut parameters, auths)
+        let area = session::authorize(&mut self.transport, spec, names, &mut parameters, auths)
             .map_err(|_| Error::Entropy)?;
         let request =
             frame::command(spec.code, handles, area.as_ref().map(|area| area.as_slice()), &parameters);

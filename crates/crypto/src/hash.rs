@@ -244,28 +244,12 @@ impl Hasher {
             if held + head.len() < size {
                 return;
             }
-            let block = Zeroizing::new(self.buffer);
-            self.compress(&block[..size]);
+            self.words.compress(&self.buffer[..size], size);
             data = rest;
         }
         let (blocks, tail) = data.split_at(data.len() - data.len() % size);
-        self.compress(blocks);
+        self.words.compress(blocks, size);
         self.buffer[..tail.len()].copy_from_slice(tail);
-    }
-
-    /// Mixes in whole blocks.
-    fn compress(&mut self, blocks: &[u8]) {
-        match &mut self.words {
-            Words::Sha1(words) => backend::hash::compress_sha1(words, blocks.as_chunks().0),
-            Words::Sha256(words) => backend::hash::compress_sha256(words, blocks.as_chunks().0),
-            Words::Sha512(words) => backend::hash::compress_sha512(words, blocks.as_chunks().0),
-            Words::Sm3(words) => backend::hash::compress_sm3(words, blocks.as_chunks().0),
-            Words::Sha3(lanes) => {
-                for block in blocks.chunks_exact(self.alg.block_size()) {
-                    backend::hash::absorb_sha3(lanes, block.as_chunks().0);
-                }
-            }
-        }
     }
 
     /// Ends the message and gives its digest. FIPS 180-4, 5.1; FIPS 202, 5.1 and 6.1.
@@ -274,7 +258,7 @@ impl Hasher {
         let size = self.alg.block_size();
         let bits = self.total.wrapping_mul(8).to_be_bytes();
         let held = self.buffered();
-        let mut last = Zeroizing::new([0u8; 256]);
+        let mut last = [0u8; 256];
         last[..held].copy_from_slice(&self.buffer[..held]);
         let end = match self.words {
             // One or two blocks: what waits, a one bit, zeros, the length (8 octets, or 16 of which the
@@ -293,7 +277,9 @@ impl Hasher {
                 size
             }
         };
-        self.compress(&last[..end]);
+        self.words.compress(&last[..end], size);
+        // Only this was of the message.
+        last[..held].zeroize();
         let mut out = Digest::zeroed(self.alg.digest_size());
         self.words.write(&mut out.bytes);
         out.bytes[out.len..].zeroize();
@@ -337,6 +323,21 @@ impl Hasher {
 }
 
 impl Words {
+    /// Mixes in whole blocks of `size` octets.
+    fn compress(&mut self, blocks: &[u8], size: usize) {
+        match self {
+            Self::Sha1(words) => backend::hash::compress_sha1(words, blocks.as_chunks().0),
+            Self::Sha256(words) => backend::hash::compress_sha256(words, blocks.as_chunks().0),
+            Self::Sha512(words) => backend::hash::compress_sha512(words, blocks.as_chunks().0),
+            Self::Sm3(words) => backend::hash::compress_sm3(words, blocks.as_chunks().0),
+            Self::Sha3(lanes) => {
+                for block in blocks.chunks_exact(size) {
+                    backend::hash::absorb_sha3(lanes, block.as_chunks().0);
+                }
+            }
+        }
+    }
+
     /// Writes the words in their octet order, as far as they fit, and says how many octets that is.
     fn write(&self, out: &mut [u8]) -> usize {
         fn put<const N: usize>(out: &mut [u8], words: impl Iterator<Item = [u8; N]>) -> usize {

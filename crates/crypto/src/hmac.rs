@@ -36,13 +36,24 @@ impl Hmac {
     /// Starts an HMAC. A key longer than a block of `alg` is hashed first.
     #[must_use]
     pub fn new(alg: HashAlg, key: &[u8]) -> Self {
+        Self::of_parts(alg, &[key])
+    }
+
+    /// The same with a key in parts, which are one behind the other.
+    #[must_use]
+    pub fn of_parts(alg: HashAlg, key: &[&[u8]]) -> Self {
         let mut block = Zeroizing::new([0u8; MAX_BLOCK]);
         let size = alg.block_size();
-        if key.len() > size {
-            let digest = crate::hash::hash(alg, &[key]);
+        if key.iter().map(|part| part.len()).sum::<usize>() > size {
+            let digest = crate::hash::hash(alg, key);
             block[..digest.len()].copy_from_slice(&digest);
         } else {
-            block[..key.len()].copy_from_slice(key);
+            let mut rest = &mut block[..];
+            for part in key {
+                let (now, later) = rest.split_at_mut(part.len());
+                now.copy_from_slice(part);
+                rest = later;
+            }
         }
         let mut start = |pad: u8| {
             let mut hasher = Hasher::new(alg);

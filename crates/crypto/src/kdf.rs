@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::hash::{Digest, Hasher};
 use crate::hmac::Hmac;
-use crate::{HashAlg, Rng};
+use crate::{Error, HashAlg, Rng};
 
 /// The octet that ends a label which does not end in zero itself.
 fn terminator(label: &[u8]) -> &'static [u8] {
@@ -25,10 +25,17 @@ fn mask_top(out: &mut [u8], bits: u32) {
 }
 
 /// Fills `bits` bits with what `block` gives for the counters 1, 2, 3, ...
-fn expand(bits: u32, mut block: impl FnMut(u32) -> crate::hash::Digest) -> Zeroizing<Vec<u8>> {
+fn expand(bits: u32, block: impl FnMut(u32) -> crate::hash::Digest) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(vec![0u8; bits.div_ceil(8) as usize]);
+    fill(&mut out, block);
+    mask_top(&mut out, bits);
+    out
+}
+
+/// Fills octets in the same way.
+fn fill(out: &mut [u8], mut block: impl FnMut(u32) -> crate::hash::Digest) {
     let mut counter = 0u32;
-    let mut rest = &mut out[..];
+    let mut rest = out;
     while !rest.is_empty() {
         counter = counter.wrapping_add(1);
         let digest = block(counter);
@@ -36,8 +43,6 @@ fn expand(bits: u32, mut block: impl FnMut(u32) -> crate::hash::Digest) -> Zeroi
         now.copy_from_slice(&digest[..now.len()]);
         rest = later;
     }
-    mask_top(&mut out, bits);
-    out
 }
 
 /// KDFa: the counter-mode KDF of SP 800-108 with HMAC. `label` is given without its terminating zero (one
@@ -53,16 +58,41 @@ pub fn kdfa(
     bits: u32,
 ) -> Zeroizing<Vec<u8>> {
     let keyed = Hmac::new(hash, key);
-    expand(bits, |counter| {
-        let mut mac = keyed.clone();
-        mac.update(&counter.to_be_bytes());
-        mac.update(label);
-        mac.update(terminator(label));
-        mac.update(context_u);
-        mac.update(context_v);
-        mac.update(&bits.to_be_bytes());
-        mac.finish()
-    })
+    expand(bits, |counter| kdfa_block(&keyed, counter, label, context_u, context_v, bits))
+}
+
+/// KDFa into octets that the caller has, with an HMAC that has its key and no message yet.
+///
+/// # Errors
+/// [`Error::BadSize`] if `out` has 2^32 bits or more.
+pub fn kdfa_fill(
+    keyed: &Hmac,
+    label: &[u8],
+    context_u: &[u8],
+    context_v: &[u8],
+    out: &mut [u8],
+) -> Result<(), Error> {
+    let bits = out.len().checked_mul(8).and_then(|bits| u32::try_from(bits).ok()).ok_or(Error::BadSize)?;
+    fill(out, |counter| kdfa_block(keyed, counter, label, context_u, context_v, bits));
+    Ok(())
+}
+
+fn kdfa_block(
+    keyed: &Hmac,
+    counter: u32,
+    label: &[u8],
+    context_u: &[u8],
+    context_v: &[u8],
+    bits: u32,
+) -> Digest {
+    let mut mac = keyed.clone();
+    mac.update(&counter.to_be_bytes());
+    mac.update(label);
+    mac.update(terminator(label));
+    mac.update(context_u);
+    mac.update(context_v);
+    mac.update(&bits.to_be_bytes());
+    mac.finish()
 }
 
 /// The bits that the KDFa behind a [`KdfaStream`] is asked for. `TPM_MAX_DERIVATION_BITS`.

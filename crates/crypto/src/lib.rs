@@ -49,3 +49,10 @@ pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
     use subtle::ConstantTimeEq;
     bool::from(a.ct_eq(b))
 }
+
+/// The processor's vectors in which primes are searched and private RSA operations done, if it has any of use; not with the feature
+/// `portable`.
+#[must_use]
+pub fn vectors() -> Option<&'static str> {
+    sigillo_mont_simd::Simd::detect().map(sigillo_mont_simd::Simd::name)
+}

@@ -13,6 +13,8 @@ use crate::{Error, HashAlg, kdf};
 
 /// The longest block, in octets.
 pub const MAX_BLOCK: usize = 16;
+/// Octets in the longest key.
+pub const MAX_KEY: usize = 32;
 /// Octets of keystream made at a time: whole blocks of every cipher.
 const STREAM: usize = 8 * MAX_BLOCK;
 

@@ -151,3 +151,36 @@ fn a_stuck_generator_repeats_no_nonce_for_another_digest_or_key() {
         assert_ne!(key.sign(&[1; 32], &mut rng).unwrap().r(), first.r());
     }
 }
+
+/// Our field under the same group law against a crate that has another one.
+#[test]
+fn p256_multiplies_as_the_p256_crate_does() {
+    use p256::elliptic_curve::{PrimeField as _, group::CurveAffine as _, point::AffineCoordinates as _};
+    let theirs = |point: p256::ProjectivePoint| {
+        let point = point.to_affine();
+        [point.x().to_vec(), point.y().to_vec()]
+    };
+    let ours = |point: EcPoint| [point.x().to_vec(), point.y().to_vec()];
+    let curve = EccCurve::NistP256;
+    let n = ecc::parameters(curve).n;
+    let mut rng = drbg(9);
+    let mut scalars: Vec<Vec<u8>> = (1..=8).map(|small| less(n, small)).collect();
+    scalars.extend((1..=17_u8).map(|small| [vec![0; 31], vec![small]].concat()));
+    scalars.extend((0..32).map(|octet| (0..32).map(|at| u8::from(at == octet)).collect()));
+    scalars.push([vec![0; 16], vec![0xFF; 16]].concat());
+    for _ in 0..500 {
+        scalars.push(derive::ecc(&mut rng, curve).unwrap().d().to_vec());
+    }
+    let mut base = ecc::base_mul(curve, &[7]).unwrap();
+    for k in scalars {
+        let scalar = p256::Scalar::from_repr(<[u8; 32]>::try_from(&k[..]).unwrap().into()).unwrap();
+        let multiple = ecc::base_mul(curve, &k).unwrap();
+        assert_eq!(ours(multiple), theirs(p256::ProjectivePoint::GENERATOR * scalar));
+        let coordinate = |octets: &[u8]| p256::FieldBytes::from(<[u8; 32]>::try_from(octets).unwrap());
+        let point =
+            p256::AffinePoint::from_coordinates(&coordinate(base.x()), &coordinate(base.y())).unwrap();
+        let product = base.mul(&k).unwrap();
+        assert_eq!(ours(product), theirs(point.to_curve() * scalar));
+        base = product;
+    }
+}

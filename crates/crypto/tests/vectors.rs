@@ -4,8 +4,8 @@ mod support;
 
 use sigillo_crypto::drbg::Drbg;
 use sigillo_crypto::hash::{Hasher, hash};
-use sigillo_crypto::hmac::hmac;
-use sigillo_crypto::kdf::{kdfa, kdfe};
+use sigillo_crypto::hmac::{Hmac, hmac};
+use sigillo_crypto::kdf::{kdfa, kdfa_fill, kdfe};
 use sigillo_crypto::rsa::{RsaPublic, pkcs1_verify};
 use sigillo_crypto::{HashAlg, derive, sym};
 use sigillo_types::alg::{BlockCipher, CipherMode};
@@ -242,4 +242,26 @@ fn seeds_give_the_keys_they_have_always_given() {
         }
     }
     assert_eq!(seen, 38);
+}
+
+#[test]
+fn a_key_in_parts_is_the_parts_joined() {
+    let key: Vec<u8> = (0..200).collect();
+    for alg in HashAlg::ALL {
+        for (whole, middle) in [(0, 0), (1, 0), (20, 20), (64, 32), (65, 64), (128, 3), (129, 64), (200, 100)]
+        {
+            let key = &key[..whole];
+            let (first, second) = key.split_at(middle);
+            let mut joined = Hmac::of_parts(alg, &[first, second]);
+            joined.update(b"message");
+            assert_eq!(*joined.finish(), *hmac(alg, key, &[b"message"]));
+            for size in [1, 32, 48, 200] {
+                let mut out = vec![0; size];
+                let keyed = Hmac::of_parts(alg, &[first, &[], second]);
+                kdfa_fill(&keyed, b"LABEL", b"u", b"v", &mut out).unwrap();
+                let bits = u32::try_from(size * 8).unwrap();
+                assert_eq!(out, *kdfa(alg, key, b"LABEL", b"u", b"v", bits));
+            }
+        }
+    }
 }

@@ -5,18 +5,22 @@ mod support;
 
 use common::{TestTpm, refused, started, started_with_everything};
 use sigillo_client::{Auth, Session, SessionOptions, template};
+use sigillo_crypto::{ecc::EcPrivate, hash::hash, hmac::hmac, kdf::kdfa, sym::cfb_encrypt};
 use sigillo_types::{
-    EccCurve, HashAlg,
+    EccCurve, HashAlg, Marshal,
     alg::{AesKeyBits, BlockCipher, SymMode},
     attributes::TpmaObject,
-    buffers::{Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret},
+    buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bPrivate, Tpm2bSecretDigest},
     commands::{
         Duplicate, DuplicateResponse, Import, Load, PolicyCommandCode, PolicyGetDigest, Rewrap, Unseal,
     },
     constants::SessionType,
     handles::{Hierarchy, ObjectHandle, PolicySessionHandle},
     rc,
-    structures::{PublicParms, SymDefObject, Tpm2bPublic, TpmtPublic},
+    structures::{
+        PublicId, PublicParms, SensitiveComposite, SymDefObject, Tpm2bPublic, Tpm2bSensitive, TpmsEccPoint,
+        TpmtPublic, TpmtSensitive,
+    },
 };
 use support::{create, handle, load, primary};
 
@@ -323,4 +327,80 @@ fn a_duplicate_arrives_through_wrappings_of_every_cipher() {
         arrives_with(&mut tpm, new_parent, &public, &sent, &key, with_mode(next));
         support::flush(&mut tpm, new_parent);
     }
+}
+
+/// A storage key whose seed its maker knows, below `parent`: not fixed to this TPM, so what it protects can come from anybody.
+fn known_parent(tpm: &mut TestTpm, parent: ObjectHandle, seed: &[u8]) -> ObjectHandle {
+    let mut public = template::ecc_storage();
+    public.object_attributes -=
+        TpmaObject::FIXED_TPM | TpmaObject::FIXED_PARENT | TpmaObject::SENSITIVE_DATA_ORIGIN;
+    let key = EcPrivate::new(EccCurve::NistP256, &[5]).unwrap();
+    public.unique = point_of(&key);
+    let sensitive = sensitive_of(&key, seed);
+    let duplicate = Tpm2bPrivate::new(&Tpm2bSensitive::from(sensitive).to_bytes()).unwrap();
+    let imported = tpm
+        .call(&Import {
+            parent_handle: parent,
+            encryption_key: Tpm2bData::default(),
+            object_public: Tpm2bPublic { public_area: public.clone() },
+            duplicate,
+            in_sym_seed: Tpm2bEncryptedSecret::default(),
+            symmetric_alg: None,
+        })
+        .expect("a storage key is imported");
+    let load = Load { parent_handle: parent, in_private: imported.out_private, in_public: public.into() };
+    handle(tpm.call(&load).expect("and loaded").object_handle)
+}
+
+fn point_of(key: &EcPrivate) -> PublicId {
+    let point = key.public().unwrap();
+    PublicId::Ecc(TpmsEccPoint { x: point.x().try_into().unwrap(), y: point.y().try_into().unwrap() })
+}
+
+fn sensitive_of(key: &EcPrivate, seed: &[u8]) -> TpmtSensitive {
+    TpmtSensitive {
+        auth_value: Tpm2bAuth::default(),
+        seed_value: Tpm2bSecretDigest::new(seed).unwrap(),
+        sensitive: SensitiveComposite::Ecc(key.d().try_into().unwrap()),
+    }
+}
+
+/// The private area that a parent with this seed takes for its own. Part 1, 19.
+fn protected(seed: &[u8], public: &TpmtPublic, sensitive: TpmtSensitive) -> Tpm2bPrivate {
+    let alg = HashAlg::Sha256;
+    let name = [&alg.id().to_be_bytes()[..], &hash(alg, &[&public.to_bytes()])].concat();
+    let mut encrypted = Tpm2bSensitive::from(sensitive).to_bytes();
+    let key = kdfa(alg, seed, b"STORAGE", &name, &[], 128);
+    cfb_encrypt(BlockCipher::Aes(AesKeyBits::Aes128), &key, &[9; 16], &mut encrypted).unwrap();
+    let body = [&[0, 16][..], &[9; 16], &encrypted].concat();
+    let integrity = hmac(alg, &kdfa(alg, seed, b"INTEGRITY", &[], &[], 256), &[&body, &name]);
+    Tpm2bPrivate::new(&[&[0, 32][..], &integrity, &body].concat()).unwrap()
+}
+
+#[test]
+fn who_knows_a_parents_seed_joins_no_sensitive_area_to_anothers_public_key() {
+    let mut tpm = started();
+    let seed = [3; 32];
+    let root = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
+    let parent_handle = known_parent(&mut tpm, root, &seed);
+    let [theirs, own] = [11, 12].map(|d| EcPrivate::new(EccCurve::NistP256, &[d]).unwrap());
+    let mut public = template::ecc_signing(EccCurve::NistP256, None, false);
+    public.object_attributes = TpmaObject::USER_WITH_AUTH | TpmaObject::SIGN;
+    public.unique = point_of(&theirs);
+    let loading = |key: &EcPrivate| Load {
+        parent_handle,
+        in_private: protected(&seed, &public, sensitive_of(key, &[])),
+        in_public: public.clone().into(),
+    };
+    assert_eq!(refused(&mut tpm, &loading(&own)), sigillo_types::Rc::from(rc::BINDING));
+    tpm.call(&loading(&theirs)).expect("the same with the key that belongs to it");
+    // To say that this TPM made it does not help.
+    let mut fixed = public.clone();
+    fixed.object_attributes |= TpmaObject::FIXED_TPM | TpmaObject::FIXED_PARENT;
+    let claimed = Load {
+        parent_handle,
+        in_private: protected(&seed, &fixed, sensitive_of(&own, &[])),
+        in_public: fixed.into(),
+    };
+    assert_eq!(refused(&mut tpm, &claimed), rc::ATTRIBUTES.at(Load::IN_PUBLIC));
 }

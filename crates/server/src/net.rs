@@ -17,7 +17,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 /// Descriptors one message may carry. More are closed by the kernel.
 const MAX_FDS: usize = 4;
 
-/// A connected stream socket. It may be in non-blocking mode: every call waits by `poll`.
+/// A connected stream socket. It may be in non-blocking mode: what then does not wait itself waits by `poll`.
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
 
@@ -49,14 +49,19 @@ impl Socket {
     /// # Errors
     /// The connection broke.
     pub fn receive(&self, buffer: &mut [u8], timeout: Option<Duration>) -> io::Result<Received> {
+        // A wait for ever is the receive's own: a command costs one call here, and one to answer.
+        let mut blocks = timeout.is_none();
         loop {
-            if !wait(self.0.as_fd(), PollFlags::IN, timeout)? {
+            if !blocks && !wait(self.0.as_fd(), PollFlags::IN, timeout)? {
                 return Ok(Received::Idle);
             }
-            match rustix::net::recv(&self.0, &mut *buffer, RecvFlags::DONTWAIT) {
+            let flags = if blocks { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+            match rustix::net::recv(&self.0, &mut *buffer, flags) {
                 Ok((0, _)) => return Ok(Received::Closed),
                 Ok((n, _)) => return Ok(Received::Bytes(n)),
-                Err(Errno::AGAIN | Errno::INTR) => {}
+                // It is in non-blocking mode.
+                Err(Errno::AGAIN) => blocks = false,
+                Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET) => return Ok(Received::Closed),
                 Err(errno) => return Err(errno.into()),
             }
@@ -106,10 +111,13 @@ impl Socket {
     /// The connection broke. `BrokenPipe` where the peer has only left.
     pub fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            wait(self.0.as_fd(), PollFlags::OUT, None)?;
             match rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(Errno::AGAIN | Errno::INTR) => {}
+                // There is room for a response, but with a peer that does not read.
+                Err(Errno::AGAIN) => {
+                    wait(self.0.as_fd(), PollFlags::OUT, None)?;
+                }
+                Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }

@@ -5,6 +5,7 @@
 use super::{Pair, Peer, rounds, workload};
 use crate::sh::{self, Result};
 use std::{
+    fmt::Write as _,
     fs::{File, OpenOptions},
     io::Write,
     path::Path,
@@ -17,7 +18,7 @@ const ROUNDS: u32 = 1000;
 
 type Action<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
 
-pub(crate) fn run(peers: &mut Pair<Peer>, effort: f64) -> Result<()> {
+pub(crate) fn run(peers: &mut Pair<Peer>, effort: f64) -> Result<String> {
     let dir = sh::target().join("bench").join("disk");
     if dir.exists() {
         std::fs::remove_dir_all(&dir).map_err(|e| e.to_string())?;
@@ -43,8 +44,8 @@ pub(crate) fn run(peers: &mut Pair<Peer>, effort: f64) -> Result<()> {
             }
         }
     }
-    println!("\ndurable commits, turn by turn on one disk, times in microseconds\n");
-    println!("{:<30} {:>8} {:>10} {:>10} {:>12}", "what", "rounds", "p50", "p99", "a second");
+    let mut text = String::from("durable commits, turn by turn on one disk, times in microseconds\n\n");
+    let _ = writeln!(text, "{:<30} {:>8} {:>10} {:>10} {:>12}", "what", "rounds", "p50", "p99", "a second");
     let mut medians = Vec::new();
     for (name, _, times) in rows {
         let rounds = times.len();
@@ -52,17 +53,18 @@ pub(crate) fn run(peers: &mut Pair<Peer>, effort: f64) -> Result<()> {
         let (median, p99) = (percentile(times.clone(), 50), percentile(times, 99));
         #[allow(clippy::cast_precision_loss, reason = "a small count")]
         let a_second = rounds as f64 / total.as_secs_f64();
-        println!("{name:<30} {rounds:>8} {median:>10.1} {p99:>10.1} {a_second:>12.0}");
+        let _ = writeln!(text, "{name:<30} {rounds:>8} {median:>10.1} {p99:>10.1} {a_second:>12.0}");
         medians.push(median);
     }
     if let [ours, _, append, _, renamed] = medians[..] {
-        println!(
+        let _ = writeln!(
+            text,
             "sigillo's median by that of an append: {:.2}; by that of the renamed file: {:.2}",
             ours / append,
             ours / renamed
         );
     }
-    Ok(())
+    Ok(text)
 }
 
 fn percentile(mut times: Vec<Duration>, share: usize) -> f64 {

@@ -1,10 +1,14 @@
 //! `cargo xtask bench`: the same commands through the same kind of socket against Debian's swtpm, interleaved in one run.
 //!
-//! Absolute times on a shared machine say little; the ratio of two medians taken turn by turn says something. Nothing here passes or
-//! fails.
+//! Absolute times on a shared machine say little; the ratio of two medians taken turn by turn says something. What a server itself takes is
+//! in its processor time, which stands beside. Nothing here passes or fails; a row short of its target is printed as missed.
 
 mod commit;
+mod constant_time;
+mod instructions;
+mod measure;
 pub(crate) mod peer;
+mod table;
 mod workload;
 
 use crate::{
@@ -12,20 +16,26 @@ use crate::{
     sh::{self, Result},
 };
 use peer::{Kind, Peer};
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
-use workload::Workload;
+use std::process::ExitCode;
+use table::Table;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only workloads whose name contains this.
+    /// Only workloads whose name contains this. docs/performance.md is then left as it is.
     #[arg(long)]
     only: Option<String>,
     /// Multiplies the number of rounds.
     #[arg(long, default_value_t = 1.0)]
     effort: f64,
+    /// Counts the instructions of some commands and compares with those kept in instructions.tsv; fails where one grew.
+    #[arg(long, conflicts_with = "only")]
+    instructions: bool,
+    /// Keeps the counts.
+    #[arg(long, requires = "instructions")]
+    update: bool,
+    /// Looks for secrets in the time that operations take, and writes docs/side-channels.md.
+    #[arg(long, conflicts_with_all = ["only", "instructions"])]
+    constant_time: bool,
 }
 
 /// Both peers, sigillo first.
@@ -33,109 +43,59 @@ type Pair<T> = [T; 2];
 const KINDS: Pair<Kind> = [Kind::Sigillo, Kind::Swtpm];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.instructions {
+        return instructions::run(args.update);
+    }
+    if args.constant_time {
+        return constant_time::run(args.effort);
+    }
     apt::ensure(&["swtpm", "libtpms0"])?;
     sh::pass(&mut sh::cargo(["build", "--quiet", "--release", "-p", "sigillo"]))?;
+    compare(args)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(args: &Args) -> Result<()> {
+    let wanted =
+        |name: &str| args.only.as_ref().is_none_or(|only| name.to_lowercase().contains(&only.to_lowercase()));
+    stay_on_one_processor()?;
     let mut peers = [Peer::start(KINDS[0])?, Peer::start(KINDS[1])?];
-    println!(
-        "sigillo against {}, {} rounds of effort, times in microseconds\n",
-        peer::version()?,
-        args.effort
-    );
-    println!(
-        "{:<30} {:>8} {:>10} {:>10} {:>10} {:>10} {:>7}",
-        "command", "rounds", "sigillo", "p95", "swtpm", "p95", "ratio"
-    );
+    let mut table = Table::begin(&format!("sigillo against {}", peer::version()?));
     for workload in workload::all() {
-        if args.only.as_ref().is_some_and(|only| !workload.name.to_lowercase().contains(&only.to_lowercase()))
-        {
-            continue;
+        if wanted(workload.name) {
+            table.add(measure::commands(&workload, &mut peers, args.effort)?);
         }
-        let times = measure(&workload, &mut peers, args.effort)?;
-        row(workload.name, &times);
     }
-    if args.only.as_ref().is_none_or(|only| "commit".contains(&only.to_lowercase())) {
-        commit::run(&mut peers, args.effort)?;
+    for row in measure::starts(&mut peers, args.effort, wanted)? {
+        table.add(row);
+    }
+    if wanted(measure::IDLE) {
+        table.add(measure::idle(args.effort)?);
+    }
+    if wanted("commit") {
+        table.say(&commit::run(&mut peers, args.effort)?);
     }
     if args.only.is_none() {
-        let mut starts = [Vec::new(), Vec::new()];
-        for _ in 0..rounds(15, args.effort) {
-            for (peer, times) in peers.iter_mut().zip(&mut starts) {
-                times.push(peer.restart()?);
-            }
-        }
-        row("start to first answer", &starts);
-        memory(&peers)?;
+        table.say(&measure::memory(&peers)?);
+        table.end()?;
     }
-    println!("\nratio: median of sigillo by median of swtpm; below 1 sigillo is faster");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Client and servers run on the last processor that we may use. They wait for each other, so that more would gain nothing; but a server that is
+/// woken on another processor takes three times as long to answer a small command, and which of the two is, the scheduler decides by chance.
+fn stay_on_one_processor() -> Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let failed = |e| format!("the processors that xtask may run on: {e}");
+    let allowed = sched_getaffinity(None).map_err(failed)?;
+    let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu));
+    let mut one = CpuSet::new();
+    one.set(last.unwrap_or_default());
+    sched_setaffinity(None, &one).map_err(failed)
 }
 
 fn rounds(count: u32, effort: f64) -> usize {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive count")]
     let rounds = (f64::from(count) * effort).round().max(1.0) as usize;
     rounds
-}
-
-/// Runs one workload on both peers in turn; who goes first changes every round.
-fn measure(workload: &Workload, peers: &mut Pair<Peer>, effort: f64) -> Result<Pair<Vec<Duration>>> {
-    let named = |kind: Kind| move |e: String| format!("{} on {}: {e}", workload.name, kind.name());
-    let mut actions = Vec::new();
-    for peer in peers.iter_mut() {
-        actions.push((workload.prepare)(&mut peer.client).map_err(named(peer.kind))?);
-    }
-    let count = rounds(workload.rounds, effort);
-    let mut times = [Vec::with_capacity(count), Vec::with_capacity(count)];
-    for round in 0..count + count / 10 + 1 {
-        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
-        for index in order {
-            let peer = &mut peers[index];
-            let start = Instant::now();
-            actions[index](&mut peer.client).map_err(named(peer.kind))?;
-            let time = start.elapsed();
-            // The first rounds warm caches.
-            if round > count / 10 {
-                times[index].push(time);
-            }
-        }
-    }
-    for peer in peers.iter_mut() {
-        peer.flush_transient()?;
-    }
-    Ok(times)
-}
-
-fn row(name: &str, times: &Pair<Vec<Duration>>) {
-    let [ours, theirs] = times.clone().map(Summary::of);
-    println!(
-        "{name:<30} {:>8} {:>10.1} {:>10.1} {:>10.1} {:>10.1} {:>7.2}",
-        times[0].len(),
-        ours.median_us,
-        ours.p95_us,
-        theirs.median_us,
-        theirs.p95_us,
-        ours.median_us / theirs.median_us
-    );
-}
-
-struct Summary {
-    median_us: f64,
-    p95_us: f64,
-}
-
-impl Summary {
-    fn of(mut times: Vec<Duration>) -> Self {
-        times.sort_unstable();
-        let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
-        let us = |time: Option<&Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e6);
-        Self { median_us: us(at(50)), p95_us: us(at(95)) }
-    }
-}
-
-fn memory(peers: &Pair<Peer>) -> Result<()> {
-    let kib = [peers[0].pss_kib()?, peers[1].pss_kib()?];
-    println!("\nmemory after the run (PSS): sigillo {} KiB, swtpm {} KiB", kib[0], kib[1]);
-    let binary = sh::target().join("release/sigillo");
-    let size = std::fs::metadata(&binary).map_err(|e| e.to_string())?.len();
-    println!("size of the sigillo binary: {} KiB", size / 1024);
-    Ok(())
 }

@@ -3,10 +3,10 @@
 //! Widths are exact here; [`crate::ecc`] pads what comes from outside and makes schemes of these operations.
 
 use crypto_bigint::{NonZero, U640};
-use p256::elliptic_curve::group::{CurveAffine as _, Group as _};
-use p256::elliptic_curve::ops::{LinearCombination as _, Reduce as _};
-use p256::elliptic_curve::point::AffineCoordinates as _;
-use p256::elliptic_curve::{Field as _, PrimeField as _};
+use primeorder::elliptic_curve::PrimeField as _;
+use primeorder::elliptic_curve::group::{CurveAffine as _, Group as _};
+use primeorder::elliptic_curve::ops::{LinearCombination as _, Reduce as _};
+use primeorder::elliptic_curve::point::AffineCoordinates as _;
 use zeroize::Zeroizing;
 
 use crate::{EccCurve, Error};
@@ -113,7 +113,7 @@ macro_rules! curve {
 
 curve!(nist_p192, 24, crate::backend::weierstrass::nist_p192);
 curve!(nist_p224, 28, crate::backend::weierstrass::nist_p224);
-curve!(nist_p256, 32, ::p256);
+curve!(nist_p256, 32, crate::backend::weierstrass::nist_p256);
 curve!(nist_p384, 48, ::p384);
 curve!(nist_p521, 66, ::p521);
 curve!(bn_p256, 32, crate::backend::weierstrass::bn_p256);

@@ -12,5 +12,7 @@ pub(crate) mod hash;
 mod montgomery;
 #[cfg(test)]
 mod numbers;
+#[cfg(target_pointer_width = "64")]
+mod p256_field;
 pub(crate) mod primality;
 mod weierstrass;

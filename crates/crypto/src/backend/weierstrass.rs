@@ -1,16 +1,96 @@
-//! The curves for which there is no crate of a stable release: P-192, P-224, BN-P256 and SM2-P256, as parameters
-//! of RustCrypto's generic field and group arithmetic.
+//! The curves for which there is no crate of a stable release, P-192, P-224, BN-P256 and SM2-P256, as parameters
+//! of RustCrypto's generic field and group arithmetic; and P-256, which everything uses, with a field of its own.
 #![allow(
     deprecated,
     reason = "the macros of primefield 0.14 call a method that crypto-bigint 0.7.11 renamed"
 )]
 
+/// The arithmetic of a curve's `FieldElement`, by the name of who does it.
+macro_rules! field_arithmetic {
+    (generic, $uint:ident) => {
+        primefield::monty_field_arithmetic! {
+            name: FieldElement,
+            params: FieldParams,
+            uint: $uint
+        }
+    };
+    (nist_p256, $uint:ident) => {
+        #[cfg(not(target_pointer_width = "64"))]
+        field_arithmetic!(generic, $uint);
+
+        #[cfg(target_pointer_width = "64")]
+        #[allow(unreachable_pub, reason = "as in primefield's macro")]
+        impl FieldElement {
+            fn words(&self) -> &[u64; 4] {
+                self.0.as_montgomery().as_words()
+            }
+
+            fn of(words: [u64; 4]) -> Self {
+                Self(primefield::MontyFieldElement::from_montgomery($uint::from_words(words)))
+            }
+
+            pub(crate) fn from_uint_unchecked(number: $uint) -> Self {
+                Self::of(p256_field::enter(number.as_words()))
+            }
+
+            /// The number itself.
+            #[inline]
+            pub fn to_canonical(self) -> $uint {
+                $uint::from_words(p256_field::leave(self.words()))
+            }
+
+            /// a + b.
+            #[inline]
+            pub fn add(&self, other: &Self) -> Self {
+                Self::of(p256_field::add(self.words(), other.words()))
+            }
+
+            /// 2a.
+            #[inline]
+            pub fn double(&self) -> Self {
+                self.add(self)
+            }
+
+            /// a - b.
+            #[inline]
+            pub fn sub(&self, other: &Self) -> Self {
+                Self::of(p256_field::subtract(self.words(), other.words()))
+            }
+
+            /// -a.
+            #[inline]
+            pub fn neg(&self) -> Self {
+                Self::ZERO.sub(self)
+            }
+
+            /// ab.
+            #[inline]
+            pub fn multiply(&self, other: &Self) -> Self {
+                Self::of(p256_field::multiply(self.words(), other.words()))
+            }
+
+            /// aa.
+            #[inline]
+            pub fn square(&self) -> Self {
+                Self::of(p256_field::square(self.words()))
+            }
+
+            /// 1/a, if a is not zero.
+            pub fn invert(&self) -> CtOption<Self> {
+                self.0.invert().map(Self)
+            }
+        }
+    };
+}
+
 /// A curve `y^2 = x^3 + ax + b` of prime order over a prime field. Each modulus comes with a small quadratic
 /// non-residue: the generic field wants one for square roots, which nothing here takes.
+///
+/// `field` is the arithmetic modulo p: `generic`, or that of a module for one modulus. `tables` is one more than the octets of n.
 macro_rules! weierstrass {
     (
         $(#[$doc:meta])*
-        $module:ident: $uint:ident, $width:ident, $arithmetic:ident,
+        $module:ident: $uint:ident, $width:ident, $arithmetic:ident, field = $field:ident, tables = $tables:literal,
         p = ($p:literal, $p_non_residue:literal),
         n = ($n:literal, $n_non_residue:literal),
         a = $a:expr,
@@ -24,9 +104,12 @@ macro_rules! weierstrass {
                 bigint::{$uint, Odd},
                 hazmat::FieldArithmetic,
             };
-            use primeorder::{PrimeCurveParams, mul_backend::VariableOnly, point_arithmetic::$arithmetic};
+            use primeorder::{PrimeCurveParams, point_arithmetic::$arithmetic};
 
             mod field {
+                #[cfg(target_pointer_width = "64")]
+                #[allow(unused_imports, reason = "by the field of one curve")]
+                use crate::backend::p256_field;
                 use primeorder::elliptic_curve::{
                     bigint::$uint,
                     ff::PrimeField,
@@ -48,11 +131,7 @@ macro_rules! weierstrass {
                     uint: $uint,
                     doc: "An element of the field modulo p."
                 }
-                primefield::monty_field_arithmetic! {
-                    name: FieldElement,
-                    params: FieldParams,
-                    uint: $uint
-                }
+                field_arithmetic!($field, $uint);
 
                 impl BatchInvert for FieldElement {}
             }
@@ -176,12 +255,24 @@ macro_rules! weierstrass {
 
             impl PrimeCurveParams for Curve {
                 type PointArithmetic = $arithmetic;
-                type Backend = VariableOnly;
+                #[cfg(feature = "std")]
+                type Backend = primeorder::mul_backend::PrecomputedTables<$tables>;
+                #[cfg(not(feature = "std"))]
+                type Backend = primeorder::mul_backend::VariableOnly;
 
                 const EQUATION_A: FieldElement = $a;
                 const EQUATION_B: FieldElement = FieldElement::from_hex_vartime($b);
                 const GENERATOR: (FieldElement, FieldElement) =
                     (FieldElement::from_hex_vartime($gx), FieldElement::from_hex_vartime($gy));
+            }
+
+            /// Multiples of the generator, made when first used.
+            #[cfg(feature = "std")]
+            static TABLES: primeorder::BasepointTable<ProjectivePoint, $tables> = primeorder::BasepointTable::new();
+
+            #[cfg(feature = "std")]
+            impl primeorder::PrimeCurveWithBasepointTable<$tables> for Curve {
+                const BASEPOINT_TABLE: &'static primeorder::BasepointTable<ProjectivePoint, $tables> = &TABLES;
             }
         }
     };
@@ -189,7 +280,7 @@ macro_rules! weierstrass {
 
 weierstrass! {
     /// NIST P-192. FIPS 186-4, D.1.2.1.
-    nist_p192: U192, U24, EquationAIsMinusThree,
+    nist_p192: U192, U24, EquationAIsMinusThree, field = generic, tables = 25,
     p = ("fffffffffffffffffffffffffffffffeffffffffffffffff", 11),
     n = ("ffffffffffffffffffffffff99def836146bc9b1b4d22831", 3),
     a = FieldElement::from_u64(3).neg(),
@@ -202,7 +293,7 @@ weierstrass! {
 
 weierstrass! {
     /// NIST P-224. SP 800-186, 3.2.1.2.
-    nist_p224: U256, U28, EquationAIsMinusThree,
+    nist_p224: U256, U28, EquationAIsMinusThree, field = generic, tables = 29,
     p = ("00000000ffffffffffffffffffffffffffffffff000000000000000000000001", 11),
     n = ("00000000ffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3d", 2),
     a = FieldElement::from_u64(3).neg(),
@@ -214,8 +305,21 @@ weierstrass! {
 }
 
 weierstrass! {
+    /// NIST P-256. SP 800-186, 3.2.1.3.
+    nist_p256: U256, U32, EquationAIsMinusThree, field = nist_p256, tables = 33,
+    p = ("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff", 6),
+    n = ("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 7),
+    a = FieldElement::from_hex_vartime("ffffffff00000001000000000000000000000000fffffffffffffffffffffffc"),
+    b = "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b",
+    g = (
+        "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
+        "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    ),
+}
+
+weierstrass! {
     /// The Barreto-Naehrig curve of 256 bits. TCG Algorithm Registry.
-    bn_p256: U256, U32, EquationAIsZero,
+    bn_p256: U256, U32, EquationAIsZero, field = generic, tables = 33,
     p = ("fffffffffffcf0cd46e5f25eee71a49f0cdc65fb12980a82d3292ddbaed33013", 2),
     n = ("fffffffffffcf0cd46e5f25eee71a49e0cdc65fb1299921af62d536cd10b500d", 2),
     a = FieldElement::ZERO,
@@ -228,7 +332,7 @@ weierstrass! {
 
 weierstrass! {
     /// The curve of SM2. GB/T 32918.5-2017.
-    sm2_p256: U256, U32, EquationAIsMinusThree,
+    sm2_p256: U256, U32, EquationAIsMinusThree, field = generic, tables = 33,
     p = ("fffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffff", 13),
     n = ("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123", 2),
     a = FieldElement::from_u64(3).neg(),

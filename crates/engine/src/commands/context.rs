@@ -4,6 +4,7 @@ use crate::{
     Tpm,
     context_blob::Tag,
     dispatch::{Entry, entries},
+    object::key::Link,
     state::{Object, Session, SessionSlot, Slot},
 };
 use alloc::sync::Arc;
@@ -96,7 +97,8 @@ fn load_slot(tpm: &mut Tpm, context: &TpmsContext) -> Result<u32, Rc> {
     tpm.require_enabled(context.hierarchy).map_err(|code| code.at(ContextLoad::CONTEXT))?;
     let slot = match (slot, context.saved_handle) {
         (Slot::Object(object), SavedHandle::Object | SavedHandle::StClearObject) => {
-            Slot::Object(Arc::new(Object::prepared((*object).clone())))
+            // What is in a context was loaded here when it was saved.
+            Slot::Object(Arc::new(Arc::unwrap_or_clone(object).prepared(Link::Attested)))
         }
         (slot @ Slot::Sequence(_), SavedHandle::Sequence) => slot,
         _ => return Err(rc::BAD_CONTEXT),

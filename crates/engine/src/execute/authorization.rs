@@ -237,13 +237,13 @@ fn verify_hmac(
     let Some(loaded) = loaded else { return Err(rc::FAILURE) };
     let cp_hash = request.cp_hash(loaded.auth_hash);
     let Some(session) = request.sessions.get_mut(index) else { return Err(rc::FAILURE) };
-    let key = hmac_key(tpm, loaded, session);
     let (includes_auth, target) = (session.includes_auth, session.target);
-    if key.is_empty() && session.proof.is_empty() {
+    if session.proof.is_empty() && hmac_key(tpm, loaded, session).iter().all(|part| part.is_empty()) {
         session.unanswered = true;
         return Ok(());
     }
     let Some(session) = request.sessions.get(index) else { return Err(rc::FAILURE) };
+    let key = hmac_key(tpm, loaded, session);
     let nonces = Nonces {
         newer: session.nonce_caller,
         older: &loaded.nonce_tpm,
@@ -253,22 +253,25 @@ fn verify_hmac(
             Nonces::default()
         }
     };
-    let expected = hashes::session_hmac(loaded.auth_hash, &key, &cp_hash, nonces, session.attributes);
+    let expected = hashes::session_hmac(loaded.auth_hash, key, &cp_hash, nonces, session.attributes);
     if ct_eq(&expected, session.proof) {
         return Ok(());
     }
     Err(blame(tpm, target.map(|target| target.handle), includes_auth, Some(loaded)).into())
 }
 
-/// The key of a session's HMAC: sessionKey, and the entity's authValue if it is included.
-pub(super) fn hmac_key(tpm: &Tpm, loaded: &Session, session: &SessionUse<'_>) -> Zeroizing<Vec<u8>> {
-    let auth = if session.includes_auth { target_auth(tpm, session) } else { &[] };
-    concatenated(&loaded.key, auth)
+/// The key of a session's HMAC, in its parts: sessionKey, and the entity's authValue if it is included.
+pub(super) fn hmac_key<'a>(tpm: &'a Tpm, loaded: &'a Session, session: &'a SessionUse<'_>) -> [&'a [u8]; 2] {
+    [&loaded.key, if session.includes_auth { target_auth(tpm, session) } else { &[] }]
 }
 
-/// The value parameters are encrypted with: sessionKey, and the authValue of the entity that the session authorizes. Part 1, 18.1.
-pub(super) fn session_value(tpm: &Tpm, loaded: &Session, session: &SessionUse<'_>) -> Zeroizing<Vec<u8>> {
-    concatenated(&loaded.key, target_auth(tpm, session))
+/// The value parameters are encrypted with, in its parts: sessionKey, and the authValue of the entity that the session authorizes. Part 1, 18.1.
+pub(super) fn session_value<'a>(
+    tpm: &'a Tpm,
+    loaded: &'a Session,
+    session: &'a SessionUse<'_>,
+) -> [&'a [u8]; 2] {
+    [&loaded.key, target_auth(tpm, session)]
 }
 
 /// The authValue that the HMAC or encryption of a session uses: of an object as it was before the command, of a hierarchy or NV index as it
@@ -279,13 +282,6 @@ fn target_auth<'a>(tpm: &'a Tpm, session: &'a SessionUse<'_>) -> &'a [u8] {
         (None, Some(target)) => tpm.auth_value(target.handle).unwrap_or_default(),
         (None, None) => &[],
     }
-}
-
-fn concatenated(key: &[u8], auth: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut both = Zeroizing::new(Vec::with_capacity(key.len() + auth.len()));
-    both.extend_from_slice(key);
-    both.extend_from_slice(auth);
-    both
 }
 
 /// nonceTPM of the sessions behind the first that decrypt and encrypt: without them they could be taken away unseen. Part 1, 16.6.3.4.

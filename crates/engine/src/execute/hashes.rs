@@ -48,12 +48,12 @@ pub(super) struct Nonces<'a> {
 /// The HMAC of a command or response. The key is sessionKey and authValue.
 pub(super) fn session_hmac(
     alg: HashAlg,
-    key: &[u8],
+    key: [&[u8]; 2],
     parameter_hash: &[u8],
     nonces: Nonces<'_>,
     attributes: TpmaSession,
 ) -> Digest {
-    let mut mac = Hmac::new(alg, key);
+    let mut mac = Hmac::of_parts(alg, &key);
     mac.update(parameter_hash);
     mac.update(nonces.newer);
     mac.update(nonces.older);
@@ -114,12 +114,12 @@ mod tests {
     #[test]
     fn a_session_hmac_has_its_nonces_in_order_and_the_attributes_last() {
         // hmac(bytes(range(32)) || b"secret", sha256(b"p") || 01*16 || 02*16 || 03*20 || 04*32 || 61)
-        let key: Vec<u8> = (0..32).chain(*b"secret").collect();
+        let key: Vec<u8> = (0..32).collect();
         let nonces = Nonces { newer: &[1; 16], older: &[2; 16], decrypt: &[3; 20], encrypt: &[4; 32] };
         let attributes = TpmaSession::CONTINUE_SESSION | TpmaSession::DECRYPT | TpmaSession::ENCRYPT;
         let parameters = hash(HashAlg::Sha256, &[b"p"]);
         assert_eq!(
-            hex(&session_hmac(HashAlg::Sha256, &key, &parameters, nonces, attributes)),
+            hex(&session_hmac(HashAlg::Sha256, [&key, b"secret"], &parameters, nonces, attributes)),
             "b9303b148a6e997390d38cbcbe1949df98ba4dab50ca86257692103d5354e451"
         );
     }
@@ -130,7 +130,7 @@ mod tests {
         let nonces = Nonces { newer: &[1], ..Nonces::default() };
         let parameters = hash(HashAlg::Sha1, &[b"p"]);
         assert_eq!(
-            hex(&session_hmac(HashAlg::Sha1, &[], &parameters, nonces, TpmaSession::CONTINUE_SESSION)),
+            hex(&session_hmac(HashAlg::Sha1, [&[], &[]], &parameters, nonces, TpmaSession::CONTINUE_SESSION)),
             "3d80b8c55fc12e464ecab8ecb8a80d3d7f0018ff"
         );
     }

@@ -8,7 +8,11 @@ use super::{
 use crate::{Tpm, state::Session};
 use alloc::vec::Vec;
 use core::ops::Deref;
-use sigillo_crypto::{kdf::kdfa, sym};
+use sigillo_crypto::{
+    hmac::Hmac,
+    kdf::kdfa_fill,
+    sym::{self, MAX_BLOCK, MAX_KEY},
+};
 use sigillo_types::{Fmt1, Rc, attributes::TpmaSession, rc, structures::SymDef};
 use zeroize::Zeroizing;
 
@@ -81,12 +85,15 @@ impl Cipher<'_> {
         let symmetric = loaded.symmetric.ok_or(rc::SYMMETRIC)?;
         // The hash is the session's, whatever hash the XOR names. Part 1, 18.2.
         if matches!(symmetric, SymDef::Xor(_)) {
+            let value = Zeroizing::new(value.concat());
             sym::xor_obfuscate(loaded.auth_hash, &value, self.newer, self.older, data);
             return Ok(());
         }
         let cipher = symmetric.block_cipher().ok_or(rc::SYMMETRIC)?.cipher();
-        let bits = u32::try_from((cipher.key_size() + cipher.block_size()) * 8).map_err(|_| rc::KEY_SIZE)?;
-        let material = kdfa(loaded.auth_hash, &value, b"CFB", self.newer, self.older, bits);
+        let mut material = Zeroizing::new([0; MAX_KEY + MAX_BLOCK]);
+        let material = material.get_mut(..cipher.key_size() + cipher.block_size()).ok_or(rc::KEY_SIZE)?;
+        let keyed = Hmac::of_parts(loaded.auth_hash, &value);
+        kdfa_fill(&keyed, b"CFB", self.newer, self.older, material).map_err(|_| rc::KEY_SIZE)?;
         let (key, iv) = material.split_at_checked(cipher.key_size()).ok_or(rc::KEY_SIZE)?;
         let crypt = if self.decrypts { sym::cfb_decrypt } else { sym::cfb_encrypt };
         crypt(cipher, key, iv, data).map_err(|_| rc::KEY_SIZE)

@@ -102,7 +102,7 @@ fn answer_session(
     let rp_hash = hashes::rp_hash(loaded.auth_hash, code, reply.get(range).unwrap_or_default());
     let key = hmac_key(tpm, loaded, session);
     let nonces = Nonces { newer: &loaded.nonce_tpm, older: session.nonce_caller, ..Nonces::default() };
-    let hmac = hashes::session_hmac(loaded.auth_hash, &key, &rp_hash, nonces, attributes);
+    let hmac = hashes::session_hmac(loaded.auth_hash, key, &rp_hash, nonces, attributes);
     marshal_sized(reply, |out| out.extend_from_slice(&hmac));
     Ok(())
 }

@@ -28,6 +28,15 @@ pub(crate) enum PrivateKey {
     Ed25519(EdPrivate),
 }
 
+/// Whether it is known that the two parts of a key are of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// An HMAC of this TPM over both says so, with a key that never left it: nobody else can have joined them. ADR 0028.
+    Attested,
+    /// They may come from anybody: the public key is computed from the private one and compared.
+    Unknown,
+}
+
 /// The exponent of a public area: zero stands for the default. Part 2, 12.2.3.4.
 pub(crate) fn exponent(raw: u32) -> u32 {
     if raw == 0 { DEFAULT_EXPONENT } else { raw }
@@ -82,10 +91,11 @@ pub(crate) fn eddsa_public(public: &TpmtPublic) -> Result<EdPublic, Fmt1> {
 /// The private key of a sensitive area; `None` for a type without one.
 ///
 /// # Errors
-/// `BINDING` if it is not the private key of `public`.
+/// `BINDING` if it is not the private key of `public`. Where `link` says that it is, an elliptic curve's point is not computed to see it.
 pub(crate) fn private_key(
     public: &TpmtPublic,
     sensitive: &TpmtSensitive,
+    link: Link,
 ) -> Result<Option<PrivateKey>, Fmt1> {
     match (&public.parameters, &sensitive.sensitive) {
         (PublicParms::Rsa(_), SensitiveComposite::Rsa(prime)) => {
@@ -102,8 +112,7 @@ pub(crate) fn private_key(
         }
         (PublicParms::Ecc(parms), SensitiveComposite::Ecc(d)) => {
             let key = EcPrivate::new(parms.curve_id, d).map_err(|_| rc::BINDING)?;
-            let point = key.public().map_err(|_| rc::BINDING)?;
-            if point != ecc_public(public)? {
+            if link == Link::Unknown && key.public().map_err(|_| rc::BINDING)? != ecc_public(public)? {
                 return Err(rc::BINDING);
             }
             Ok(Some(PrivateKey::Ecc(key)))
@@ -141,12 +150,16 @@ impl Object {
         if let Some(key) = &self.private {
             return Some(Arc::clone(key));
         }
-        private_key(&self.public, self.sensitive.as_ref()?).ok().flatten().map(Arc::new)
+        self.made_private(Link::Unknown)
+    }
+
+    fn made_private(&self, link: Link) -> Option<Arc<PrivateKey>> {
+        private_key(&self.public, self.sensitive.as_ref()?, link).ok().flatten().map(Arc::new)
     }
 
     /// The same object with its private key ready for use.
-    pub(crate) fn prepared(mut self) -> Self {
-        self.private = self.private();
+    pub(crate) fn prepared(mut self, link: Link) -> Self {
+        self.private = self.made_private(link);
         self
     }
 }

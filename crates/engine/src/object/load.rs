@@ -1,6 +1,9 @@
 //! Whether the two parts of an object belong together, and the object that they make. Part 1, 26; Part 3, 12.2 and 12.3.
 
-use super::{key, name, qualified_name, template, trimmed_auth};
+use super::{
+    key::{self, Link},
+    name, qualified_name, template, trimmed_auth,
+};
 use crate::state::Object;
 use alloc::sync::Arc;
 use sigillo_crypto::{
@@ -67,7 +70,7 @@ pub(crate) fn object(
         template::policy_size(&public).map_err(Flaw::Public)?;
         template::scheme(&public, None).map_err(Flaw::Public)?;
     }
-    let private = consistent(&public, sensitive.as_ref())?;
+    let private = consistent(&public, sensitive.as_ref(), link(&public, parent))?;
     let sensitive = match sensitive {
         Some(mut sensitive) => {
             sensitive.auth_value =
@@ -97,6 +100,26 @@ pub(crate) fn object(
     })
 }
 
+/// Whether what makes an object says itself that its parts belong together.
+///
+/// Below a parent that is fixed to this TPM, the HMAC over the private area and the Name is made with a seed that this TPM drew and never gave
+/// away. What it covers came out of TPM2_Create, TPM2_CreateLoaded, TPM2_ObjectChangeAuth or TPM2_Import; and no object that is fixed to this TPM
+/// comes by the last, which is the only one that takes both parts from outside. Part 1, 26.2.
+fn link(public: &TpmtPublic, parent: Option<&Object>) -> Link {
+    let is_fixed = |attributes: TpmaObject| attributes.contains(TpmaObject::FIXED_TPM);
+    match parent {
+        Some(parent)
+            if public.name_alg.is_some()
+                && is_fixed(public.object_attributes)
+                && is_fixed(parent.attributes())
+                && !parent.external =>
+        {
+            Link::Attested
+        }
+        Some(_) | None => Link::Unknown,
+    }
+}
+
 /// Checks that the public area is one of a key, and that the sensitive area, if given, is that key's. Gives the private key, if the type
 /// has one.
 ///
@@ -107,10 +130,11 @@ pub(crate) fn object(
 /// - `KEY` about the sensitive area: a symmetric key that is weak.
 /// - `KEY_SIZE`: the private key has not the size that the public area says.
 /// - `ECC_POINT`: the point is not on the curve.
-/// - `BINDING`: the areas are not of one key.
+/// - `BINDING`: the areas are not of one key, and `link` does not say that they are.
 pub(crate) fn consistent(
     public: &TpmtPublic,
     sensitive: Option<&TpmtSensitive>,
+    link: Link,
 ) -> Result<Option<key::PrivateKey>, Flaw> {
     let digest_size = public.name_alg.map(HashAlg::digest_size);
     if let Some(sensitive) = sensitive {
@@ -134,7 +158,7 @@ pub(crate) fn consistent(
             return Err(Flaw::Both(rc::BINDING));
         }
     }
-    key::private_key(public, sensitive).map_err(Flaw::Both)
+    key::private_key(public, sensitive, link).map_err(Flaw::Both)
 }
 
 fn public_key(public: &TpmtPublic) -> Result<(), Flaw> {

@@ -2,7 +2,7 @@
 
 use crate::{
     Profile, RestoreError, nv,
-    object::{self, load},
+    object::{self, key::Link, load},
     signing,
     state::{
         ClearData, HierarchyRecord, NvIndex, Object, Orderly, ResetData, Sequence, Session, SessionSlot,
@@ -135,7 +135,7 @@ fn is_evict_object(handle: u32, object: &Object) -> bool {
 
 fn is_object(object: &Object) -> bool {
     object.name == object::name(&object.public)
-        && load::consistent(&object.public, object.sensitive.as_ref()).is_ok()
+        && load::consistent(&object.public, object.sensitive.as_ref(), Link::Unknown).is_ok()
 }
 
 /// Checks a running state on top of a permanent one that was checked.

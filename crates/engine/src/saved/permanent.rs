@@ -2,7 +2,9 @@
 
 use super::{Kind, check, open, seal};
 use crate::{
-    Profile, RestoreError, Tpm, lifecycle, pcr,
+    Profile, RestoreError, Tpm, lifecycle,
+    object::key::Link,
+    pcr,
     secret::Secret,
     state::{
         ClearData, Commits, DictionaryAttack, NvIndex, NvMemory, Object, Orderly, PcrValue, Pcrs, Persistent,
@@ -159,7 +161,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Stored, RestoreError> {
     }
     for SavedObject { handle, object } in saved.evict {
         // Its private key is taken apart now, and not again at each use.
-        let object = Arc::new(Arc::unwrap_or_clone(object).prepared());
+        let object = Arc::new(Arc::unwrap_or_clone(object).prepared(Link::Unknown));
         if nv.evict.insert(handle, object).is_some() {
             return Err(RestoreError::Damaged);
         }

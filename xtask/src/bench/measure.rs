@@ -1,0 +1,136 @@
+//! The measurements themselves: commands turn by turn, starts, memory.
+
+use super::{
+    KINDS, Pair,
+    peer::{Kind, Peer},
+    rounds,
+    table::{Row, Summary},
+    workload::{Action, Target, Workload},
+};
+use crate::sh::{self, Result};
+use std::time::{Duration, Instant};
+
+/// Processor time is read once a part of a workload, not once a command: reading it takes longer than a small command.
+pub(super) const PARTS: usize = 20;
+
+/// Runs one workload on both peers in turn; who goes first changes every round.
+pub(super) fn commands(workload: &Workload, peers: &mut Pair<Peer>, effort: f64) -> Result<Row> {
+    let mut actions = Vec::new();
+    for peer in peers.iter_mut() {
+        actions.push((workload.prepare)(&mut peer.client).map_err(named(workload, peer.kind))?);
+    }
+    let count = rounds(workload.rounds, effort);
+    // The first rounds warm caches.
+    turns(workload, peers, &mut actions, count / 10 + 1)?;
+    let mut times = [Vec::with_capacity(count), Vec::with_capacity(count)];
+    let mut parts = [Vec::new(), Vec::new()];
+    let part = count.div_ceil(PARTS);
+    let mut done = 0;
+    while done < count {
+        let size = part.min(count - done);
+        let before = processor(peers)?;
+        for (all, more) in times.iter_mut().zip(turns(workload, peers, &mut actions, size)?) {
+            all.extend(more);
+        }
+        let after = processor(peers)?;
+        for (of, (before, after)) in parts.iter_mut().zip(before.into_iter().zip(after)) {
+            of.push(Duration::from_nanos(after.saturating_sub(before)) / u32::try_from(size).unwrap_or(1));
+        }
+        done += size;
+    }
+    for peer in peers.iter_mut() {
+        peer.flush_transient()?;
+    }
+    Ok(Row::new(workload.name, workload.target, times.map(Summary::of))
+        .with_processor(parts.map(Summary::of)))
+}
+
+fn named(workload: &Workload, kind: Kind) -> impl Fn(String) -> String {
+    let name = workload.name;
+    move |error| format!("{name} on {}: {error}", kind.name())
+}
+
+fn turns(
+    workload: &Workload,
+    peers: &mut Pair<Peer>,
+    actions: &mut [Action],
+    count: usize,
+) -> Result<Pair<Vec<Duration>>> {
+    let mut times = [Vec::with_capacity(count), Vec::with_capacity(count)];
+    for round in 0..count {
+        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        for index in order {
+            let peer = &mut peers[index];
+            let start = Instant::now();
+            actions[index](&mut peer.client).map_err(named(workload, peer.kind))?;
+            times[index].push(start.elapsed());
+        }
+    }
+    Ok(times)
+}
+
+fn processor(peers: &Pair<Peer>) -> Result<Pair<u64>> {
+    Ok([peers[0].processor_ns()?, peers[1].processor_ns()?])
+}
+
+/// From the start of the process to its first answer.
+pub(super) fn starts(peers: &mut Pair<Peer>, effort: f64, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
+    const TARGET: Target = Target::AtMost(0.5);
+    let mut rows = Vec::new();
+    if wanted(NEW) {
+        let (mut times, mut processor) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        for _ in 0..rounds(40, effort) {
+            for (index, kind) in KINDS.into_iter().enumerate() {
+                let (peer, time) = Peer::first_answer(kind, &format!("{}-new", kind.name()))?;
+                times[index].push(time);
+                processor[index].push(Duration::from_nanos(peer.processor_ns()?));
+            }
+        }
+        rows.push(Row::new(NEW, TARGET, times.map(Summary::of)).with_processor(processor.map(Summary::of)));
+    }
+    if wanted(EXISTING) {
+        let (mut times, mut processor) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        for _ in 0..rounds(40, effort) {
+            for (index, peer) in peers.iter_mut().enumerate() {
+                times[index].push(peer.restart()?);
+                processor[index].push(Duration::from_nanos(peer.processor_ns()?));
+            }
+        }
+        rows.push(
+            Row::new(EXISTING, TARGET, times.map(Summary::of)).with_processor(processor.map(Summary::of)),
+        );
+    }
+    Ok(rows)
+}
+
+const NEW: &str = "start to first answer, new state";
+const EXISTING: &str = "start to first answer, existing state";
+pub(super) const IDLE: &str = "idle TPM, KiB of memory (PSS)";
+
+/// The share of memory that each of a hundred TPMs has, all of one kind running at once, after an answer.
+pub(super) fn idle(effort: f64) -> Result<Row> {
+    let mut shares = [Vec::new(), Vec::new()];
+    for (kind, shares) in KINDS.into_iter().zip(&mut shares) {
+        let peers = (0..rounds(100, effort.min(1.0)))
+            .map(|number| Peer::first_answer(kind, &format!("idle/{number}")))
+            .collect::<Result<Vec<_>>>()?;
+        for (peer, _) in &peers {
+            #[allow(clippy::cast_precision_loss, reason = "far fewer")]
+            shares.push(peer.pss_kib()? as f64);
+        }
+    }
+    Ok(Row::new(IDLE, Target::AtMost(0.8), shares.map(Summary::of_numbers)))
+}
+
+/// What else is said about size.
+pub(super) fn memory(peers: &Pair<Peer>) -> Result<String> {
+    let kib = [peers[0].pss_kib()?, peers[1].pss_kib()?];
+    let binary = sh::target().join("release/sigillo");
+    let size = std::fs::metadata(&binary).map_err(|e| e.to_string())?.len();
+    Ok(format!(
+        "memory after all this (PSS): sigillo {} KiB, swtpm {} KiB; the sigillo binary with its line tables: {} KiB\n",
+        kib[0],
+        kib[1],
+        size / 1024
+    ))
+}
