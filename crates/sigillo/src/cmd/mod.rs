@@ -22,6 +22,7 @@ mod key;
 mod keychain;
 mod list;
 mod man;
+mod notify;
 mod place;
 mod progress;
 mod resume;
