@@ -99,6 +99,28 @@ pub enum IdentityError {
         /// What was wanted.
         action: &'static str,
     },
+    /// Nothing is kept of such a VM, or more than one thing.
+    #[error(
+        "nothing was brought back of the deleted VM {which:?}: {why}. Nothing was changed. `sigillo tpm restore-backup --list` shows what is \
+         kept of deleted VMs"
+    )]
+    NotKept {
+        /// What was asked for.
+        which: String,
+        /// What is there.
+        why: String,
+    },
+    /// The deleted VM, or a copy of it, is here again.
+    #[error(
+        "a VM with the UUID {uuid} is here again: {there:?}, so nothing else becomes one. Nothing was changed. `sigillo tpm restore-backup \
+         {there:?}` gives it the TPM that was kept"
+    )]
+    IsBack {
+        /// The UUID.
+        uuid: Uuid,
+        /// The VM that is here.
+        there: String,
+    },
     /// A moved VM is not where it was moved to.
     #[error(
         "VM {name:?} was moved to {path}, where it is not now: {why}. Bring back the file system it lies on; if the VM is somewhere else, \
@@ -166,6 +188,8 @@ impl IdentityError {
             Self::UuidTaken { .. } => "SIG_ERR_VM_UUID_EXISTS",
             Self::Place { .. } => "SIG_ERR_VM_PLACE",
             Self::NotInHome { .. } => "SIG_ERR_VM_NOT_IN_HOME",
+            Self::IsBack { .. } => "SIG_ERR_VM_UUID_EXISTS",
+            Self::NotKept { .. } => "SIG_ERR_VM_NOT_KEPT",
             Self::Away { .. } => "SIG_ERR_VM_AWAY",
             Self::NotAnExport { .. } => "SIG_ERR_VM_EXPORT_FORMAT",
             Self::ExportTooNew { .. } => "SIG_ERR_VM_EXPORT_TOO_NEW",
