@@ -66,10 +66,10 @@ impl Session {
                 match (line.strip_prefix("exit "), line.split_at_checked(3)) {
                     (Some(status), _) => step.status = status.parse().unwrap(),
                     (None, Some(("en|", said))) => {
-                        step.english.push(said.strip_prefix(' ').unwrap_or(said).to_owned())
+                        step.english.push(said.strip_prefix(' ').unwrap_or(said).to_owned());
                     }
                     (None, Some(("it|", said))) => {
-                        step.italian.push(said.strip_prefix(' ').unwrap_or(said).to_owned())
+                        step.italian.push(said.strip_prefix(' ').unwrap_or(said).to_owned());
                     }
                     (None, Some(("  |", said))) => {
                         step.english.push(said.strip_prefix(' ').unwrap_or(said).to_owned());
