@@ -22,7 +22,7 @@ use sigillo_types::{
         TpmtPublic, TpmtSensitive,
     },
 };
-use support::{create, handle, load, primary};
+use support::{create, flush, handle, load, primary};
 
 const AES: SymDefObject = SymDefObject::Aes { key_bits: AesKeyBits::Aes128, mode: Some(SymMode::Cfb) };
 const DUPLICATE: u32 = 0x014B;
