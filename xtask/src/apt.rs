@@ -25,6 +25,9 @@ pub(crate) const TOOLS: &[&str] = &["tpm2-tools", "libtss2-tcti-swtpm0", "openss
 /// Shells that read our completions, and what sets the pages of the manual.
 pub(crate) const SHELLS: &[&str] = &["zsh", "fish", "groff-base"];
 
+/// A systemd to try the units under, and what speaks to a socket there.
+pub(crate) const SERVICES: &[&str] = &["systemd", "procps", "socat"];
+
 /// What opens and makes keychain files beside sigillo.
 pub(crate) const KEEPASSXC: &[&str] = &["keepassxc", "ovmf"];
 

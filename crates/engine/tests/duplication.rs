@@ -22,7 +22,7 @@ use sigillo_types::{
         TpmtPublic, TpmtSensitive,
     },
 };
-use support::{create, handle, load, primary};
+use support::{create, flush, handle, load, primary};
 
 const AES: SymDefObject = SymDefObject::Aes { key_bits: AesKeyBits::Aes128, mode: Some(SymMode::Cfb) };
 const DUPLICATE: u32 = 0x014B;
@@ -393,7 +393,8 @@ fn who_knows_a_parents_seed_joins_no_sensitive_area_to_anothers_public_key() {
         in_public: public.clone().into(),
     };
     assert_eq!(refused(&mut tpm, &loading(&own)), sigillo_types::Rc::from(rc::BINDING));
-    tpm.call(&loading(&theirs)).expect("the same with the key that belongs to it");
+    let loaded = tpm.call(&loading(&theirs)).expect("the same with the key that belongs to it");
+    flush(&mut tpm, handle(loaded.object_handle));
     // To say that this TPM made it does not help.
     let mut fixed = public.clone();
     fixed.object_attributes |= TpmaObject::FIXED_TPM | TpmaObject::FIXED_PARENT;

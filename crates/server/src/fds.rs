@@ -35,15 +35,14 @@ pub fn inherited(number: i32) -> io::Result<OwnedFd> {
     }
 }
 
+/// As it is open already: a pipe that is read and came back writable as well would wait for itself to close its end.
 fn reopened(number: i32) -> io::Result<OwnedFd> {
+    let facts = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}"))?;
+    let flags = facts.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok());
+    let access = OFlags::from_bits_retain(flags.ok_or(io::ErrorKind::InvalidData)?) & OFlags::RWMODE;
     let path = format!("/proc/self/fd/{number}");
-    let common = OFlags::CLOEXEC | OFlags::NOCTTY;
-    for access in [OFlags::RDWR, OFlags::RDONLY, OFlags::WRONLY] {
-        if let Ok(fd) = rustix::fs::open(&path, access | common, Mode::empty()) {
-            return Ok(fd);
-        }
-    }
-    Err(io::ErrorKind::NotFound.into())
+    Ok(rustix::fs::open(path, access | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?)
 }
 
 /// Reads a secret to its end.
@@ -80,6 +79,17 @@ mod tests {
         let mut byte = [0];
         (&duplicate).read_exact(&mut byte).unwrap();
         assert_eq!(&byte, b"x");
+    }
+
+    #[test]
+    fn a_pipe_that_had_to_be_opened_again_is_read_to_its_end() {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        std::fs::File::from(write).write_all(b"key").unwrap();
+        let again = reopened(read.as_raw_fd()).unwrap();
+        drop(read);
+        let access = rustix::fs::fcntl_getfl(&again).unwrap() & OFlags::RWMODE;
+        assert_eq!(access, OFlags::RDONLY);
+        assert_eq!(read_secret(File::from(again)).unwrap().expose(), b"key");
     }
 
     #[test]

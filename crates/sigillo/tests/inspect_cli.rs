@@ -415,3 +415,27 @@ fn without_its_record_a_store_takes_the_recovery_code() {
     place.ok(&["vm", "create", "none"]);
     place.refused(&["tpm", "inspect", "none"], "SIG_ERR_TPM_NONE");
 }
+
+#[test]
+fn a_snapshots_tpm_is_shown_as_it_was_and_told_to_be_older() {
+    let place = Place::with_demo();
+    place.ok(&["vm", "snapshot", "create", "demo", "then"]);
+    let then = place.json(&["tpm", "inspect", "demo", "--json"]);
+    let key = sigillo_store::Key::Password(place.record().secret);
+    let store = sigillo_store::Store::open(&place.store(), &key).unwrap();
+    let state = store.state().to_vec();
+    drop(store);
+    place.commit(&state);
+    let inspect = ["tpm", "inspect", "demo", "--snapshot", "then", "--json"];
+    let shown = place.json(&inspect);
+    assert_eq!(shown["tpm"], then["tpm"]);
+    assert_eq!(shown["store"]["generation"], then["store"]["generation"]);
+    let now = place.json(&["tpm", "inspect", "demo", "--json"]);
+    assert_ne!(now["store"]["generation"], shown["store"]["generation"]);
+    assert!(shown["store"]["path"].as_str().unwrap().contains("/snapshots/"), "{shown}");
+    place.refused(&["tpm", "inspect", "demo", "--snapshot", "never"], "SIG_ERR_SNAPSHOT_NOT_FOUND");
+    place.ok(&["vm", "create", "plain"]);
+    place.ok(&["vm", "snapshot", "create", "plain", "then"]);
+    place.refused(&["tpm", "inspect", "plain", "--snapshot", "then"], "SIG_ERR_TPM_NONE");
+    assert_eq!(place.ends(&["tpm", "inspect", "--snapshot", "then", "--store", "x"]).0, 2);
+}

@@ -106,6 +106,7 @@ fn every_command_that_starts_no_vm_prints_the_json_that_is_documented() {
     run("vm list", "vm list -a");
     run("vm snapshot create", "vm snapshot create demo one --description words");
     run("vm snapshot list", "vm snapshot list demo");
+    run("tpm inspect", "tpm inspect demo --snapshot one");
     run("vm snapshot revert", "vm snapshot revert demo one --yes");
     run("vm snapshot delete", "vm snapshot delete demo one --yes");
     run("vm clone", "vm clone demo twin");
@@ -127,6 +128,8 @@ fn every_command_that_starts_no_vm_prints_the_json_that_is_documented() {
     run("tpm key restore-record", "tpm key restore-record demo --from-file @code");
     run("tpm key reencrypt", "tpm key reencrypt demo --no-passphrase");
     run("vm delete", "vm delete demo --with-snapshots --yes");
+    run("vm undelete", "vm undelete demo");
+    run("vm delete", "vm delete demo --yes");
     run("vm import", "vm import @demo.export");
     run("audit show", "audit show");
     run("audit verify", "audit verify");

@@ -61,26 +61,49 @@ fn what_is_not_there_is_refused_with_the_reason() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
 }
 
-#[test]
-fn a_running_process_has_given_up_what_it_does_not_need() {
-    let dir = tempfile::tempdir().unwrap();
-    let tpm = Tpm::start(dir.path(), &[]);
-    let mut control = tpm.control();
-    control.expect("00000001", "00000000 0001ffff");
-    let pid = tpm.child.id();
-    assert_eq!(status(pid, "NoNewPrivs"), "1");
-    assert_eq!(status(pid, "Seccomp"), "2");
-    for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
-        assert_eq!(u64::from_str_radix(&status(pid, set), 16), Ok(0), "{set}");
+/// Whether a process may lift the limit on locked memory: it is none already, or this one may change limits.
+fn may_lock() -> bool {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock);
+    let capabilities = status(std::process::id(), "CapEff");
+    const SYS_RESOURCE: u32 = 24;
+    limit.maximum.is_none() || u64::from_str_radix(&capabilities, 16).unwrap() >> SYS_RESOURCE & 1 == 1
+}
+
+/// What a TPM process is while it serves. What that keeps it from is tried in the sandbox's own tests.
+fn confined(pid: u32, log: &str) {
+    let mut threads = 0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let task: u32 = task.unwrap().file_name().to_str().unwrap().parse().unwrap();
+        assert_eq!(status(task, "NoNewPrivs"), "1");
+        assert_eq!(status(task, "Seccomp"), "2");
+        for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
+            assert_eq!(u64::from_str_radix(&status(task, set), 16), Ok(0), "{set}");
+        }
+        threads += 1;
     }
+    assert!(threads > 0);
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().nth(4), Some("0"));
-    // Every thread is confined, and the filter lets the TPM do all it does.
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
-        assert!(status.contains("Seccomp:\t2"));
+    // All of its memory, or none and a word about it: a part would make later allocations fail.
+    let locked: u64 = status(pid, "VmLck").split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(locked > 0, may_lock(), "{log}");
+    assert_eq!(log.contains("memory is not locked"), !may_lock(), "{log}");
+    // Nothing else went wrong.
+    for line in log.lines().filter(|line| line.contains("sandbox")) {
+        assert!(line.contains("memory is not locked") || line.contains("PartiallyEnforced"), "{log}");
     }
+}
+
+#[test]
+fn a_running_process_has_given_up_what_it_does_not_need() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let tpm = Tpm::start(dir.path(), &["--log", &format!("level=1,file={}", log.display())]);
+    let mut control = tpm.control();
+    control.expect("00000001", "00000000 0001ffff");
+    confined(tpm.child.id(), &text(&std::fs::read(&log).unwrap()));
+    // And the filter lets the TPM do all it does.
     let mut data = control.power_on();
     assert_eq!(data.code(&hex(GET_RANDOM_4)), 0);
     control.expect("0000000a", "00000000");
@@ -341,6 +364,59 @@ fn a_worker_gives_no_open_state_away_and_takes_none() {
     assert_eq!(control.set_blob(2, volatile_flags, &volatile), 0);
     control.expect("00000002 00000001", "00000000");
     assert_eq!(control.data().code(&hex(GET_RANDOM_4)), 0);
+}
+
+#[test]
+fn a_worker_has_given_up_as_much() {
+    let dir = tempfile::tempdir().unwrap();
+    let uuid = uuid::Uuid::parse_str(UUID).unwrap();
+    let options = CreateOptions::new(*uuid.as_bytes(), Key::None, KeyId::random().unwrap());
+    furnished(&dir.path().join("tpm.store"), &options);
+    let mut worker = worker(dir.path(), UUID, None);
+    assert_eq!(worker.said, "ready\n");
+    let log = text(&std::fs::read(dir.path().join("log")).unwrap());
+    confined(worker.child.id(), &log);
+    drop(worker.control.take());
+    assert!(wait(&mut worker.child).success());
+}
+
+#[test]
+fn a_tpm_process_can_be_looked_into_by_nobody_but_root() {
+    // What is not dumpable is root's in /proc, whoever it runs as. As root there is no telling; then it runs as nobody.
+    let dir = tempfile::tempdir().unwrap();
+    let nobody = 65534;
+    let root = rustix::process::geteuid().is_root();
+    let state = dir.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    if root {
+        std::os::unix::fs::chown(&state, Some(nobody), Some(nobody)).unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(nobody), Some(nobody)).unwrap();
+    }
+    let (socket, program) = (state.join("ctrl"), dir.path().join("sigillo"));
+    std::fs::copy(env!("CARGO_BIN_EXE_sigillo"), &program).unwrap();
+    let mut command = std::process::Command::new(if root { "setpriv" } else { "env" });
+    if root {
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"]);
+    }
+    let mut child = command
+        .arg(&program)
+        .args(["swtpm", "socket", "--tpm2", "--tpmstate"])
+        .arg(format!("dir={}", state.display()))
+        .arg("--ctrl")
+        .arg(format!("type=unixio,path={}", socket.display()))
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while UnixStream::connect(&socket).is_err() {
+        assert!(start.elapsed() < PATIENCE && child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    use std::os::unix::fs::MetadataExt;
+    let owner = std::fs::metadata(format!("/proc/{}/environ", child.id())).unwrap().uid();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(owner, 0);
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub trait Starter {
     /// How far a long step has come: its name, bytes done, bytes in all.
     fn progress(&mut self, _step: Words, _done: u64, _all: u64) {}
 
+    /// The VM runs.
+    fn runs(&mut self) {}
+
     /// Makes a TPM of this profile (`None`: the default) for a VM that lost its own, as its process stores it.
     ///
     /// # Errors

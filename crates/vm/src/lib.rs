@@ -80,7 +80,7 @@ pub use hardware::{
 pub use host::{Event, Host, Question, Starter, loss};
 pub use identity::{
     CloneTpm, CloneVm, Cloned, Deleted, Exported, Flaw, IdentityError, Manifest, Member, Swept, check_export,
-    clone_vm, delete_vm, export_vm, forged_export, import_vm, kept_backups, move_vm, rename_vm,
+    clone_vm, delete_vm, export_vm, forged_export, import_vm, kept_backups, move_vm, rename_vm, undelete,
 };
 pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
@@ -93,7 +93,7 @@ pub use removal::{TpmRemoved, remove_tpm};
 pub use rundir::{RunState, Status};
 pub use snapshot::{
     NewSnapshot, Reverted, Snapshot, delete_snapshot, find_snapshot, life_files_stay_inside,
-    require_deletable, revert, snapshot, snapshots,
+    require_deletable, revert, snapshot, snapshot_store, snapshots,
 };
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};

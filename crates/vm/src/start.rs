@@ -129,6 +129,9 @@ pub fn start(
     });
     // From here on the state file says that the VM runs; a foreground QEMU is watched without the lock.
     drop(lock);
+    if result.is_ok() {
+        starter.runs();
+    }
     let result = match result {
         Ok(Some(mut child)) => {
             child.wait().map(Some).map_err(|e| Error::io(words!("do-wait-for"), &run.qemu_pid(), e))

@@ -8,7 +8,7 @@ use sigillo_store::{Key, RecoveryCode, Secret, Store};
 use sigillo_vm::{
     Bundle, CloneTpm, CloneVm, Error, Firmware, Flaw, Home, HostPolicy, Manifest, Member, add_tpm, backups,
     check_export, clone_vm, delete_vm, export_vm, forged_export, import_vm, move_vm, rename_vm,
-    restore_backup,
+    restore_backup, undelete,
 };
 use std::{
     fs,
@@ -294,6 +294,36 @@ fn a_deleted_vm_keeps_its_tpm_for_when_it_comes_back() {
     let mut other = fixture.home.open(kept.to_str().unwrap()).unwrap();
     let done = delete_vm(&fixture.home, &mut other, &fixture.host(), true).unwrap();
     assert_eq!((kept.exists(), done.records.len(), fixture.keychain.list().unwrap().len()), (false, 1, 1));
+    // Without a copy of the VM what was kept is one itself: the same TPM, UUID and variables, and no disk.
+    let before = fs::read(vm.path().join("firmware-vars.fd")).unwrap();
+    let uuid = vm.config().uuid;
+    let mut vm = vm;
+    let kept = delete_vm(&fixture.home, &mut vm, &fixture.host(), false).unwrap().kept.unwrap();
+    for missing in ["nobody", "/nowhere"] {
+        let error = undelete(&fixture.home, &fixture.host(), missing, None).unwrap_err();
+        assert_eq!(error.code(), "SIG_ERR_VM_NOT_KEPT");
+    }
+    fixture.create("taken", Firmware::Uefi).unwrap();
+    let error = undelete(&fixture.home, &fixture.host(), &uuid.to_string(), Some("taken")).unwrap_err();
+    assert_eq!(error.code(), "SIG_ERR_VM_EXISTS");
+    let error = undelete(&fixture.home, &fixture.host(), &uuid.to_string(), Some("../out")).unwrap_err();
+    assert_eq!(error.code(), "SIG_ERR_VM_NAME");
+    assert!(kept.exists());
+    let vm = undelete(&fixture.home, &fixture.host(), "again", Some("back")).unwrap();
+    assert_eq!((vm.name(), vm.config().uuid, vm.config().disks.len()), ("back", uuid, 0));
+    assert_eq!(state(&fixture, &vm), b"a later TPM");
+    assert_eq!(fs::read(vm.path().join("firmware-vars.fd")).unwrap(), before);
+    assert!(!kept.exists() && fixture.home.open("back").unwrap().config().name == "back");
+    // A VM of its UUID is here, so nothing else of it becomes one.
+    let copy = fixture.home.path().join(".kept/copy.sigillo");
+    fs::create_dir(&copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o700)).unwrap();
+    for file in ["vm.toml", "tpm.store"] {
+        fs::copy(vm.path().join(file), copy.join(file)).unwrap();
+    }
+    let error = undelete(&fixture.home, &fixture.host(), copy.to_str().unwrap(), Some("second")).unwrap_err();
+    assert_eq!(error.code(), "SIG_ERR_VM_UUID_EXISTS");
+    fs::remove_dir_all(&copy).unwrap();
     // With its TPM it goes for good, and so does the record.
     let mut vm = vm;
     let done = delete_vm(&fixture.home, &mut vm, &fixture.host(), true).unwrap();

@@ -11,6 +11,7 @@ pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
     // Some tests make VMs and need the firmware.
     apt::ensure(apt::GUEST)?;
     apt::ensure(apt::SHELLS)?;
+    apt::ensure(apt::SERVICES)?;
     let mut command = sh::cargo(["test", "--workspace", "--no-fail-fast"]);
     let output = sh::output(command.args(sh::ALL_FEATURES))?;
     let mut part = String::new();

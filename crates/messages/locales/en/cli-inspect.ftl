@@ -51,3 +51,4 @@ purpose-ek-chain = EK certificate chain
 some-of-them = { $count } of them
 set = set
 empty = empty
+inspect-snapshot-no-tpm = the snapshot { $snapshot } of VM { $name } has no TPM: the VM had none then

@@ -142,3 +142,5 @@ revert-confirm = Take it back?
 reverted = { $name } is as it was at { $snapshot }
 reverted-suspended = { $name } is as it was at { $snapshot }; it is suspended as it was then
 doing-inspection = looking into its TPM
+undeleted = { $name } { "{" }{ $uuid }{ "}" } is in { $bundle } again, with its TPM and firmware variables
+undeleted-disks = its disks are gone; an image of one comes in by `sigillo vm hardware add disk { $name } --image FILE`

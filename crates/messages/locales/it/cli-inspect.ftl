@@ -51,3 +51,4 @@ purpose-ek-chain = catena di certificati della EK
 some-of-them = { $count } in tutto
 set = impostata
 empty = vuota
+inspect-snapshot-no-tpm = l'istantanea { $snapshot } della VM { $name } non ha alcun TPM: allora la VM non ne aveva

@@ -140,3 +140,5 @@ revert-confirm = Riportarla indietro?
 reverted = { $name } è com'era con { $snapshot }
 reverted-suspended = { $name } è com'era con { $snapshot }; è sospesa come allora
 doing-inspection = l'esame del suo TPM
+undeleted = { $name } { "{" }{ $uuid }{ "}" } è di nuovo in { $bundle }, con il suo TPM e le variabili del firmware
+undeleted-disks = i suoi dischi non ci sono più; l'immagine di un disco si aggiunge con `sigillo vm hardware add disk { $name } --image FILE`

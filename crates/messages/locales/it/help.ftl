@@ -3,6 +3,7 @@
 
 help = Macchine virtuali, ciascuna con il proprio TPM 2.0
 help-vm = Crea, avvia, arresta ed elenca le macchine virtuali
+help-vm-undelete = Fa di nuovo una VM di ciò che è stato conservato di una eliminata: TPM, variabili del firmware e configurazione, senza dischi
 help-vm-create = Crea una macchina virtuale
 help-vm-check = Che cosa manca a una macchina virtuale per Windows 11, e come darglielo
 help-vm-hardware = I dispositivi di una macchina virtuale

@@ -37,6 +37,7 @@ pub(crate) const TABLE: &[Status] = &[
             "SIG_ERR_TPM_KEY_UNKNOWN",
             "SIG_ERR_TPM_NONE",
             "SIG_ERR_VM_NOT_FOUND",
+            "SIG_ERR_VM_NOT_KEPT",
         ],
     },
     Status {

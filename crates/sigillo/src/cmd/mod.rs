@@ -24,6 +24,7 @@ mod key;
 mod keychain;
 mod list;
 mod man;
+mod notify;
 mod place;
 mod progress;
 mod resume;
@@ -37,6 +38,7 @@ pub(crate) mod swtpm;
 mod tpm;
 mod tpm_remove;
 mod transfer;
+mod undelete;
 pub(crate) mod worker;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -136,6 +138,8 @@ enum Vm {
     Import(transfer::Import),
     /// Delete a virtual machine with its disks; its TPM is kept, unless --with-tpm is given
     Delete(delete::Args),
+    /// Make a VM of what was kept of a deleted one: its TPM, firmware variables and configuration, without disks
+    Undelete(undelete::Args),
 }
 
 /// A failure as it is printed: the code of `docs/errors.md` and a sentence.
@@ -195,6 +199,7 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Vm(Vm::Export(args)) => transfer::export(&home, &args),
         Command::Vm(Vm::Import(args)) => transfer::import(&home, &args),
         Command::Vm(Vm::Delete(args)) => delete::run(&home, &args),
+        Command::Vm(Vm::Undelete(args)) => undelete::run(&home, &args),
         Command::Vm(Vm::Tpm(tpm)) | Command::Tpm(tpm) => tpm::run(&home, tpm),
         Command::Keychain(command) => keychain::run(&home, &command),
         Command::Audit(command) => audit::run(&command),

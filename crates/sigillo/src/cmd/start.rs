@@ -1,5 +1,7 @@
 //! `sigillo vm start`.
-use super::{Done, Failure, confirm, hardware::display, host::Kept, output, progress::Bar, tpm};
+use super::{
+    Done, Failure, confirm, hardware::display, host::Kept, notify::Notify, output, progress::Bar, tpm,
+};
 use clap::ValueEnum;
 use serde_json::json;
 use sigillo_messages::{Words, text};
@@ -95,6 +97,12 @@ impl Starter for Caller {
 
     fn progress(&mut self, step: Words, done: u64, all: u64) {
         self.bar.at(step, done, all);
+    }
+
+    fn runs(&mut self) {
+        if let Some(manager) = Notify::of_this_process() {
+            manager.ready();
+        }
     }
 
     fn new_tpm(&mut self, profile: Option<&str>) -> Result<Secret, String> {

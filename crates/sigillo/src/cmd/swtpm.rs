@@ -32,6 +32,7 @@ use sigillo_server::serve::{EndSignals, Endpoint, Endpoints, Server, Setup, Star
 use sigillo_server::{Behaviour, fds, info};
 use sigillo_store::files::Dir;
 
+use super::notify::Notify;
 use options::{Args, Words};
 
 /// The store's name in a state directory.
@@ -151,6 +152,7 @@ fn serve(args: &Args, place: &Place) -> Result<ExitCode, String> {
     if args.detached {
         background::leave_session()?;
     }
+    let manager = Notify::of_this_process();
     let signals = EndSignals::catch().map_err(|e| e.to_string())?;
     let mut cleanup_dirs: Vec<&Path> = Vec::new();
     let paths = sockets.paths();
@@ -181,6 +183,9 @@ fn serve(args: &Args, place: &Place) -> Result<ExitCode, String> {
     let server = Server::new(Box::new(persist), endpoints, setup).map_err(|e| e.to_string())?;
     if args.detached {
         background::ready(sockets.null.as_ref())?;
+    }
+    if let Some(manager) = &manager {
+        manager.ready();
     }
     server.run().map(|_| ExitCode::SUCCESS).map_err(|e| e.to_string())
 }

@@ -1,7 +1,7 @@
 //! `vm delete`: a VM goes, and its TPM is kept unless it is deleted by name.
 //!
 //! What is kept lies in `.kept/NAME-UUID.sigillo` in the home: a bundle without disks, with the stores of the TPM. Their records stay in
-//! the keychain. `restore-backup` finds it when a VM of that UUID is there again.
+//! the keychain. `restore-backup` finds it when a VM of that UUID is there again, and `vm undelete` makes a VM of it.
 use super::hidden::{Building, Kind, stores_in};
 use crate::{
     backup::{Backup, described, volatile},
@@ -131,7 +131,7 @@ pub fn kept_backups(home: &Home, keychain: &dyn Keychain) -> Result<Vec<(String,
 }
 
 /// The directories of this user's in which something is kept.
-fn entries_of(home: &Path) -> Vec<PathBuf> {
+pub(super) fn entries_of(home: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(home.join(KEPT)) else { return Vec::new() };
     let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     all.retain(|dir| is_own_dir(dir).unwrap_or(false));

@@ -77,6 +77,22 @@ pub enum IdentityError {
         /// What was wanted.
         action: Words,
     },
+    /// Nothing is kept of such a VM, or more than one thing.
+    #[error("{}", text!("identity-not-kept", ?which, why))]
+    NotKept {
+        /// What was asked for.
+        which: String,
+        /// What is there.
+        why: String,
+    },
+    /// The deleted VM, or a copy of it, is here again.
+    #[error("{}", text!("identity-is-back", uuid, ?there))]
+    IsBack {
+        /// The UUID.
+        uuid: Uuid,
+        /// The VM that is here.
+        there: String,
+    },
     /// A moved VM is not where it was moved to.
     #[error("{}", text!("identity-away", ?name, path = path.display(), why, link = link.display()))]
     Away {
@@ -134,6 +150,8 @@ impl IdentityError {
             Self::UuidTaken { .. } => "SIG_ERR_VM_UUID_EXISTS",
             Self::Place { .. } => "SIG_ERR_VM_PLACE",
             Self::NotInHome { .. } => "SIG_ERR_VM_NOT_IN_HOME",
+            Self::IsBack { .. } => "SIG_ERR_VM_UUID_EXISTS",
+            Self::NotKept { .. } => "SIG_ERR_VM_NOT_KEPT",
             Self::Away { .. } => "SIG_ERR_VM_AWAY",
             Self::NotAnExport { .. } => "SIG_ERR_VM_EXPORT_FORMAT",
             Self::ExportTooNew { .. } => "SIG_ERR_VM_EXPORT_TOO_NEW",

@@ -12,6 +12,7 @@ mod error;
 pub(crate) mod hidden;
 mod place;
 mod transfer;
+mod undelete;
 
 pub use archive::{Flaw, Manifest, Member, check_export, forged_export};
 pub use clone::{CloneTpm, CloneVm, Cloned, clone_vm};
@@ -20,5 +21,6 @@ pub use error::IdentityError;
 pub use hidden::Swept;
 pub use place::{move_vm, rename_vm};
 pub use transfer::{Exported, export_vm, import_vm};
+pub use undelete::undelete;
 
 pub(crate) use delete::{forget_kept, kept_stores};

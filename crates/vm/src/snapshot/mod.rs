@@ -156,6 +156,22 @@ pub fn find_snapshot(vm: &Bundle, which: &str) -> Result<Snapshot> {
     }
 }
 
+/// The TPM's store in a snapshot, to be looked into; `None` if the VM had no TPM then. Its other files are not looked at.
+///
+/// # Errors
+/// [`LifeError::NoSnapshot`], [`LifeError::Ambiguous`], [`LifeError::SnapshotDamaged`].
+pub fn snapshot_store(vm: &Bundle, which: &str) -> Result<Option<PathBuf>> {
+    let snapshot = find_snapshot(vm, which)?;
+    let path = root(vm).join(snapshot.id.to_string());
+    match snapshot.damaged {
+        Some(why) => {
+            Err(LifeError::SnapshotDamaged { name: vm.name().to_owned(), snapshot: snapshot.name, path, why }
+                .into())
+        }
+        None => Ok(snapshot.tpm.then(|| path.join("tpm.store"))),
+    }
+}
+
 /// A name that is free, checked.
 fn name_for(vm: &Bundle, wanted: Option<&str>, otherwise: &str) -> Result<String> {
     let all = snapshots(vm)?;

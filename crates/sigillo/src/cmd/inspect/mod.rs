@@ -19,7 +19,7 @@ use sigillo_server::{
     persist, sandbox,
 };
 use sigillo_store::{Key, KeyId, OpenError, OpenNotes, SlotInfo, Store, StoreInfo, files::Dir};
-use sigillo_vm::{Bundle, Error, Home};
+use sigillo_vm::{Bundle, Error, Home, snapshot_store};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// The VM's name or UUID; it must be off
     #[arg(required_unless_present = "store")]
     name: Option<String>,
+    /// The TPM as a snapshot of the VM has it, by the snapshot's name or the beginning of its id; the VM may run
+    #[arg(long, value_name = "NAME", requires = "name")]
+    snapshot: Option<String>,
     /// A store's file instead: a backup, a copy, the store of `sigillo swtpm`
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
     store: Option<PathBuf>,
@@ -88,7 +91,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         (Some(path), _) => Seen::of_file(home, path, keychain.as_ref(), key.as_ref())?,
         (None, name) => {
             let vm = home.open(name.as_deref().unwrap_or_default())?;
-            Seen::of_vm(home, &vm, keychain.as_ref(), key.as_ref())?
+            match &args.snapshot {
+                Some(snapshot) => Seen::of_snapshot(home, &vm, snapshot, keychain.as_ref(), key.as_ref())?,
+                None => Seen::of_vm(home, &vm, keychain.as_ref(), key.as_ref())?,
+            }
         }
     };
     let seen = Seen { show_nv_contents: args.show_nv_contents, ..seen };
@@ -114,6 +120,21 @@ impl Seen {
             let action = words!("doing-inspection");
             return Err(Error::Running { name: vm.name().to_owned(), action }.into());
         }
+        Self::open(home, &path, Some(vm.config().uuid), keychain, key)
+    }
+
+    /// The TPM of a VM as it was at a snapshot.
+    fn of_snapshot(
+        home: &Home,
+        vm: &Bundle,
+        snapshot: &str,
+        keychain: &dyn Keychain,
+        key: Option<&Key>,
+    ) -> Result<Self, Failure> {
+        let path = snapshot_store(vm, snapshot)?.ok_or_else(|| {
+            let words = text!("inspect-snapshot-no-tpm", ?snapshot, name = ?vm.name());
+            Failure::new("SIG_ERR_TPM_NONE", words)
+        })?;
         Self::open(home, &path, Some(vm.config().uuid), keychain, key)
     }
 
