@@ -53,19 +53,29 @@ fn both_languages_say_the_same_messages_with_the_same_variables() {
     none(&breaches);
 }
 
+/// One sentence in English and two in Italian, which has genders (a deleted VM, a deleted record) and more words.
+const TWO_IN_ITALIAN: [[&str; 2]; 4] = [
+    ["confirm-answers", "yes"],
+    ["deleted", "record-deleted"],
+    ["dir-unwritable", "man-not-written"],
+    ["off", "snapshot-off"],
+];
+
 #[test]
 fn no_sentence_is_in_the_catalogue_twice() {
     let (english, italian) = (catalogue("en"), catalogue("it"));
-    let mut seen: BTreeMap<(&str, &str), &str> = BTreeMap::new();
-    let mut breaches = Vec::new();
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut twice = Vec::new();
     for (id, message) in &english {
-        // One English word may be two Italian ones (open: aprire, aperto); then it is two messages.
-        let italian = italian.get(id).map_or("", |message| &message.text);
-        if let Some(other) = seen.insert((&message.text, italian), id) {
-            breaches.push(format!("{other} and {id} say the same: {}", message.text));
+        if let Some(other) = seen.insert(&message.text, id) {
+            twice.push([other, id.as_str()]);
         }
     }
-    none(&breaches);
+    twice.sort_unstable();
+    assert_eq!(twice, TWO_IN_ITALIAN);
+    let alike =
+        |[one, other]: &[&str; 2]| italian.get(*one).unwrap().text == italian.get(*other).unwrap().text;
+    assert!(!TWO_IN_ITALIAN.iter().any(alike), "one message is enough where both languages say the same");
 }
 
 #[test]
