@@ -7,6 +7,7 @@ use crate::{
         IdentityError,
         hidden::{self, Kind},
     },
+    libvirt::{self, Libvirt},
     life::LifeError,
     plan::Plan,
     snapshot,
@@ -253,6 +254,7 @@ impl Bundle {
     pub fn delete(self) -> Result<()> {
         let _lock = self.lock()?;
         self.require_ended("deleting it")?;
+        libvirt::forget(&self)?;
         // Out of sight first: a crash half way leaves no half VM in the list.
         let away = Kind::Gone.entry(self.path.parent().unwrap_or(Path::new("")), &self.config.uuid);
         fs::rename(&self.path, &away).map_err(|e| Error::io("move", &self.path, e))?;
@@ -312,6 +314,9 @@ impl Bundle {
     /// Requires that no process of the VM lives; it may be suspended.
     pub(crate) fn require_ended(&self, action: &'static str) -> Result<()> {
         if self.status()?.is_off() {
+            if Libvirt::of(self).is_some() {
+                libvirt::finish(self)?;
+            }
             snapshot::finish(self)
         } else {
             Err(Error::Running { name: self.config.name.clone(), action })

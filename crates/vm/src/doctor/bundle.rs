@@ -140,7 +140,11 @@ fn running(vm: &Bundle, findings: &mut Findings) {
     };
     match vm.run_state() {
         Ok(Some(state)) => {
-            findings.note("SIG_NOTE_VM_RUNS", format!("the VM runs: QEMU is process {}", state.qemu.pid));
+            let what = match state.qemu {
+                Some(qemu) => format!("the VM runs: QEMU is process {}", qemu.pid),
+                None => "the VM runs under libvirt".to_owned(),
+            };
+            findings.note("SIG_NOTE_VM_RUNS", what);
             if let Some(worker) = state.worker.filter(|worker| !worker.is_alive()) {
                 findings.with_command(
                     Severity::Error,

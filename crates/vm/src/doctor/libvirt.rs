@@ -1,0 +1,133 @@
+//! A VM that libvirt runs: whether its daemon answers, offers an emulated TPM, and lets QEMU at the VM's files.
+use super::{Findings, Severity, name_of, quoted};
+use crate::{
+    bundle::Bundle,
+    error::Error,
+    libvirt::{Libvirt, LibvirtError, Place, obstacle, opened_home},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Where Debian and Ubuntu let an administrator add to what QEMU may do.
+const APPARMOR: [&str; 2] =
+    ["/etc/apparmor.d/local/abstractions/libvirt-qemu", "/etc/apparmor.d/abstractions/libvirt-qemu"];
+const APPARMOR_DIR: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
+const NO_START: &str = "the VM does not start";
+
+pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
+    let Some(libvirt) = Libvirt::of(vm) else { return };
+    let place = match libvirt.place() {
+        Ok(place) => place,
+        Err(error) => {
+            findings.error(&error, "what the VM does is not known, and it is neither started nor stopped");
+            return;
+        }
+    };
+    match libvirt.require_ready(vm) {
+        Ok(_) => {
+            let user = match place.others() {
+                Some((uid, _)) => format!("QEMU runs as user {uid}"),
+                None => "QEMU runs as this user".to_owned(),
+            };
+            findings.note("SIG_NOTE_LIBVIRT", format!("libvirt at {} answers and can run it; {user}", libvirt.uri()));
+        }
+        Err(error @ Error::Libvirt(LibvirtError::NoTpm { .. })) => findings.with_command(
+            Severity::Error,
+            error.code(),
+            error.to_string(),
+            NO_START,
+            "libvirt looks for swtpm's programs before it offers any TPM that is a process; it runs none of them for this VM",
+            Some("apt-get install swtpm-tools && systemctl restart libvirtd".to_owned()),
+        ),
+        Err(error) => findings.error(&error, NO_START),
+    }
+    way(vm, &place, findings);
+    confinement(vm, &place, findings);
+}
+
+/// Whether QEMU's user can pass to the bundle.
+fn way(vm: &Bundle, place: &Place, findings: &mut Findings) {
+    let Some(ids) = place.others() else { return };
+    let Ok(real) = fs::canonicalize(vm.path()) else { return };
+    // The bundle and its home are opened by a start.
+    let opened = opened_home(vm).and_then(|home| fs::canonicalize(home).ok());
+    let mut above = real.parent();
+    if above == opened.as_deref() {
+        above = above.and_then(Path::parent);
+    }
+    if let Some(dir) = above.and_then(|above| obstacle(above, ids)) {
+        findings.with_command(
+            Severity::Warning,
+            "SIG_ERR_LIBVIRT_ACCESS",
+            format!("QEMU runs as user {}, which cannot pass through {}", ids.0, dir.display()),
+            "the VM does not start, unless a list of rights (getfacl) or another group of that user lets it in",
+            "let that user search the directory, or move the VM: `sigillo vm move`",
+            Some(format!("setfacl -m u:{}:x {}", ids.0, quoted(&dir.display().to_string()))),
+        );
+    }
+}
+
+/// Whether what confines QEMU lets it at the TPM's socket: libvirt labels disks and the firmware's variables, and no external TPM.
+fn confinement(vm: &Bundle, place: &Place, findings: &mut Findings) {
+    if vm.config().tpm.is_none() {
+        return;
+    }
+    let has = |model: &str| place.models().iter().any(|found| found == model);
+    let home = vm.path().parent().map(|home| fs::canonicalize(home).unwrap_or_else(|_| home.to_owned()));
+    let home = home.unwrap_or_default().display().to_string();
+    if has("apparmor") && !allowed(&rules(), &home) {
+        let rule = format!("\"{home}/*.sigillo/run/tpm.sock\" rw,");
+        findings.with_command(
+            Severity::Warning,
+            "SIG_ERR_LIBVIRT_APPARMOR",
+            format!(
+                "AppArmor confines QEMU, and no rule for libvirt's guests names the TPMs' sockets in {home}"
+            ),
+            "QEMU cannot connect to the TPM's process, and the VM does not start",
+            "add the rule; guests that are started from then on have it",
+            Some(format!("echo {} >>{}", quoted(&rule), APPARMOR.first().unwrap_or(&""))),
+        );
+    }
+    if has("selinux") {
+        findings.found(
+            Severity::Warning,
+            "SIG_ERR_LIBVIRT_SELINUX",
+            "SELinux confines QEMU; its policy has no rule for the socket of a TPM that is not libvirt's own".to_owned(),
+            "QEMU may be kept from the TPM's process, and the VM does not start then",
+            &format!(
+                "start it once and make a module of what was denied (`ausearch -m avc -c qemu-system-x86 | audit2allow -M sigillo`), as \
+                 docs/libvirt.md has it; or have QEMU run {} directly",
+                name_of(vm)
+            ),
+        );
+    }
+}
+
+/// What AppArmor's files for libvirt's guests say.
+fn rules() -> String {
+    let more = fs::read_dir(APPARMOR_DIR).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files = APPARMOR.iter().map(PathBuf::from).chain(more);
+    files.filter_map(|path| fs::read_to_string(path).ok()).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a rule names the sockets below a home.
+fn allowed(rules: &str, home: &str) -> bool {
+    let active = |line: &&str| !line.trim_start().starts_with('#');
+    rules.lines().filter(active).any(|line| line.contains(home) && line.contains("tpm.sock"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_rule_that_is_in_force_and_names_the_home_counts() {
+        let rule = "  \"/var/lib/sigillo/vms/*.sigillo/run/tpm.sock\" rw,\n";
+        assert!(allowed(rule, "/var/lib/sigillo/vms"));
+        assert!(!allowed(&format!("#{rule}"), "/var/lib/sigillo/vms"));
+        assert!(!allowed(rule, "/home/a/vms"));
+        assert!(!allowed("", "/home/a/vms"));
+    }
+}
