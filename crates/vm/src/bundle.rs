@@ -24,6 +24,8 @@ use uuid::Uuid;
 const SUFFIX: &str = ".sigillo";
 pub(crate) const CONFIG: &str = "vm.toml";
 pub(crate) const VARS: &str = "firmware-vars.fd";
+/// Where root's VMs are.
+pub(crate) const ROOT_HOME: &str = "/var/lib/sigillo/vms";
 /// The TPM store's usual name.
 pub(crate) const STORE: &str = "tpm.store";
 
@@ -84,7 +86,7 @@ impl Home {
             return Self(std::path::absolute(&path).unwrap_or(path));
         }
         if rustix::process::geteuid().is_root() {
-            return Self(PathBuf::from("/var/lib/sigillo/vms"));
+            return Self(PathBuf::from(ROOT_HOME));
         }
         let data = env("XDG_DATA_HOME").or_else(|| env("HOME").map(|home| home.join(".local/share")));
         Self(data.unwrap_or_else(|| PathBuf::from(".")).join("sigillo/vms"))

@@ -133,7 +133,7 @@ pub fn start(
         drop(lock);
         let ended = match (launched, options.attach) {
             (Ok(()), Attach::Background) => return Ok(Started { accel, ended: None }),
-            (Ok(()), attach) => libvirt.stay(attach),
+            (Ok(()), attach) => libvirt.stay(attach, worker.as_ref().map(Worker::process)),
             (Err(e), _) => Err(e),
         };
         return end(bundle, worker, accel, ended.map(Some));

@@ -31,6 +31,7 @@ impl Place {
     pub fn run(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_sigillo"))
             .args(args)
+            .env("PATH", self.path())
             .env("SIGILLO_HOME", self.dir.path().join("vms"))
             .env("SIGILLO_KEYCHAIN_DIR", self.kept())
             .env("SIGILLO_CONFIG", self.dir.path().join("host.toml"))
@@ -39,6 +40,12 @@ impl Place {
             .stdin(Stdio::null())
             .output()
             .unwrap()
+    }
+
+    /// What is put into `bin` is found before the system's.
+    fn path(&self) -> String {
+        let system = std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
+        format!("{}:{system}", self.dir.path().join("bin").display())
     }
 
     /// The code a command ends with, and what it says.

@@ -3,12 +3,9 @@ use super::{Findings, Severity, name_of, quoted};
 use crate::{
     bundle::Bundle,
     error::Error,
-    libvirt::{Libvirt, LibvirtError, Place, obstacle, opened_home},
+    libvirt::{Libvirt, LibvirtError, Place, obstacle, opened_above},
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 /// Where Debian and Ubuntu let an administrator add to what QEMU may do.
 const APPARMOR: [&str; 2] =
@@ -51,12 +48,9 @@ pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
 fn way(vm: &Bundle, place: &Place, findings: &mut Findings) {
     let Some(ids) = place.others() else { return };
     let Ok(real) = fs::canonicalize(vm.path()) else { return };
-    // The bundle and its home are opened by a start.
-    let opened = opened_home(vm).and_then(|home| fs::canonicalize(home).ok());
-    let mut above = real.parent();
-    if above == opened.as_deref() {
-        above = above.and_then(Path::parent);
-    }
+    let opened =
+        opened_above(vm).into_iter().filter_map(|dir| fs::canonicalize(dir).ok()).collect::<Vec<_>>();
+    let above = real.ancestors().skip(1).find(|dir| !opened.iter().any(|opened| opened == dir));
     if let Some(dir) = above.and_then(|above| obstacle(above, ids)) {
         findings.with_command(
             Severity::Warning,

@@ -1,7 +1,7 @@
 //! Letting the user that QEMU runs as at a VM's files, and nobody else. libvirt itself gives that user the disks and the
 //! firmware's variables for as long as the domain runs; what is missing is the way to them, and the TPM's socket.
 use crate::{
-    bundle::Bundle,
+    bundle::{Bundle, ROOT_HOME},
     error::{Error, Result},
     files::is_own_dir,
     rundir::RunDir,
@@ -19,7 +19,7 @@ const SEARCH: u32 = 0o111;
 /// Makes the way to the bundle and its run directory passable for QEMU's group, where it is closed to all but us. They cannot
 /// be listed or written by it, and the files in them keep their own modes.
 pub(super) fn let_in(vm: &Bundle, real: &Path, run: &RunDir, ids: (u32, u32)) -> Result<()> {
-    for dir in opened_home(vm).into_iter().chain([real.to_owned(), run.path().to_owned()]) {
+    for dir in opened_above(vm).into_iter().chain([real.to_owned(), run.path().to_owned()]) {
         let failed = |action| move |e: io::Error| (action, e);
         let opened = fs::symlink_metadata(&dir).map_err(failed("look at")).and_then(|found| {
             // Somebody's own arrangement is left as it is; [`obstacle`] says what is wrong with it.
@@ -35,12 +35,21 @@ pub(super) fn let_in(vm: &Bundle, real: &Path, run: &RunDir, ids: (u32, u32)) ->
     Ok(())
 }
 
-/// The directory of VMs that a start opens; none where it is a person's own, with all that is in it.
-pub(crate) fn opened_home(vm: &Bundle) -> Option<PathBuf> {
-    let home = vm.path().parent()?;
-    let persons = std::env::var_os("HOME").is_some_and(|own| Path::new(&own) == home);
+/// The directories above a bundle that a start opens: its home, and for root's own home what sigillo made around it. None where
+/// the home is a person's own, with all that is in it.
+pub(crate) fn opened_above(vm: &Bundle) -> Vec<PathBuf> {
+    let persons = std::env::var_os("HOME").map(PathBuf::from);
+    above(vm.path(), persons.as_deref())
+}
+
+fn above(bundle: &Path, persons: Option<&Path>) -> Vec<PathBuf> {
+    let Some(home) = bundle.parent() else { return Vec::new() };
     let top = home.parent().is_none_or(|above| above == Path::new("/"));
-    (!persons && !top).then(|| home.to_owned())
+    if top || persons == Some(home) {
+        return Vec::new();
+    }
+    let ours = if home == Path::new(ROOT_HOME) { 2 } else { 1 };
+    home.ancestors().take(ours).map(Path::to_owned).collect()
 }
 
 /// Makes the TPM's socket QEMU's: no other user but root can connect to it.
@@ -72,6 +81,16 @@ pub(crate) fn obstacle(path: &Path, (uid, gid): (u32, u32)) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_is_opened_than_what_holds_vms() {
+        let above = |bundle: &str, persons: &str| above(Path::new(bundle), Some(Path::new(persons)));
+        assert_eq!(above("/srv/vms/a.sigillo", "/root"), [PathBuf::from("/srv/vms")]);
+        let root = ["/var/lib/sigillo/vms", "/var/lib/sigillo"].map(PathBuf::from);
+        assert_eq!(above("/var/lib/sigillo/vms/a.sigillo", "/root"), root);
+        assert!(above("/home/a/x.sigillo", "/home/a").is_empty());
+        assert!(above("/root/x.sigillo", "/").is_empty());
+    }
 
     #[test]
     fn a_directory_that_is_closed_to_qemus_user_is_named() {

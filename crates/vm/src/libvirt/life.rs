@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Result},
     files::{fresh_file, read_plain, remove, replace_file},
     host::Starter,
+    process::Process,
     rundir::{RunDir, RunState},
     saved::Saved,
     start::{Attach, WORKER_END},
@@ -86,9 +87,10 @@ impl Libvirt {
             let _ = self.run(&["destroy", &self.uuid], QUIT);
             return Err(error);
         }
-        // QEMU is connected. Nobody else has to find the socket any more.
-        remove(&run.tpm_socket())?;
-        self.note_screen(vm, run)
+        // QEMU is connected: nobody else has to find the socket any more. The guest runs, and is not ended for what fails here.
+        let _ = remove(&run.tpm_socket());
+        let _ = self.note_screen(vm, run);
+        Ok(())
     }
 
     /// Tells libvirt what the VM is made of by now.
@@ -158,16 +160,19 @@ impl Libvirt {
         said
     }
 
-    /// Stays until the guest has ended: with its console, or silently.
-    pub(crate) fn stay(&self, attach: Attach) -> Result<ExitStatus> {
+    /// Stays until the guest has ended: with its console, or silently. A daemon that does not answer is waited for as long as the
+    /// TPM's process lives: it ends when QEMU does.
+    pub(crate) fn stay(&self, attach: Attach, worker: Option<Process>) -> Result<ExitStatus> {
         if attach == Attach::Serial {
-            let console = virsh::virsh(&self.uri).args(["console", &self.uuid]).status();
-            console.map_err(|e| Error::io("run", Path::new(virsh::VIRSH), e))?;
+            // A console that does not open is no reason to leave the guest.
+            let _ = virsh::virsh(&self.uri).args(["console", &self.uuid]).status();
         }
         loop {
-            match self.domain()? {
-                Domain::Off => break,
-                Domain::Running | Domain::Paused | Domain::Failed => {}
+            match self.domain() {
+                Ok(Domain::Off) => break,
+                Ok(_) => {}
+                Err(_) if worker.is_some_and(Process::is_alive) => {}
+                Err(error) => return Err(error),
             }
             let args = ["event", &self.uuid, "--event", "lifecycle", "--timeout", EVENT_S];
             let begun = Instant::now();

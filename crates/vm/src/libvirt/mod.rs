@@ -8,7 +8,7 @@ mod saving;
 mod virsh;
 mod xml;
 
-pub(crate) use access::{obstacle, opened_home};
+pub(crate) use access::{obstacle, opened_above};
 pub use error::LibvirtError;
 pub(crate) use saving::{finish, is_saved, suspend};
 
@@ -127,9 +127,9 @@ impl Libvirt {
             return Ok(());
         }
         Err(Error::HostPart {
-            what: "libvirt",
+            what: "libvirt's program",
             path: PathBuf::from(VIRSH),
-            package: "libvirt-clients and libvirt-daemon-system",
+            package: "libvirt-clients, and libvirt-daemon-system for the daemon",
         })
     }
 
