@@ -198,7 +198,7 @@ impl Libvirt {
         Ok(true)
     }
 
-    /// As [`crate::stop`].
+    /// As `stop` of the crate.
     pub(crate) fn stop(&self, vm: &Bundle, options: Stop) -> Result<Stopped> {
         if self.domain()?.is_off() {
             return Err(Error::NotRunning { name: self.name.clone() });

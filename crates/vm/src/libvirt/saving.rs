@@ -47,7 +47,7 @@ struct Part {
     saved: Saved,
 }
 
-/// As [`crate::suspend`].
+/// As `suspend` of the crate.
 pub(crate) fn suspend(
     libvirt: &Libvirt,
     vm: &Bundle,
