@@ -1,5 +1,5 @@
 use super::*;
-use crate::accel::Choice;
+use crate::accel::{Choice, Reason};
 use proptest::prelude::*;
 
 fn bundle(toml: &str) -> (tempfile::TempDir, Bundle) {
