@@ -35,6 +35,10 @@ pub(crate) const KEEPASSXC: &[&str] = &["keepassxc", "ovmf"];
 pub(crate) const SECRET_SERVICE: &[&str] =
     &["dbus-bin", "dbus-daemon", "gnome-keyring", "libsecret-tools", "ovmf"];
 
+/// A libvirt with its QEMU driver and its logger, what makes it offer an emulated TPM, and what gives it a namespace of its own.
+pub(crate) const LIBVIRT: &[&str] =
+    &["libvirt-daemon-system", "libvirt-clients", "libvirt-daemon-driver-qemu", "swtpm-tools", "util-linux"];
+
 /// Installs those of `packages` that are not there.
 ///
 /// # Errors

@@ -1,6 +1,9 @@
 //! The main job, from outside: a VM made with the command line, booted under Secure Boot with its TPM, looked at from the
 //! guest and from the host. The demo shows it; the tests run it on both interfaces.
+mod libvirt;
 mod life;
+
+pub(crate) use libvirt::run as libvirt;
 
 use crate::{
     guest::{DataDisk, Guest},

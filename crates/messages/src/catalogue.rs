@@ -14,7 +14,10 @@ macro_rules! themes {
     };
 }
 
-themes!["cli-host" "cli-inspect" "cli-tpm" "cli-vm" "common" "config" "doctor" "hardware" "identity" "keychain" "keys" "life" "server" "store" "vm"];
+themes![
+    "cli-host" "cli-inspect" "cli-tpm" "cli-vm" "common" "config" "doctor" "hardware" "identity" "keychain" "keys" "libvirt" "life" "server"
+    "store" "vm"
+];
 
 /// What `--help` says, where that is not what the command line's declarations say.
 const ITALIAN_HELP: &str = include_str!("../locales/it/help.ftl");

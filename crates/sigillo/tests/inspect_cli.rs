@@ -421,11 +421,7 @@ fn a_snapshots_tpm_is_shown_as_it_was_and_told_to_be_older() {
     let place = Place::with_demo();
     place.ok(&["vm", "snapshot", "create", "demo", "then"]);
     let then = place.json(&["tpm", "inspect", "demo", "--json"]);
-    let key = sigillo_store::Key::Password(place.record().secret);
-    let store = sigillo_store::Store::open(&place.store(), &key).unwrap();
-    let state = store.state().to_vec();
-    drop(store);
-    place.commit(&state);
+    place.commit(&state(&mut furnished()));
     let inspect = ["tpm", "inspect", "demo", "--snapshot", "then", "--json"];
     let shown = place.json(&inspect);
     assert_eq!(shown["tpm"], then["tpm"]);

@@ -55,6 +55,8 @@ pub enum Reason {
     Suspended,
     /// Nobody could say it.
     Unknown,
+    /// libvirt started the domain without being asked by sigillo.
+    Libvirt,
 }
 
 impl fmt::Display for Reason {
@@ -65,6 +67,7 @@ impl fmt::Display for Reason {
             Self::NoKvm(why) => text!("accel-no-kvm", why),
             Self::Suspended => text!("accel-suspended"),
             Self::Unknown => text!("accel-unknown"),
+            Self::Libvirt => text!("accel-libvirt"),
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::{
         IdentityError,
         hidden::{self, Kind},
     },
+    libvirt::{self, Libvirt},
     life::LifeError,
     plan::Plan,
     snapshot,
@@ -24,6 +25,8 @@ use uuid::Uuid;
 const SUFFIX: &str = ".sigillo";
 pub(crate) const CONFIG: &str = "vm.toml";
 pub(crate) const VARS: &str = "firmware-vars.fd";
+/// Where root's VMs are.
+pub(crate) const ROOT_HOME: &str = "/var/lib/sigillo/vms";
 /// The TPM store's usual name.
 pub(crate) const STORE: &str = "tpm.store";
 
@@ -84,7 +87,7 @@ impl Home {
             return Self(std::path::absolute(&path).unwrap_or(path));
         }
         if rustix::process::geteuid().is_root() {
-            return Self(PathBuf::from("/var/lib/sigillo/vms"));
+            return Self(PathBuf::from(ROOT_HOME));
         }
         let data = env("XDG_DATA_HOME").or_else(|| env("HOME").map(|home| home.join(".local/share")));
         Self(data.unwrap_or_else(|| PathBuf::from(".")).join("sigillo/vms"))
@@ -256,6 +259,7 @@ impl Bundle {
     pub fn delete(self) -> Result<()> {
         let _lock = self.lock()?;
         self.require_ended(words!("doing-deletion"))?;
+        libvirt::forget(&self)?;
         // Out of sight first: a crash half way leaves no half VM in the list.
         let away = Kind::Gone.entry(self.path.parent().unwrap_or(Path::new("")), &self.config.uuid);
         fs::rename(&self.path, &away).map_err(|e| Error::io(words!("do-move"), &self.path, e))?;
@@ -315,6 +319,9 @@ impl Bundle {
     /// Requires that no process of the VM lives; it may be suspended.
     pub(crate) fn require_ended(&self, action: Words) -> Result<()> {
         if self.status()?.is_off() {
+            if Libvirt::of(self).is_some() {
+                libvirt::finish(self)?;
+            }
             snapshot::finish(self)
         } else {
             Err(Error::Running { name: self.config.name.clone(), action })

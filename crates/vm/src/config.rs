@@ -76,6 +76,12 @@ pub struct Config {
     /// How the processors are run.
     #[serde(default)]
     pub accel: Accelerator,
+    /// Who starts QEMU.
+    #[serde(default, skip_serializing_if = "Hypervisor::is_default")]
+    pub hypervisor: Hypervisor,
+    /// Which of this host's libvirts; absent: `qemu:///system`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub libvirt_uri: Option<String>,
     /// In the order the guest sees them; the first is booted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<Disk>,
@@ -126,6 +132,23 @@ pub enum Accelerator {
     Kvm,
     /// QEMU's translator; works everywhere, slower.
     Tcg,
+}
+
+/// Who starts QEMU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hypervisor {
+    /// sigillo itself.
+    #[default]
+    Qemu,
+    /// libvirt, as a domain of its own.
+    Libvirt,
+}
+
+impl Hypervisor {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The TPM of a VM.
@@ -262,6 +285,12 @@ impl Config {
         }
         if self.secure_boot && self.firmware == Firmware::Bios {
             return wrong("secure_boot", text!("config-secure-boot"));
+        }
+        if let Some(uri) = &self.libvirt_uri {
+            if self.hypervisor != Hypervisor::Libvirt {
+                return wrong("libvirt_uri", "libvirt_uri needs hypervisor = \"libvirt\"".to_owned());
+            }
+            crate::libvirt::check_uri(uri).map_err(|what| (Where::Key("libvirt_uri"), what))?;
         }
         self.check_devices()?;
         if self.tpm.is_some() && self.firmware == Firmware::Bios {

@@ -2,6 +2,7 @@
 use crate::{
     bundle::{Bundle, lock_dir},
     error::{Error, Result},
+    libvirt::Libvirt,
     life::LifeError,
 };
 use sigillo_messages::words;
@@ -29,6 +30,9 @@ impl Bundle {
     /// with its console on a terminal.
     pub fn console(&self) -> Result<Console> {
         let name = || self.name().to_owned();
+        if let Some(libvirt) = Libvirt::of(self) {
+            return Err(LifeError::LibvirtConsole { name: name(), uri: libvirt.uri().to_owned() }.into());
+        }
         if self.run_state()?.is_none() {
             return Err(Error::NotRunning { name: name() });
         }

@@ -1,5 +1,6 @@
 //! Everything that can go wrong with a virtual machine: what happened, what it means for the guest, what to do next.
 use crate::identity::IdentityError;
+use crate::libvirt::LibvirtError;
 use crate::life::LifeError;
 use sigillo_keychain::{anchor::AnchorError, audit::AuditError};
 use sigillo_messages::{Words, text};
@@ -198,6 +199,9 @@ pub enum Error {
     /// A verb of the VM's life.
     #[error(transparent)]
     Life(#[from] LifeError),
+    /// Between sigillo and libvirt.
+    #[error(transparent)]
+    Libvirt(#[from] LibvirtError),
     /// What was to be done could not be logged.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -371,6 +375,7 @@ impl Error {
             Self::InUse { .. } => "SIG_ERR_TPM_IN_USE",
             Self::Anchor(error) => error.code(),
             Self::Life(error) => error.code(),
+            Self::Libvirt(error) => error.code(),
             Self::Audit(error) => error.code(),
             Self::HostConfig { .. } => "SIG_ERR_HOST_CONFIG",
             Self::Backup { .. } => "SIG_ERR_TPM_BACKUP",

@@ -15,6 +15,7 @@
 //! - [`certificate`]: what an EK certificate says it is.
 //! - [`suspend`], [`discard`]: a guest's memory in its bundle; [`start`] goes on from it.
 //! - [`snapshot()`], [`revert`]: states of a VM with its TPM that it can be taken back to.
+//! - [`Hypervisor`]: QEMU directly, or a domain of libvirt's with the same verbs ([`LibvirtError`]).
 //! - [`eventlog`]: the firmware's measurements, replayed to PCR values.
 #![cfg_attr(
     not(test),
@@ -42,6 +43,7 @@ mod host;
 mod identity;
 mod image;
 mod keys;
+mod libvirt;
 mod life;
 mod open;
 mod plan;
@@ -67,7 +69,7 @@ pub use backup::{Backup, RestoredBackup, backups, restore_backup};
 pub use bundle::{Bundle, Create, Home};
 pub use config::{
     Accelerator, Bus, Cdrom, Config, Disk, DiskFormat, Display, DisplayKind, Firmware, Forward, Guest,
-    Interface, MAX_CONFIG_BYTES, Network, NetworkModel, Tpm,
+    Hypervisor, Interface, MAX_CONFIG_BYTES, Network, NetworkModel, Tpm,
 };
 pub use console::Console;
 pub use copy::Progress;
@@ -86,6 +88,7 @@ pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
 };
+pub use libvirt::LibvirtError;
 pub use life::{LifeError, Watch};
 pub use plan::Plan;
 pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};

@@ -35,6 +35,14 @@ pub enum LifeError {
         /// The VM.
         name: String,
     },
+    /// libvirt has it.
+    #[error("{}", text!("libvirt-console", ?name, uri))]
+    LibvirtConsole {
+        /// The VM.
+        name: String,
+        /// The connection.
+        uri: String,
+    },
     /// The guest was not saved.
     #[error("{}", text!("vm-not-saved", ?name, why, guest))]
     NotSaved {
@@ -168,7 +176,9 @@ impl LifeError {
         match self {
             Self::Suspended { .. } => "SIG_ERR_VM_SUSPENDED",
             Self::NotSuspended { .. } => "SIG_ERR_VM_NOT_SUSPENDED",
-            Self::NoConsole { .. } | Self::ConsoleTaken { .. } => "SIG_ERR_VM_CONSOLE",
+            Self::NoConsole { .. } | Self::ConsoleTaken { .. } | Self::LibvirtConsole { .. } => {
+                "SIG_ERR_VM_CONSOLE"
+            }
             Self::NotSaved { .. } => "SIG_ERR_VM_SUSPEND",
             Self::Damaged { .. } => "SIG_ERR_VM_SAVED_DAMAGED",
             Self::OtherStore { .. } => "SIG_ERR_VM_SAVED_STORE",

@@ -54,6 +54,8 @@ impl Plan {
                 memory_mib: create.memory_mib,
                 cpus: create.cpus,
                 accel: create.accel,
+                hypervisor: config::Hypervisor::Qemu,
+                libvirt_uri: None,
                 disks: Vec::new(),
                 cdroms: Vec::new(),
                 networks: vec![Network { model: Some(defaults.network), ..Network::default() }],

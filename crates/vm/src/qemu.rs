@@ -3,6 +3,8 @@
 mod accepted;
 mod devices;
 
+pub(crate) use devices::BootOrder;
+
 use crate::{
     accel::Choice,
     bundle::{Bundle, VARS},

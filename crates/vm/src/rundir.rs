@@ -5,6 +5,7 @@ use crate::{
     bundle::Bundle,
     error::{Error, Result},
     files::{is_own_dir, make_dirs, open_plain, read_plain, remove, replace_file},
+    libvirt::{self, Libvirt},
     process::Process,
     qmp::Qmp,
 };
@@ -64,8 +65,8 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunState {
-    /// QEMU.
-    pub qemu: Process,
+    /// QEMU, where it is ours; libvirt's is not named.
+    pub qemu: Option<Process>,
     /// The TPM's process, if the VM has a TPM.
     pub worker: Option<Process>,
     /// `kvm` or `tcg`.
@@ -117,6 +118,14 @@ impl RunDir {
         self.0.join("vm.toml")
     }
 
+    /// What libvirt is told of the VM, for a moment.
+    pub(crate) fn domain(&self) -> PathBuf {
+        self.0.join("domain.xml")
+    }
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub(crate) fn write_state(&self, state: &RunState) -> Result<()> {
         let path = self.0.join(STATE);
         let text = serde_json::to_vec(state).map_err(|e| Error::io(words!("do-write"), &path, e.into()))?;
@@ -124,7 +133,7 @@ impl RunDir {
     }
 
     /// What only means something while the VM runs.
-    pub(crate) fn of_a_run(&self) -> [PathBuf; 8] {
+    pub(crate) fn of_a_run(&self) -> [PathBuf; 9] {
         [
             self.0.join(STATE),
             self.monitor(),
@@ -134,6 +143,7 @@ impl RunDir {
             self.display_socket(),
             self.display_password(),
             self.display_note(),
+            self.domain(),
         ]
     }
 
@@ -155,14 +165,14 @@ impl RunDir {
         };
         let holder = rustix::process::fcntl_getlk(&file, &wanted).ok()??.pid?;
         Some(RunState {
-            qemu: Process::of(holder.as_raw_pid())?,
+            qemu: Some(Process::of(holder.as_raw_pid())?),
             worker: None,
             accel: "unknown".to_owned(),
             accel_reason: Reason::Unknown,
         })
     }
 
-    fn state(&self) -> Option<RunState> {
+    pub(crate) fn state(&self) -> Option<RunState> {
         serde_json::from_slice(&read_plain(&self.0.join(STATE), 64 * 1024).ok()?).ok()
     }
 }
@@ -203,17 +213,32 @@ impl Bundle {
     /// Who runs the VM, if it runs.
     ///
     /// # Errors
-    /// When there is no place for a run directory.
+    /// When there is no place for a run directory, or libvirt does not answer.
     pub fn run_state(&self) -> Result<Option<RunState>> {
         let run = self.run_dir(false)?;
-        Ok(run.state().filter(|state| state.qemu.is_alive()).or_else(|| run.unregistered()))
+        if let Some(libvirt) = Libvirt::of(self) {
+            let unknown = || RunState {
+                qemu: None,
+                worker: None,
+                accel: "unknown".to_owned(),
+                accel_reason: Reason::Libvirt,
+            };
+            return Ok((!libvirt.domain()?.is_off()).then(|| run.state().unwrap_or_else(unknown)));
+        }
+        let alive = |state: &RunState| state.qemu.is_some_and(Process::is_alive);
+        Ok(run.state().filter(alive).or_else(|| run.unregistered()))
     }
 
     /// What the VM is doing: by its processes and, when they live, by what QEMU says.
     ///
     /// # Errors
-    /// When there is no place for a run directory.
+    /// When there is no place for a run directory, or libvirt does not answer.
     pub fn status(&self) -> Result<Status> {
+        if let Some(libvirt) = Libvirt::of(self) {
+            let saved = || self.is_suspended() || libvirt::is_saved(self);
+            let off = || if saved() { Status::Suspended } else { Status::Stopped };
+            return Ok(libvirt.domain()?.status().unwrap_or_else(off));
+        }
         if self.run_state()?.is_none() {
             return Ok(if self.is_suspended() { Status::Suspended } else { Status::Stopped });
         }

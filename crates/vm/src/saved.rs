@@ -268,9 +268,14 @@ impl Saved {
     }
 }
 
-/// An empty directory in which a saved state is made.
+/// Where a saved state is made.
+pub(crate) fn building_dir(vm: &Bundle) -> PathBuf {
+    vm.path().join(BUILDING)
+}
+
+/// The same, emptied.
 pub(crate) fn building(vm: &Bundle) -> Result<PathBuf> {
-    let dir = vm.path().join(BUILDING);
+    let dir = building_dir(vm);
     remove_tree(&dir)?;
     fs::DirBuilder::new().mode(0o700).create(&dir).map_err(|e| Error::io(words!("do-make"), &dir, e))?;
     Ok(dir)
@@ -300,7 +305,7 @@ pub(crate) fn retire(vm: &Bundle) -> Result<()> {
 
 /// Removes what interrupted commands left.
 pub(crate) fn sweep(vm: &Bundle) -> Result<()> {
-    remove_tree(&vm.path().join(BUILDING))?;
+    remove_tree(&building_dir(vm))?;
     remove_tree(&vm.path().join(GONE))
 }
 

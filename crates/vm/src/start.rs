@@ -8,6 +8,7 @@ use crate::{
     files::{fresh_file, require_one_file, require_plain},
     guard,
     host::{Host, Starter},
+    libvirt::Libvirt,
     life::LifeError,
     open,
     policy::{WhenRecordMissing, WhenRolledBack},
@@ -91,11 +92,15 @@ pub fn start(
         None => bundle.clone(),
     };
     require_own_files(bundle)?;
+    let libvirt = match Libvirt::of(bundle) {
+        Some(libvirt) => Some((libvirt.require_ready(&machine)?, libvirt)),
+        None => None,
+    };
     let found = match &saved {
         Some(saved) => key_for_resume(bundle, host, options, saved, starter)?,
         None => open::key_for_start(bundle, host, options, starter)?,
     };
-    if !qemu::on_path(qemu::QEMU) {
+    if libvirt.is_none() && !qemu::on_path(qemu::QEMU) {
         let path = PathBuf::from(qemu::QEMU);
         return Err(Error::HostPart { what: words!("hypervisor"), path, package: "qemu-system-x86" });
     }
@@ -116,6 +121,24 @@ pub fn start(
         None => None,
     };
     let serial = if options.attach == Attach::Serial { Serial::Terminal } else { Serial::Socket };
+    if let Some((place, libvirt)) = libvirt {
+        let launched = match &mut saved {
+            // As below.
+            Some(saved) => saved.add_writer(bundle, host.anchors),
+            None => Ok(()),
+        };
+        let launched = launched.and_then(|()| {
+            let attach = options.attach;
+            libvirt.launch(&machine, &run, &place, &accel, attach, worker.as_ref(), saved.as_ref(), starter)
+        });
+        drop(lock);
+        let ended = match (launched, options.attach) {
+            (Ok(()), Attach::Background) => return Ok(Started { accel, ended: None }),
+            (Ok(()), attach) => libvirt.stay(attach, worker.as_ref().map(Worker::process)),
+            (Err(e), _) => Err(e),
+        };
+        return end(bundle, worker, accel, ended.map(Some));
+    }
     let mut prepare = || {
         display::prepare(&machine, &run)?;
         let args = qemu::arguments(&machine, &run, &accel, serial)?;
@@ -139,6 +162,16 @@ pub fn start(
         Ok(None) => return Ok(Started { accel, ended: None }),
         Err(e) => Err(e),
     };
+    end(bundle, worker, accel, result)
+}
+
+/// Ends what a VM that has ended leaves.
+fn end(
+    bundle: &Bundle,
+    worker: Option<Worker>,
+    accel: Choice,
+    result: Result<Option<ExitStatus>>,
+) -> Result<Started> {
     if let Some(worker) = worker {
         // A TPM that QEMU never reached waits for it; what it has stored is stored.
         worker.end(if result.is_ok() { WORKER_END } else { Duration::from_secs(2) });
@@ -245,7 +278,7 @@ fn launch(
         return Err(failed(words()));
     };
     let state = RunState {
-        qemu: process,
+        qemu: Some(process),
         worker: worker.map(Worker::process),
         accel: accel.accel.as_str().to_owned(),
         accel_reason: accel.reason.clone(),

@@ -2,6 +2,7 @@
 use crate::{
     bundle::Bundle,
     error::{Error, Result},
+    libvirt::Libvirt,
     qmp::Qmp,
     start::WORKER_END,
 };
@@ -35,23 +36,29 @@ pub enum Stopped {
 /// # Errors
 /// [`Error::NotRunning`]; [`Error::StopTimeout`] when not even killing helped.
 pub fn stop(bundle: &Bundle, options: Stop) -> Result<Stopped> {
+    if let Some(libvirt) = Libvirt::of(bundle) {
+        return libvirt.stop(bundle, options);
+    }
     let run = bundle.run_dir(false)?;
     let Some(state) = bundle.run_state()? else {
+        return Err(Error::NotRunning { name: bundle.name().to_owned() });
+    };
+    let Some(qemu) = state.qemu else {
         return Err(Error::NotRunning { name: bundle.name().to_owned() });
     };
     let say = |command: &str| Qmp::connect(&run.monitor(), ANSWER).and_then(|mut qmp| qmp.execute(command));
     let mut how = Stopped::ByGuest;
     let asked = !options.force && say("system_powerdown").is_ok();
-    if !(asked && state.qemu.wait_end(options.timeout)) {
+    if !(asked && qemu.wait_end(options.timeout)) {
         how = Stopped::ByQuit;
         // The connection may be cut before the answer; the process says whether it worked.
         let _ = say("quit");
-        if !state.qemu.wait_end(QUIT) {
+        if !qemu.wait_end(QUIT) {
             how = Stopped::ByKill;
-            state.qemu.kill();
+            qemu.kill();
         }
     }
-    let gone = state.qemu.wait_end(QUIT);
+    let gone = qemu.wait_end(QUIT);
     if let Some(worker) = state.worker
         && !worker.wait_end(WORKER_END)
     {

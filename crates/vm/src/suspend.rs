@@ -8,6 +8,7 @@ use crate::{
     crash,
     error::{Error, Result},
     files::new_file,
+    libvirt::{self, Libvirt},
     life::{LifeError, Watch},
     qmp::Qmp,
     rundir::{RunDir, RunState},
@@ -58,6 +59,9 @@ pub struct Suspended {
 /// # Errors
 /// [`Error::NotRunning`], [`LifeError::NotSaved`], or what the operating system says. The guest then goes on.
 pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Watch<'_>) -> Result<Suspended> {
+    if let Some(libvirt) = Libvirt::of(vm) {
+        return libvirt::suspend(&libvirt, vm, anchors, progress);
+    }
     let name = || vm.name().to_owned();
     let _lock = vm.lock()?;
     let run = vm.run_dir(false)?;
@@ -150,7 +154,7 @@ fn save(
 }
 
 /// The state of the store that its living process vouches for.
-fn store_now(vm: &Bundle, anchors: &Anchors) -> Result<Option<SavedStore>> {
+pub(crate) fn store_now(vm: &Bundle, anchors: &Anchors) -> Result<Option<SavedStore>> {
     let Some(path) = vm.store_path() else { return Ok(None) };
     let failed = |code, why: String| Error::Store { name: vm.name().to_owned(), code, why };
     let info = Store::peek(&path).map_err(|e| failed(e.code(), e.to_string()))?;
@@ -267,9 +271,11 @@ fn finish(
 ) -> Result<Suspended> {
     // The connection may be cut before the answer; the process says whether it worked.
     let _ = qmp.execute("quit");
-    if !state.qemu.wait_end(QUIT) {
-        state.qemu.kill();
-        state.qemu.wait_end(QUIT);
+    if let Some(qemu) = state.qemu
+        && !qemu.wait_end(QUIT)
+    {
+        qemu.kill();
+        qemu.wait_end(QUIT);
     }
     if let Some(worker) = state.worker
         && !worker.wait_end(WORKER_END)
@@ -303,6 +309,9 @@ pub fn discard(vm: &Bundle) -> Result<()> {
 /// [`Error::NotRunning`], [`Error::Qmp`].
 pub fn pause(vm: &Bundle) -> Result<()> {
     let _lock = vm.lock()?;
+    if let Some(libvirt) = Libvirt::of(vm) {
+        return libvirt.hold(vm, true);
+    }
     if vm.run_state()?.is_none() {
         return Err(Error::NotRunning { name: vm.name().to_owned() });
     }
@@ -315,6 +324,11 @@ pub fn pause(vm: &Bundle) -> Result<()> {
 /// [`Error::NotRunning`], [`Error::Qmp`].
 pub fn unpause(vm: &Bundle) -> Result<()> {
     let _lock = vm.lock()?;
+    if let Some(libvirt) = Libvirt::of(vm) {
+        // First: nobody may go on from it a second time.
+        saved::retire(vm)?;
+        return libvirt.hold(vm, false);
+    }
     if vm.run_state()?.is_none() {
         return Err(Error::NotRunning { name: vm.name().to_owned() });
     }

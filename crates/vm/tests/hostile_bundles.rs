@@ -163,7 +163,7 @@ fn a_qemu_that_nobody_noted_is_running_all_the_same() {
     let code = fixture.start(&vm).code().to_owned();
     qemu.kill().unwrap();
     qemu.wait().unwrap();
-    assert_eq!(state.unwrap().qemu.pid, i32::try_from(qemu.id()).unwrap());
+    assert_eq!(state.unwrap().qemu.unwrap().pid, i32::try_from(qemu.id()).unwrap());
     assert_eq!(code, "SIG_ERR_VM_RUNNING");
     assert_eq!(vm.status().unwrap(), Status::Stopped);
 }

@@ -11,8 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-const OPEN: &[&str] = &["open_key", "open_session", "open_pcr", "open_counter"];
-const SAME: &[&str] = &["same_key", "same_pcr", "same_counter", "disk_then", "same_session", "change"];
+pub(super) const OPEN: &[&str] = &["open_key", "open_session", "open_pcr", "open_counter"];
+pub(super) const SAME: &[&str] =
+    &["same_key", "same_pcr", "same_counter", "disk_then", "same_session", "change"];
 const SNAPSHOT: &str = "suspended";
 
 /// Runs the story on a guest that idles. It is resumed and idles again when this returns; its processes.
@@ -208,7 +209,7 @@ fn pids(setup: &Setup) -> Result<Vec<u64>> {
     Ok(["qemu_pid", "tpm_pid"].iter().filter_map(|key| info[*key].as_u64()).collect())
 }
 
-fn start(setup: &Setup, report: &mut Report, what: &str, verb: &str) -> Result<()> {
+pub(super) fn start(setup: &Setup, report: &mut Report, what: &str, verb: &str) -> Result<()> {
     let output = sh::output_within(&mut setup.sigillo(&["vm", verb, &setup.name]), QUICK)?;
     let runs = output.status.success() && setup.info()?["status"] == "running";
     if report.check(what, runs, output.stderr.trim()) { Ok(()) } else { Err(output.stderr) }
@@ -229,7 +230,7 @@ fn off(setup: &Setup) -> Result<()> {
 }
 
 /// The guest's checks on its console: these, and all of them well.
-fn said(setup: &Setup, report: &mut Report, when: &str, expected: &[&str]) -> Result<bool> {
+pub(super) fn said(setup: &Setup, report: &mut Report, when: &str, expected: &[&str]) -> Result<bool> {
     let serial = setup.serial()?;
     let seen: Vec<(String, bool)> = serial.lines().filter_map(verdict).collect();
     let names: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();

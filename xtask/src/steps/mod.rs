@@ -6,11 +6,14 @@ mod end_to_end;
 mod fuzz;
 mod keychain;
 mod kill;
+mod libvirt;
 mod lint;
 mod migrate;
 mod secret_service;
 mod sim;
 mod tpm2_tools;
+
+pub(crate) use libvirt::Daemon;
 
 use crate::{
     conformance, demo,
@@ -65,6 +68,7 @@ pub(crate) const ALL: &[Step] = &[
         about: "the same with the TPM on TIS, and the devices of a VM with Windows",
         run: end_to_end::tis,
     },
+    Step { name: "libvirt", about: "the same guest as a domain of a real libvirtd", run: libvirt::run },
     Step {
         name: "tour",
         about: "docs/tour.md: two hosts, three boots, three things broken and mended",

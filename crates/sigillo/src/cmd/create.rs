@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use sigillo_messages::{text, words};
 use sigillo_server::machine;
 use sigillo_vm::{
-    Accelerator, Bundle, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Interface, Keys, Plan,
-    Tpm,
+    Accelerator, Bundle, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Hypervisor, Interface,
+    Keys, Plan, Tpm,
 };
 use std::path::PathBuf;
 
@@ -65,6 +65,18 @@ pub(crate) struct Args {
     /// What runs the processors
     #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
     accel: AccelArg,
+    /// Who runs it: sigillo starts QEMU itself, or has libvirt do it
+    #[arg(long, value_enum, default_value_t = HypervisorArg::Qemu)]
+    hypervisor: HypervisorArg,
+    /// With --hypervisor libvirt: which of this host's libvirts, qemu:///system or qemu:///session [default: qemu:///system]
+    #[arg(long, value_name = "URI")]
+    libvirt_uri: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum HypervisorArg {
+    Qemu,
+    Libvirt,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -185,6 +197,11 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
     if let Some(display) = args.display {
         config.display = Some(display).filter(|display| display.kind != DisplayKind::None);
     }
+    config.hypervisor = match args.hypervisor {
+        HypervisorArg::Qemu => Hypervisor::Qemu,
+        HypervisorArg::Libvirt => Hypervisor::Libvirt,
+    };
+    config.libvirt_uri.clone_from(&args.libvirt_uri);
     if args.network == NetworkArg::None {
         config.networks.clear();
     }

@@ -7,7 +7,7 @@ use super::{
 use serde_json::{Value, json};
 use sigillo_messages::text;
 use sigillo_store::Store;
-use sigillo_vm::{Bundle, Home, RecordState, list_keys, record_name, snapshots};
+use sigillo_vm::{Bundle, Home, Hypervisor, RecordState, list_keys, record_name, snapshots};
 use std::process::ExitCode;
 use uuid::Uuid;
 
@@ -42,6 +42,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     ];
     let display = vm.display_address()?.or_else(|| config.display.map(|display| display.to_string()));
     facts.extend(display.map(|display| ("display", json!(display))));
+    if config.hypervisor == Hypervisor::Libvirt {
+        facts.push(("hypervisor", json!("libvirt")));
+    }
     if let Some(tpm) = &config.tpm {
         facts.push(("tpm_interface", json!(tpm.interface.to_string())));
         facts.extend(tpm.profile.as_ref().map(|profile| ("tpm_profile", json!(profile))));
@@ -66,7 +69,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     if let Some(run) = run {
         facts.push(("accel", json!(run.accel)));
         facts.push(("accel_reason", json!(run.accel_reason.to_string())));
-        facts.push(("qemu_pid", json!(run.qemu.pid)));
+        facts.push(("qemu_pid", json!(run.qemu.map(|qemu| qemu.pid))));
         facts.push(("tpm_pid", json!(run.worker.map(|worker| worker.pid))));
     }
     if output::is_json() {

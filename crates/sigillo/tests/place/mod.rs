@@ -32,6 +32,7 @@ impl Place {
     pub fn with_its_own(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
+            .env("PATH", self.path())
             .env("SIGILLO_HOME", self.dir.path().join("vms"))
             .env("SIGILLO_KEYCHAIN_DIR", self.kept())
             .env("SIGILLO_CONFIG", self.dir.path().join("host.toml"))
@@ -48,6 +49,12 @@ impl Place {
     /// Somebody deletes the record of the TPM's password.
     pub fn lose_record(&self) {
         self.ok(&["keychain", "delete", "demo"]);
+    }
+
+    /// What is put into `bin` is found before the system's.
+    fn path(&self) -> String {
+        let system = std::env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
+        format!("{}:{system}", self.dir.path().join("bin").display())
     }
 
     /// The code a command ends with, and what it says.

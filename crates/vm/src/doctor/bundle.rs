@@ -140,7 +140,11 @@ fn running(vm: &Bundle, findings: &mut Findings) {
     };
     match vm.run_state() {
         Ok(Some(state)) => {
-            findings.note("SIG_NOTE_VM_RUNS", text!("vm-runs", pid = state.qemu.pid));
+            let what = match state.qemu {
+                Some(qemu) => text!("vm-runs", pid = qemu.pid),
+                None => text!("vm-runs-libvirt"),
+            };
+            findings.note("SIG_NOTE_VM_RUNS", what);
             if let Some(worker) = state.worker.filter(|worker| !worker.is_alive()) {
                 findings.with_command(
                     Severity::Error,

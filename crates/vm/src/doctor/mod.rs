@@ -6,6 +6,7 @@ mod bundle;
 mod firmware;
 mod host;
 mod leftovers;
+mod libvirt;
 mod tpm;
 
 use crate::{
@@ -141,6 +142,7 @@ fn one(home: &Home, name: &str) -> Result<(String, Result<Bundle>)> {
 fn examine_vm(patient: &Patient<'_>, vm: &Bundle, findings: &mut Findings) {
     bundle::examine(vm, findings);
     firmware::examine(vm, findings);
+    libvirt::examine(vm, findings);
     tpm::examine(patient, vm, findings);
     leftovers::of_bundle(vm, findings);
 }

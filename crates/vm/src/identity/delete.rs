@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     files::{is_own_dir, make_dirs},
     host::Host,
+    libvirt,
 };
 use sigillo_keychain::{Keychain, audit::Act};
 use sigillo_messages::words;
@@ -43,6 +44,7 @@ pub struct Deleted {
 pub fn delete_vm(home: &Home, vm: &mut Bundle, host: &Host<'_>, with_tpm: bool) -> Result<Deleted> {
     let _lock = vm.lock_as_it_is()?;
     vm.require_ended(words!("doing-deletion"))?;
+    libvirt::forget(vm)?;
     let stores = stores_in(vm.path())?;
     let kept = if with_tpm || stores.is_empty() { None } else { Some(keep(home, vm, host, &stores)?) };
     crash::point();

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     files::{remove, sync_dir},
     host::Host,
+    libvirt,
 };
 use rustix::{
     fs::{CWD, RenameFlags},
@@ -37,6 +38,7 @@ pub fn rename_vm(home: &Home, vm: &mut Bundle, name: &str) -> Result<()> {
     require_in(home, vm, words!("was-renamed"))?;
     let _lock = vm.lock_as_it_is()?;
     vm.require_off(words!("doing-rename"))?;
+    libvirt::forget(vm)?;
     let path = home.bundle_path(name);
     exchange_or_rename(vm.path(), &path, RenameFlags::NOREPLACE).map_err(|e| match e {
         Errno::EXIST => Error::Exists { path: path.clone() },
@@ -66,6 +68,7 @@ pub fn move_vm(
     require_in(home, vm, words!("was-moved"))?;
     let _lock = vm.lock_as_it_is()?;
     vm.require_off(words!("doing-move"))?;
+    libvirt::forget(vm)?;
     let entry = vm.path().to_owned();
     let refused = |why: &str| {
         Error::from(IdentityError::Place {

@@ -101,10 +101,10 @@ fn display(args: &mut Args, config: &Config, run: &RunDir) {
 
 /// Drives that come first, then disks, then the other drives: an empty disk lets an installer start, and a disk with a system
 /// on it keeps it from starting again.
-struct BootOrder<'a>(&'a Config);
+pub(crate) struct BootOrder<'a>(&'a Config);
 
 impl<'a> BootOrder<'a> {
-    fn of(config: &'a Config) -> Self {
+    pub(crate) fn of(config: &'a Config) -> Self {
         Self(config)
     }
 
@@ -113,11 +113,11 @@ impl<'a> BootOrder<'a> {
     }
 
     /// From 1, as QEMU's bootindex.
-    fn disk(&self, index: usize) -> usize {
+    pub(crate) fn disk(&self, index: usize) -> usize {
         self.first() + index + 1
     }
 
-    fn cdrom(&self, index: usize) -> usize {
+    pub(crate) fn cdrom(&self, index: usize) -> usize {
         let boot_first = self.0.cdroms.get(index).is_some_and(|cdrom| cdrom.boot_first);
         let before = self.0.cdroms.iter().take(index).filter(|cdrom| cdrom.boot_first == boot_first).count();
         if boot_first { before + 1 } else { self.first() + self.0.disks.len() + before + 1 }

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "store")]
     name: Option<String>,
     /// The TPM as a snapshot of the VM has it, by the snapshot's name or the beginning of its id; the VM may run
-    #[arg(long, value_name = "NAME", requires = "name")]
+    #[arg(long, value_name = "NAME", requires = "name", conflicts_with = "store")]
     snapshot: Option<String>,
     /// A store's file instead: a backup, a copy, the store of `sigillo swtpm`
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
