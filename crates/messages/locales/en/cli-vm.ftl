@@ -36,7 +36,7 @@ delete-question = This deletes VM { $name } in { $path } with its disks. { $tpm 
     Delete it?
 deleted = { $name } is deleted
 deleted-tpm-kept = its TPM is kept in { $path }, and its keychain record where it was
-deleted-tpm-back = when a VM of its UUID is here again, by `sigillo vm import`, `sigillo tpm restore-backup NAME` gives it this TPM
+deleted-tpm-back = `sigillo vm undelete` makes it a VM again, without disks; where a VM of its UUID is here again, by `sigillo vm import`, `sigillo tpm restore-backup NAME` gives that one this TPM
 deleted-for-good = to delete it for good: sigillo vm delete --with-tpm { $path }
 deleted-record-kept = its keychain record was kept: it opens no store of this VM, or another VM here needs it
 deleted-record = its keychain record { $record } is deleted

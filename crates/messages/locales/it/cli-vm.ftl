@@ -36,7 +36,7 @@ delete-question = Questa operazione elimina la VM { $name } in { $path } con i s
     Eliminarla?
 deleted = { $name } è stata eliminata
 deleted-tpm-kept = il suo TPM è conservato in { $path }, e il suo record del portachiavi dov'era
-deleted-tpm-back = quando qui ci sarà di nuovo una VM con il suo UUID, con `sigillo vm import`, `sigillo tpm restore-backup NAME` le darà questo TPM
+deleted-tpm-back = `sigillo vm undelete` ne fa di nuovo una VM, senza dischi; se qui c'è di nuovo una VM con il suo UUID, con `sigillo vm import`, `sigillo tpm restore-backup NAME` le dà questo TPM
 deleted-for-good = per eliminarlo definitivamente: sigillo vm delete --with-tpm { $path }
 deleted-record-kept = il suo record del portachiavi è stato conservato: non apre alcun archivio di questa VM, oppure serve a un'altra VM di questo host
 deleted-record = il suo record del portachiavi { $record } è stato eliminato

@@ -109,10 +109,17 @@ fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], added: Option<&
     if let Some(added) = added {
         added.say(vm.name());
     }
-    for one in now.iter().filter(|one| !one.met) {
-        match &one.cannot {
-            Some(why) => say!("{}: {why}", one.what),
-            None => say!("{}", text!("check-mends", what = one.what, vm = ?vm.name())),
+    let lacking = || now.iter().filter(|one| !one.met);
+    for one in lacking() {
+        let Some(why) = &one.cannot else {
+            say!("{}", text!("check-mends", what = one.what, vm = ?vm.name()));
+            continue;
+        };
+        // One reason often stands against several: it is told with the first.
+        let same: Vec<&str> =
+            lacking().filter(|other| other.cannot == one.cannot).map(|other| other.what).collect();
+        if same.first() == Some(&one.what) {
+            say!("{}: {why}", same.join(", "));
         }
     }
     if now.iter().all(|one| one.met) {
