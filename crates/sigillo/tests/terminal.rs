@@ -10,7 +10,7 @@ use std::{
     process::{Child, ChildStdin, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Long enough for a busy machine; nothing waits for it to pass.
@@ -179,7 +179,13 @@ fn one_terminal_is_at_the_serial_console_and_the_vm_runs_on_when_it_leaves() {
     assert!(said.contains("another terminal"), "{said}");
     // The firmware's first words, without a disk to start from; and the log has them as well.
     terminal.shows("BdsDxe: ");
-    assert!(fs::read_to_string(place.bundle().join("run/serial.log")).unwrap().contains("BdsDxe: "));
+    // QEMU logs what it has sent.
+    let logged = || fs::read_to_string(place.bundle().join("run/serial.log")).unwrap().contains("BdsDxe: ");
+    let end = Instant::now() + PATIENCE;
+    while !logged() {
+        assert!(Instant::now() < end, "the log does not have what the console showed");
+        thread::sleep(Duration::from_millis(20));
+    }
     terminal.types("\u{1d}");
     let (status, screen) = terminal.ends();
     assert!(status.success() && screen.contains("left the console; demo runs on"), "{screen}");

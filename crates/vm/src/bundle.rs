@@ -7,7 +7,7 @@ use crate::{
         IdentityError,
         hidden::{self, Kind},
     },
-    libvirt::{self, Libvirt},
+    libvirt,
     life::LifeError,
     plan::Plan,
     snapshot,
@@ -319,9 +319,7 @@ impl Bundle {
     /// Requires that no process of the VM lives; it may be suspended.
     pub(crate) fn require_ended(&self, action: Words) -> Result<()> {
         if self.status()?.is_off() {
-            if Libvirt::of(self).is_some() {
-                libvirt::finish(self)?;
-            }
+            libvirt::finish(self)?;
             snapshot::finish(self)
         } else {
             Err(Error::Running { name: self.config.name.clone(), action })

@@ -2,7 +2,6 @@
 use crate::{
     bundle::{Bundle, lock_dir},
     error::{Error, Result},
-    libvirt::Libvirt,
     life::LifeError,
 };
 use sigillo_messages::words;
@@ -30,7 +29,7 @@ impl Bundle {
     /// with its console on a terminal.
     pub fn console(&self) -> Result<Console> {
         let name = || self.name().to_owned();
-        if let Some(libvirt) = Libvirt::of(self) {
+        if let Some(libvirt) = self.libvirt()? {
             return Err(LifeError::LibvirtConsole { name: name(), uri: libvirt.uri().to_owned() }.into());
         }
         if self.run_state()?.is_none() {
@@ -49,6 +48,16 @@ impl Bundle {
             _ => Error::io(words!("do-connect-to"), &path, e),
         })?;
         Ok(Console { stream, _lock: lock })
+    }
+}
+
+impl Console {
+    /// From here on reading and writing return [`io::ErrorKind::WouldBlock`] in place of waiting.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn set_nonblocking(&self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)
     }
 }
 

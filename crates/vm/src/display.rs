@@ -31,6 +31,19 @@ struct Note {
     port: Option<u16>,
     /// The socket, or the file with the port's password.
     path: PathBuf,
+    /// Where libvirt has it, if libvirt chose the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    libvirt: Option<Libvirts>,
+}
+
+/// A screen whose place libvirt chose.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Libvirts {
+    uri: String,
+    name: String,
+    /// As it says; absent where it did not.
+    place: Option<String>,
 }
 
 impl Bundle {
@@ -52,9 +65,17 @@ impl Bundle {
         }
         let bytes = read_plain(&self.run_dir(false)?.display_note(), 4096).unwrap_or_default();
         let note = serde_json::from_slice::<Note>(&bytes);
-        Ok(note.ok().map(|Note { kind, port, path }| match port {
-            None => text!("display-socket", kind = kind.as_str(), path = path.display()),
-            Some(port) => text!("display-port-password", kind = kind.as_str(), port, path = path.display()),
+        Ok(note.ok().map(|Note { kind, port, path, libvirt }| match (libvirt, port) {
+            (Some(Libvirts { place: Some(place), .. }), _) => {
+                text!("libvirt-screen-at", kind = kind.as_str(), place)
+            }
+            (Some(Libvirts { uri, name, place: None }), _) => {
+                text!("libvirt-screen-see", kind = kind.as_str(), uri, ?name)
+            }
+            (None, None) => text!("display-socket", kind = kind.as_str(), path = path.display()),
+            (None, Some(port)) => {
+                text!("display-port-password", kind = kind.as_str(), port, path = path.display())
+            }
         }))
     }
 }
@@ -68,7 +89,7 @@ pub(crate) fn prepare(vm: &Bundle, run: &RunDir) -> Result<()> {
         DisplayKind::Spice => require_spice(vm)?,
     }
     let note = match display.port {
-        None => Note { kind: display.kind, port: None, path: run.display_socket() },
+        None => Note { kind: display.kind, port: None, path: run.display_socket(), libvirt: None },
         Some(port) => {
             let path = run.display_password();
             let length = if display.kind == DisplayKind::Vnc { VNC_PASSWORD } else { SPICE_PASSWORD };
@@ -77,11 +98,28 @@ pub(crate) fn prepare(vm: &Bundle, run: &RunDir) -> Result<()> {
             fresh_file(&path, 0o600)?
                 .write_all(&password)
                 .map_err(|e| Error::io(words!("do-write"), &path, e))?;
-            Note { kind: display.kind, port: Some(port), path }
+            Note { kind: display.kind, port: Some(port), path, libvirt: None }
         }
     };
-    let text = serde_json::to_vec(&note)
-        .map_err(|e| Error::io(words!("do-write"), &run.display_note(), e.into()))?;
+    keep(run, &note)
+}
+
+/// Where libvirt has put the screen; `place` is its own words, without control characters.
+pub(crate) fn note_libvirts(
+    run: &RunDir,
+    kind: DisplayKind,
+    uri: &str,
+    name: &str,
+    place: Option<&str>,
+) -> Result<()> {
+    let place = place.map(|place| place.trim().replace(char::is_control, "?"));
+    let libvirt = Libvirts { uri: uri.to_owned(), name: name.to_owned(), place };
+    keep(run, &Note { kind, port: None, path: run.display_socket(), libvirt: Some(libvirt) })
+}
+
+fn keep(run: &RunDir, note: &Note) -> Result<()> {
+    let text =
+        serde_json::to_vec(note).map_err(|e| Error::io(words!("do-write"), &run.display_note(), e.into()))?;
     replace_file(&run.display_note(), &text, 0o600)
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     accel::Reason,
     bundle::Bundle,
+    config::Config,
     error::{Error, Result},
     files::{is_own_dir, make_dirs, open_plain, read_plain, remove, replace_file},
     libvirt::{self, Libvirt},
@@ -73,6 +74,14 @@ pub struct RunState {
     pub accel: String,
     /// Why that one.
     pub accel_reason: Reason,
+}
+
+/// What a VM runs as.
+enum Runner {
+    /// A process of ours.
+    Qemu(RunState),
+    /// A domain, and what it does.
+    Libvirt(Libvirt, Status, RunState),
 }
 
 /// A VM's run directory.
@@ -215,18 +224,51 @@ impl Bundle {
     /// # Errors
     /// When there is no place for a run directory, or libvirt does not answer.
     pub fn run_state(&self) -> Result<Option<RunState>> {
+        Ok(self.runner()?.map(|runner| match runner {
+            Runner::Qemu(state) | Runner::Libvirt(_, _, state) => state,
+        }))
+    }
+
+    /// The libvirt that runs the VM, or that is to run it; `None` where QEMU is a child of ours.
+    pub(crate) fn libvirt(&self) -> Result<Option<Libvirt>> {
+        Ok(match self.runner()? {
+            Some(Runner::Qemu(_)) => None,
+            Some(Runner::Libvirt(libvirt, ..)) => Some(libvirt),
+            None => Libvirt::of(self.config()),
+        })
+    }
+
+    /// What counts is who was started, and not what `vm.toml` says by now.
+    fn runner(&self) -> Result<Option<Runner>> {
         let run = self.run_dir(false)?;
-        if let Some(libvirt) = Libvirt::of(self) {
-            let unknown = || RunState {
-                qemu: None,
-                worker: None,
-                accel: "unknown".to_owned(),
-                accel_reason: Reason::Libvirt,
-            };
-            return Ok((!libvirt.domain()?.is_off()).then(|| run.state().unwrap_or_else(unknown)));
-        }
+        let state = run.state();
         let alive = |state: &RunState| state.qemu.is_some_and(Process::is_alive);
-        Ok(run.state().filter(alive).or_else(|| run.unregistered()))
+        if let Some(state) = state.clone().filter(alive).or_else(|| run.unregistered()) {
+            return Ok(Some(Runner::Qemu(state)));
+        }
+        let state = state.filter(|state| state.qemu.is_none());
+        // The TPM's process ends when its guest does.
+        let ended = |state: &RunState| state.worker.is_some_and(|worker| !worker.is_alive());
+        let started = match &state {
+            Some(state) if !ended(state) => Config::read(&run.started_as()).ok(),
+            Some(_) | None => None,
+        };
+        let was = started.as_ref().and_then(Libvirt::of);
+        let is = Libvirt::of(self.config());
+        let same = |one: &Libvirt| was.as_ref().is_some_and(|other| one.uri() == other.uri());
+        for libvirt in was.clone().into_iter().chain(is.filter(|is| !same(is))) {
+            let domain = libvirt.domain()?;
+            if let Some(status) = domain.status() {
+                let unknown = || RunState {
+                    qemu: None,
+                    worker: None,
+                    accel: "unknown".to_owned(),
+                    accel_reason: Reason::Libvirt,
+                };
+                return Ok(Some(Runner::Libvirt(libvirt, status, state.unwrap_or_else(unknown))));
+            }
+        }
+        Ok(None)
     }
 
     /// What the VM is doing: by its processes and, when they live, by what QEMU says.
@@ -234,13 +276,11 @@ impl Bundle {
     /// # Errors
     /// When there is no place for a run directory, or libvirt does not answer.
     pub fn status(&self) -> Result<Status> {
-        if let Some(libvirt) = Libvirt::of(self) {
-            let saved = || self.is_suspended() || libvirt::is_saved(self);
-            let off = || if saved() { Status::Suspended } else { Status::Stopped };
-            return Ok(libvirt.domain()?.status().unwrap_or_else(off));
-        }
-        if self.run_state()?.is_none() {
-            return Ok(if self.is_suspended() { Status::Suspended } else { Status::Stopped });
+        match self.runner()? {
+            Some(Runner::Libvirt(_, status, _)) => return Ok(status),
+            Some(Runner::Qemu(_)) => {}
+            None if self.is_suspended() || libvirt::is_saved(self) => return Ok(Status::Suspended),
+            None => return Ok(Status::Stopped),
         }
         // A monitor that is busy with another client says nothing; the process lives all the same.
         let said = Qmp::connect(&self.run_dir(false)?.monitor(), Duration::from_millis(500))

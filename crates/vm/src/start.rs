@@ -92,7 +92,7 @@ pub fn start(
         None => bundle.clone(),
     };
     require_own_files(bundle)?;
-    let libvirt = match Libvirt::of(bundle) {
+    let libvirt = match Libvirt::of(bundle.config()) {
         Some(libvirt) => Some((libvirt.require_ready(&machine)?, libvirt)),
         None => None,
     };
@@ -132,6 +132,9 @@ pub fn start(
             libvirt.launch(&machine, &run, &place, &accel, attach, worker.as_ref(), saved.as_ref(), starter)
         });
         drop(lock);
+        if launched.is_ok() {
+            starter.runs();
+        }
         let ended = match (launched, options.attach) {
             (Ok(()), Attach::Background) => return Ok(Started { accel, ended: None }),
             (Ok(()), attach) => libvirt.stay(attach, worker.as_ref().map(Worker::process)),

@@ -2,7 +2,6 @@
 use crate::{
     bundle::Bundle,
     error::{Error, Result},
-    libvirt::Libvirt,
     qmp::Qmp,
     start::WORKER_END,
 };
@@ -36,7 +35,7 @@ pub enum Stopped {
 /// # Errors
 /// [`Error::NotRunning`]; [`Error::StopTimeout`] when not even killing helped.
 pub fn stop(bundle: &Bundle, options: Stop) -> Result<Stopped> {
-    if let Some(libvirt) = Libvirt::of(bundle) {
+    if let Some(libvirt) = bundle.libvirt()? {
         return libvirt.stop(bundle, options);
     }
     let run = bundle.run_dir(false)?;

@@ -8,7 +8,7 @@ use crate::{
     crash,
     error::{Error, Result},
     files::new_file,
-    libvirt::{self, Libvirt},
+    libvirt,
     life::{LifeError, Watch},
     qmp::Qmp,
     rundir::{RunDir, RunState},
@@ -59,7 +59,7 @@ pub struct Suspended {
 /// # Errors
 /// [`Error::NotRunning`], [`LifeError::NotSaved`], or what the operating system says. The guest then goes on.
 pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Watch<'_>) -> Result<Suspended> {
-    if let Some(libvirt) = Libvirt::of(vm) {
+    if let Some(libvirt) = vm.libvirt()? {
         return libvirt::suspend(&libvirt, vm, anchors, progress);
     }
     let name = || vm.name().to_owned();
@@ -309,7 +309,7 @@ pub fn discard(vm: &Bundle) -> Result<()> {
 /// [`Error::NotRunning`], [`Error::Qmp`].
 pub fn pause(vm: &Bundle) -> Result<()> {
     let _lock = vm.lock()?;
-    if let Some(libvirt) = Libvirt::of(vm) {
+    if let Some(libvirt) = vm.libvirt()? {
         return libvirt.hold(vm, true);
     }
     if vm.run_state()?.is_none() {
@@ -324,7 +324,7 @@ pub fn pause(vm: &Bundle) -> Result<()> {
 /// [`Error::NotRunning`], [`Error::Qmp`].
 pub fn unpause(vm: &Bundle) -> Result<()> {
     let _lock = vm.lock()?;
-    if let Some(libvirt) = Libvirt::of(vm) {
+    if let Some(libvirt) = vm.libvirt()? {
         // First: nobody may go on from it a second time.
         saved::retire(vm)?;
         return libvirt.hold(vm, false);

@@ -112,6 +112,7 @@ fn link(public: &TpmtPublic, parent: Option<&Object>) -> Link {
             if public.name_alg.is_some()
                 && is_fixed(public.object_attributes)
                 && is_fixed(parent.attributes())
+                && parent.attributes().contains(TpmaObject::SENSITIVE_DATA_ORIGIN)
                 && !parent.external =>
         {
             Link::Attested

@@ -17,6 +17,8 @@ use std::{
 /// Ctrl-], as in telnet and `virsh console`.
 const DETACH: u8 = 0x1D;
 const CHUNK: usize = 4096;
+/// So much is kept for a guest that does not read it.
+const MAX_PENDING: usize = 64 * 1024;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -34,8 +36,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     if at_terminal {
         note!("{}", text!("console-entered", vm = vm.name()));
     }
+    // Before the terminal is changed, or a signal in between would leave it so.
+    let signals = signals().map_err(failed)?;
     let raw = Raw::enter(at_terminal).map_err(failed)?;
-    let end = converse(&mut console, at_terminal).map_err(failed);
+    let end = converse(&mut console, &signals, at_terminal).map_err(failed);
     drop(raw);
     match end? {
         End::Left if at_terminal => note!("\n{}", text!("console-left", vm = vm.name())),
@@ -53,18 +57,28 @@ enum End {
     Guest,
 }
 
-/// Every byte both ways. Input that is not a terminal may end: the guest is then listened to on.
-fn converse(console: &mut Console, at_terminal: bool) -> io::Result<End> {
+/// Readable once somebody wants this process to end.
+fn signals() -> io::Result<UnixStream> {
     let (signals, wake) = UnixStream::pair()?;
     for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
         signal_hook::low_level::pipe::register(signal, wake.try_clone()?)?;
     }
+    Ok(signals)
+}
+
+/// Every byte both ways. Input that is not a terminal may end: the guest is then listened to on. A guest that does not read what is
+/// typed is waited for with more of it, and with nothing else.
+fn converse(console: &mut Console, signals: &UnixStream, at_terminal: bool) -> io::Result<End> {
+    console.set_nonblocking()?;
     let (mut input, mut out) = (io::stdin(), io::stdout().lock());
     let mut more_input = true;
+    let mut pending: Vec<u8> = Vec::new();
     let mut buffer = [0; CHUNK];
     loop {
-        let mut fds = vec![PollFd::new(&signals, PollFlags::IN), PollFd::new(&*console, PollFlags::IN)];
-        if more_input {
+        let both = if pending.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let mut fds = vec![PollFd::new(signals, PollFlags::IN), PollFd::new(&*console, both)];
+        // At a terminal always: Ctrl-] may come. What is typed to a guest that does not read is dropped, as on a serial line.
+        if more_input && (pending.is_empty() || at_terminal) {
             fds.push(PollFd::new(&input, PollFlags::IN));
         }
         match poll(&mut fds, None) {
@@ -72,29 +86,39 @@ fn converse(console: &mut Console, at_terminal: bool) -> io::Result<End> {
             Err(Errno::INTR) => continue,
             Err(e) => return Err(e.into()),
         }
-        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
-        let mut next = || ready.next() == Some(true);
-        let (signal, said, typed) = (next(), next(), next());
-        if signal {
+        let mut ready = fds.iter().map(PollFd::revents);
+        let mut next = || ready.next().unwrap_or(PollFlags::empty());
+        let (signal, serial, typed) = (next(), next(), next());
+        if !signal.is_empty() {
             return Ok(End::Left);
         }
-        if said {
-            let bytes = taken(console.read(&mut buffer), &buffer)?;
-            if bytes.is_empty() {
-                return Ok(End::Guest);
+        if serial.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            match taken(console.read(&mut buffer), &buffer) {
+                Ok([]) => return Ok(End::Guest),
+                Ok(bytes) => out.write_all(bytes).and_then(|()| out.flush())?,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
             }
-            out.write_all(bytes)?;
-            out.flush()?;
         }
-        if typed {
+        if !typed.is_empty() {
             let bytes = read_input(&mut input, &mut buffer)?;
             let leave = at_terminal.then(|| bytes.iter().position(|byte| *byte == DETACH)).flatten();
             let meant = bytes.get(..leave.unwrap_or(bytes.len())).unwrap_or_default();
-            console.write_all(meant)?;
-            if leave.is_some() || bytes.is_empty() && at_terminal {
+            let room = MAX_PENDING.saturating_sub(pending.len()).min(meant.len());
+            pending.extend_from_slice(meant.get(..room).unwrap_or_default());
+            more_input = !bytes.is_empty();
+            if leave.is_some() || at_terminal && !more_input {
+                // What was typed before it is the guest's, if it takes it.
+                let _ = console.write(&pending);
                 return Ok(End::Left);
             }
-            more_input = !bytes.is_empty();
+        }
+        if !pending.is_empty() {
+            match console.write(&pending) {
+                Ok(count) => drop(pending.drain(..count)),
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(e) => return Err(e),
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ const APPARMOR: [&str; 2] =
 const APPARMOR_DIR: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
 
 pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
-    let Some(libvirt) = Libvirt::of(vm) else { return };
+    let Some(libvirt) = Libvirt::of(vm.config()) else { return };
     let place = match libvirt.place() {
         Ok(place) => place,
         Err(error) => {

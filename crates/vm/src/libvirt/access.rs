@@ -1,13 +1,15 @@
 //! Letting the user that QEMU runs as at a VM's files, and nobody else. libvirt itself gives that user the disks and the
 //! firmware's variables for as long as the domain runs; what is missing is the way to them, and the TPM's socket.
 use crate::{
-    bundle::{Bundle, ROOT_HOME},
+    bundle::{Bundle, Home, ROOT_HOME},
     error::{Error, Result},
-    files::is_own_dir,
     rundir::RunDir,
 };
-use rustix::fs::{Gid, Uid};
-use sigillo_messages::words;
+use rustix::{
+    fs::{Gid, Mode, OFlags, Uid},
+    io::Errno,
+};
+use sigillo_messages::{Words, words};
 use std::{
     fs::{self, Permissions},
     io,
@@ -21,30 +23,35 @@ const SEARCH: u32 = 0o111;
 /// be listed or written by it, and the files in them keep their own modes.
 pub(super) fn let_in(vm: &Bundle, real: &Path, run: &RunDir, ids: (u32, u32)) -> Result<()> {
     for dir in opened_above(vm).into_iter().chain([real.to_owned(), run.path().to_owned()]) {
-        let failed = |action| move |e: io::Error| (action, e);
-        let opened = fs::symlink_metadata(&dir).map_err(failed(words!("do-look-at"))).and_then(|found| {
-            // Somebody's own arrangement is left as it is; [`obstacle`] says what is wrong with it.
-            if !is_own_dir(&dir).map_err(failed(words!("do-look-at")))? || found.mode() & 0o077 != 0 {
-                return Ok(());
-            }
-            rustix::fs::chown(&dir, None, Some(Gid::from_raw(ids.1)))
-                .map_err(|e| (words!("do-give-to-qemus-group"), e.into()))?;
-            fs::set_permissions(&dir, Permissions::from_mode(0o710)).map_err(failed(words!("do-protect")))
-        });
-        opened.map_err(|(action, e)| Error::io(action, &dir, e))?;
+        open_way(&dir, ids.1).map_err(|(action, e)| Error::io(action, &dir, e))?;
     }
     Ok(())
 }
 
-/// The directories above a bundle that a start opens: its home, and for root's own home what sigillo made around it. None where
-/// the home is a person's own, with all that is in it.
-pub(crate) fn opened_above(vm: &Bundle) -> Vec<PathBuf> {
-    let persons = std::env::var_os("HOME").map(PathBuf::from);
-    above(vm.path(), persons.as_deref())
+/// By descriptor: a name may become a link between two looks.
+fn open_way(dir: &Path, gid: u32) -> std::result::Result<(), (Words, io::Error)> {
+    let failed = |action| move |e: Errno| (action, io::Error::from(e));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(dir, flags, Mode::empty()).map_err(failed(words!("do-open")))?;
+    let found = rustix::fs::fstat(&fd).map_err(failed(words!("do-look-at")))?;
+    // Somebody's own arrangement is left as it is; [`obstacle`] says what is wrong with it.
+    if found.st_uid != rustix::process::geteuid().as_raw() || found.st_mode & 0o077 != 0 {
+        return Ok(());
+    }
+    rustix::fs::fchown(&fd, None, Some(Gid::from_raw(gid)))
+        .map_err(failed(words!("do-give-to-qemus-group")))?;
+    rustix::fs::fchmod(&fd, Mode::from(0o710)).map_err(failed(words!("do-protect")))
 }
 
-fn above(bundle: &Path, persons: Option<&Path>) -> Vec<PathBuf> {
-    let Some(home) = bundle.parent() else { return Vec::new() };
+/// The directories above a bundle that a start opens: the host's home of VMs, if it is in there, and for root's own what sigillo made
+/// around it. None where that is a person's own directory, with all that is in it, or where the bundle lies elsewhere.
+pub(crate) fn opened_above(vm: &Bundle) -> Vec<PathBuf> {
+    let persons = std::env::var_os("HOME").map(PathBuf::from);
+    above(vm.path(), Home::find(None).path(), persons.as_deref())
+}
+
+fn above(bundle: &Path, vms: &Path, persons: Option<&Path>) -> Vec<PathBuf> {
+    let Some(home) = bundle.parent().filter(|home| *home == vms) else { return Vec::new() };
     let top = home.parent().is_none_or(|above| above == Path::new("/"));
     if top || persons == Some(home) {
         return Vec::new();
@@ -85,8 +92,13 @@ mod tests {
 
     #[test]
     fn no_more_is_opened_than_what_holds_vms() {
-        let above = |bundle: &str, persons: &str| above(Path::new(bundle), Some(Path::new(persons)));
+        let above = |bundle: &str, persons: &str| {
+            let bundle = Path::new(bundle);
+            above(bundle, bundle.parent().unwrap(), Some(Path::new(persons)))
+        };
         assert_eq!(above("/srv/vms/a.sigillo", "/root"), [PathBuf::from("/srv/vms")]);
+        let elsewhere = super::above(Path::new("/srv/x/a.sigillo"), Path::new("/srv/vms"), None);
+        assert!(elsewhere.is_empty(), "a bundle that was named by its path");
         let root = ["/var/lib/sigillo/vms", "/var/lib/sigillo"].map(PathBuf::from);
         assert_eq!(above("/var/lib/sigillo/vms/a.sigillo", "/root"), root);
         assert!(above("/home/a/x.sigillo", "/home/a").is_empty());

@@ -6,7 +6,7 @@ use crate::{
     config::DisplayKind,
     display,
     error::{Error, Result},
-    files::{fresh_file, read_plain, remove, replace_file},
+    files::{fresh_file, read_plain, remove},
     host::Starter,
     process::Process,
     rundir::{RunDir, RunState},
@@ -78,19 +78,22 @@ impl Libvirt {
         run.write_state(&state)?;
         let started = match saved {
             Some(saved) => saving::restore(self, vm, saved, starter),
-            None => self.run(&["start", &self.uuid], START).map(drop).map_err(|why| {
+            None => self.run(&["start", &self.uuid], START).map(|_| Ok(())).map_err(|why| {
                 self.refused(words!("libvirt-start-domain"), why, self.why_not(vm, &real, place))
             }),
         };
-        if let Err(error) = started {
-            // Half a start is none; that it fails says only that there is nothing to end.
-            let _ = self.run(&["destroy", &self.uuid], QUIT);
-            return Err(error);
-        }
+        let goes_on = match started {
+            Ok(goes_on) => goes_on,
+            Err(error) => {
+                // Half a start is none; that it fails says only that there is nothing to end.
+                let _ = self.run(&["destroy", &self.uuid], QUIT);
+                return Err(error);
+            }
+        };
         // QEMU is connected: nobody else has to find the socket any more. The guest runs, and is not ended for what fails here.
         let _ = remove(&run.tpm_socket());
         let _ = self.note_screen(vm, run);
-        Ok(())
+        goes_on
     }
 
     /// Tells libvirt what the VM is made of by now.
@@ -128,13 +131,8 @@ impl Libvirt {
         let chosen =
             vm.config().display.filter(|display| display.kind != DisplayKind::None && display.port.is_none());
         let Some(display) = chosen else { return Ok(()) };
-        let note = match self.run(&["domdisplay", &self.uuid], QUIT) {
-            Ok(said) => text!("libvirt-screen-at", kind = display.kind.as_str(), place = said.trim()),
-            Err(_) => {
-                text!("libvirt-screen-see", kind = display.kind.as_str(), uri = self.uri, name = ?self.name)
-            }
-        };
-        replace_file(&run.display_note(), note.as_bytes(), 0o600)
+        let place = self.run(&["domdisplay", &self.uuid], QUIT).ok();
+        display::note_libvirts(run, display.kind, &self.uri, &self.name, place.as_deref())
     }
 
     /// What may stand behind a failure of libvirt's, and what to do.

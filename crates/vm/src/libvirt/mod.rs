@@ -14,7 +14,7 @@ pub(crate) use saving::{finish, is_saved, suspend};
 
 use crate::{
     bundle::Bundle,
-    config::{Bus, Hypervisor},
+    config::{Bus, Config, Hypervisor},
     error::{Error, Result},
     qemu::on_path,
     rundir::Status,
@@ -96,8 +96,7 @@ pub(crate) fn check_uri(uri: &str) -> std::result::Result<(), String> {
 
 impl Libvirt {
     /// The libvirt that a VM is to be run by; `None` if QEMU runs it directly.
-    pub(crate) fn of(vm: &Bundle) -> Option<Self> {
-        let config = vm.config();
+    pub(crate) fn of(config: &Config) -> Option<Self> {
         (config.hypervisor == Hypervisor::Libvirt).then(|| Self {
             name: config.name.clone(),
             uuid: config.uuid.to_string(),
@@ -174,7 +173,7 @@ impl Libvirt {
         match xml::owner(&text).map_err(|why| self.answer("dumpxml", why))? {
             xml::Owner::Other => Err(foreign(text!("libvirt-not-ours")).into()),
             xml::Owner::Bundle(other) if other != real(vm)? && is_same_vm(vm, &other) => {
-                Err(foreign(text!("libvirt-of-other", path = other.display())).into())
+                Err(foreign(text!("libvirt-of-other", path = ?other)).into())
             }
             xml::Owner::Bundle(_) => Ok(true),
         }
@@ -272,7 +271,7 @@ fn is_same_vm(vm: &Bundle, other: &std::path::Path) -> bool {
 
 /// Takes away the domain of a VM that is renamed, moved or deleted; the next start makes it anew.
 pub(crate) fn forget(vm: &Bundle) -> Result<()> {
-    match Libvirt::of(vm) {
+    match Libvirt::of(vm.config()) {
         Some(libvirt) => libvirt.undefine(vm),
         None => Ok(()),
     }

@@ -89,10 +89,13 @@ pub(crate) fn suspend(
     if let Err(error) = done
         && !(libvirt.domain().is_ok_and(|domain| domain.is_off()) && is_whole(&memory))
     {
-        // The first failure is the one to tell; what stays is swept by the next command.
-        let _ = saved::remove_tree(&building);
         let guest = match libvirt.domain() {
-            Ok(super::Domain::Running) => words!("guest-runs-on"),
+            Ok(super::Domain::Running) => {
+                // The first failure is the one to tell; what stays is swept by the next command.
+                let _ = saved::remove_tree(&building);
+                words!("guest-runs-on")
+            }
+            // libvirt may be at it still, whatever became of who asked: then the next command finishes what it wrote.
             Ok(super::Domain::Paused) => words!("guest-held"),
             _ => words!("libvirt-guest-unknown"),
         };
@@ -207,13 +210,14 @@ fn summed(mut file: File, mut progress: impl FnMut(u64)) -> io::Result<(u64, Str
     }
 }
 
-/// Has libvirt read a saved state, takes it away, and lets the guest go on. Until then whatever breaks leaves it where it is.
+/// Has libvirt read a saved state, takes it away, and lets the guest go on. Until then whatever breaks leaves it where it is: the
+/// error is the outer one. The inner one is of a guest that is held and has no saved state any more.
 pub(super) fn restore(
     libvirt: &Libvirt,
     vm: &Bundle,
     saved: &Saved,
     starter: &mut dyn Starter,
-) -> Result<()> {
+) -> Result<Result<()>> {
     let path = vm.saved_dir().join(saved::MEMORY);
     let damaged =
         |why: String| Error::from(LifeError::Damaged { name: vm.name().to_owned(), path: path.clone(), why });
@@ -238,8 +242,8 @@ pub(super) fn restore(
     crash::point();
     saved::retire(vm)?;
     crash::point();
-    libvirt.run(&["resume", &libvirt.uuid], RESUME).map(drop).map_err(|why| {
+    Ok(libvirt.run(&["resume", &libvirt.uuid], RESUME).map(drop).map_err(|why| {
         let then = text!("libvirt-used-up");
         libvirt.refused(words!("libvirt-let-run"), why, then)
-    })
+    }))
 }

@@ -55,7 +55,8 @@ pub(super) fn run<S: AsRef<OsStr>>(
                 complained.lines().map(|line| line.trim_start_matches("error:").trim()).collect();
             let words: Vec<&str> = words.into_iter().filter(|line| !line.is_empty()).collect();
             match (words.is_empty(), status.signal()) {
-                (false, _) => Err(words.join("; ")),
+                // libvirt quotes QEMU, which may be the guest's by then.
+                (false, _) => Err(words.join("; ").replace(char::is_control, "?")),
                 (true, Some(signal)) => Err(text!("program-signal", program = VIRSH, signal)),
                 (true, None) => Err(text!("program-ended", program = VIRSH, status)),
             }
