@@ -7,7 +7,8 @@ use sigillo_store::{Key, Store};
 use std::{
     fs,
     io::{Read, Write},
-    process::{Child, ChildStdin, ExitStatus, Stdio},
+    path::Path,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
     time::{Duration, Instant},
@@ -67,6 +68,31 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
+    /// Types once the terminal does not echo any more: the prompt is shown a moment before.
+    fn types_hidden(&mut self, keys: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.echoes() {
+            assert!(Instant::now() < end, "the terminal echoes: {:?}", self.seen);
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.types(keys);
+    }
+
+    /// Whether what is typed is shown.
+    fn echoes(&self) -> bool {
+        let script = self.child.id().to_string();
+        let is_its_child = |pid: &Path| {
+            // PID (NAME) STATE PARENT ...
+            let stat = fs::read_to_string(pid.join("stat")).unwrap_or_default();
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&*script)
+        };
+        let mut all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        let inside = all.find(|pid| is_its_child(pid)).expect("script runs the command");
+        let terminal = fs::read_link(inside.join("fd/0")).unwrap();
+        let settings = Command::new("stty").arg("-a").arg("-F").arg(terminal).output().unwrap();
+        String::from_utf8_lossy(&settings.stdout).split_whitespace().any(|word| word == "echo")
+    }
+
     /// Waits for the command to end; all that was on the screen.
     fn ends(mut self) -> (ExitStatus, String) {
         while let Ok(more) = self.screen.recv_timeout(PATIENCE) {
@@ -83,9 +109,9 @@ fn a_keychain_files_password_is_asked_for_twice_and_never_shown() {
     let path = file.to_str().unwrap();
     let mut terminal = Terminal::open(&place, &["keychain", "create", path]);
     terminal.shows("New password for ");
-    terminal.types("seven words nobody guesses\n");
+    terminal.types_hidden("seven words nobody guesses\n");
     terminal.shows("The same again: ");
-    terminal.types("seven words somebody mistypes\n");
+    terminal.types_hidden("seven words somebody mistypes\n");
     let (status, screen) = terminal.ends();
     assert_eq!(status.code(), Some(1), "{screen}");
     assert!(screen.contains("the two passwords differ") && !file.exists(), "{screen}");
@@ -93,19 +119,19 @@ fn a_keychain_files_password_is_asked_for_twice_and_never_shown() {
     let mut terminal = Terminal::open(&place, &["keychain", "create", path]);
     for prompt in ["New password for ", "The same again: "] {
         terminal.shows(prompt);
-        terminal.types("seven words nobody guesses\n");
+        terminal.types_hidden("seven words nobody guesses\n");
     }
     let (status, screen) = terminal.ends();
     assert!(status.success() && !screen.contains("seven words"), "{screen}");
 
     let mut terminal = Terminal::open(&place, &["keychain", "list", path]);
     terminal.shows("Password of ");
-    terminal.types("another\n");
+    terminal.types_hidden("another\n");
     let (status, screen) = terminal.ends();
     assert!(!status.success() && screen.contains("SIG_ERR_KEYCHAIN"), "{screen}");
     let mut terminal = Terminal::open(&place, &["keychain", "list", path]);
     terminal.shows("Password of ");
-    terminal.types("seven words nobody guesses\n");
+    terminal.types_hidden("seven words nobody guesses\n");
     let (status, screen) = terminal.ends();
     assert!(status.success() && !screen.contains("seven words"), "{screen}");
 }
@@ -119,7 +145,7 @@ fn the_recovery_code_is_asked_for_without_echo() {
     place.lose_record();
     let mut terminal = Terminal::open(&place, &["tpm", "key", "restore-record", "demo"]);
     terminal.shows("Recovery code: ");
-    terminal.types(&format!("{code}\n"));
+    terminal.types_hidden(&format!("{code}\n"));
     let (status, screen) = terminal.ends();
     assert!(status.success() && !screen.contains(code), "{screen}");
     let key = Key::Password(place.record().secret);
