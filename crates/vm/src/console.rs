@@ -35,11 +35,12 @@ impl Bundle {
         if self.run_state()?.is_none() {
             return Err(Error::NotRunning { name: name() });
         }
-        let (dir, path) = self.run_dir(false)?.console();
+        let run = self.run_dir(false)?;
+        let path = run.console();
         // QEMU takes one connection and lets a second one wait without a word.
-        let lock = lock_dir(&dir).map_err(|e| match e.kind() {
+        let lock = lock_dir(run.path()).map_err(|e| match e.kind() {
             io::ErrorKind::WouldBlock => LifeError::ConsoleTaken { name: name() }.into(),
-            _ => Error::io(words!("do-lock"), &dir, e),
+            _ => Error::io(words!("do-lock"), run.path(), e),
         })?;
         let stream = UnixStream::connect(&path).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {

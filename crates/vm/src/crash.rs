@@ -24,6 +24,8 @@ pub(crate) mod tests {
         fs,
         panic::{AssertUnwindSafe, catch_unwind},
         path::{Path, PathBuf},
+        thread,
+        time::{Duration, Instant},
     };
 
     thread_local! {
@@ -47,10 +49,26 @@ pub(crate) mod tests {
         let done = catch_unwind(AssertUnwindSafe(run)).ok();
         LEFT.set(None);
         if done.is_none() {
-            // Locks of the crashed command may be in a child that another test forks at this moment, until it executes its program.
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            let end = Instant::now() + Duration::from_secs(60);
+            while is_forking() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
         done
+    }
+
+    /// Whether another test has forked a child that has not executed its program yet: it has a copy of every descriptor, and so of a crashed
+    /// command's locks. It is this program still.
+    fn is_forking() -> bool {
+        let own = fs::read_link("/proc/self/exe").unwrap();
+        let parent = std::process::id().to_string();
+        let is_child = |pid: &Path| {
+            // PID (NAME) STATE PARENT ...
+            let stat = fs::read_to_string(pid.join("stat")).unwrap_or_default();
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&*parent)
+        };
+        let mut all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        all.any(|pid| is_child(&pid) && fs::read_link(pid.join("exe")).is_ok_and(|exe| exe == own))
     }
 
     pub(crate) struct Fixture {

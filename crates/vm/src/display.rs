@@ -27,23 +27,19 @@ const SPICE_PASSWORD: usize = 24;
 #[serde(deny_unknown_fields)]
 struct Note {
     kind: DisplayKind,
-    /// Absent where it is a Unix socket.
-    port: Option<u16>,
-    /// The socket, or the file with the port's password.
-    path: PathBuf,
-    /// Where libvirt has it, if libvirt chose the place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    libvirt: Option<Libvirts>,
+    place: Place,
 }
 
-/// A screen whose place libvirt chose.
+/// Where a viewer connects to.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Libvirts {
-    uri: String,
-    name: String,
-    /// As it says; absent where it did not.
-    place: Option<String>,
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Place {
+    /// A Unix socket.
+    Socket(PathBuf),
+    /// A port, and the file with its password.
+    Port { port: u16, password: PathBuf },
+    /// Where libvirt chose, in its words; absent where it did not say.
+    Libvirt { uri: String, name: String, place: Option<String> },
 }
 
 impl Bundle {
@@ -65,16 +61,16 @@ impl Bundle {
         }
         let bytes = read_plain(&self.run_dir(false)?.display_note(), 4096).unwrap_or_default();
         let note = serde_json::from_slice::<Note>(&bytes);
-        Ok(note.ok().map(|Note { kind, port, path, libvirt }| match (libvirt, port) {
-            (Some(Libvirts { place: Some(place), .. }), _) => {
+        Ok(note.ok().map(|Note { kind, place }| match place {
+            Place::Socket(path) => text!("display-socket", kind = kind.as_str(), path = path.display()),
+            Place::Port { port, password } => {
+                text!("display-port-password", kind = kind.as_str(), port, path = password.display())
+            }
+            Place::Libvirt { place: Some(place), .. } => {
                 text!("libvirt-screen-at", kind = kind.as_str(), place)
             }
-            (Some(Libvirts { uri, name, place: None }), _) => {
+            Place::Libvirt { uri, name, place: None } => {
                 text!("libvirt-screen-see", kind = kind.as_str(), uri, ?name)
-            }
-            (None, None) => text!("display-socket", kind = kind.as_str(), path = path.display()),
-            (None, Some(port)) => {
-                text!("display-port-password", kind = kind.as_str(), port, path = path.display())
             }
         }))
     }
@@ -88,8 +84,8 @@ pub(crate) fn prepare(vm: &Bundle, run: &RunDir) -> Result<()> {
         DisplayKind::Vnc => {}
         DisplayKind::Spice => require_spice(vm)?,
     }
-    let note = match display.port {
-        None => Note { kind: display.kind, port: None, path: run.display_socket(), libvirt: None },
+    let place = match display.port {
+        None => Place::Socket(run.display_socket()),
         Some(port) => {
             let path = run.display_password();
             let length = if display.kind == DisplayKind::Vnc { VNC_PASSWORD } else { SPICE_PASSWORD };
@@ -98,10 +94,10 @@ pub(crate) fn prepare(vm: &Bundle, run: &RunDir) -> Result<()> {
             fresh_file(&path, 0o600)?
                 .write_all(&password)
                 .map_err(|e| Error::io(words!("do-write"), &path, e))?;
-            Note { kind: display.kind, port: Some(port), path, libvirt: None }
+            Place::Port { port, password: path }
         }
     };
-    keep(run, &note)
+    keep(run, &Note { kind: display.kind, place })
 }
 
 /// Where libvirt has put the screen; `place` is its own words, without control characters.
@@ -113,8 +109,8 @@ pub(crate) fn note_libvirts(
     place: Option<&str>,
 ) -> Result<()> {
     let place = place.map(|place| place.trim().replace(char::is_control, "?"));
-    let libvirt = Libvirts { uri: uri.to_owned(), name: name.to_owned(), place };
-    keep(run, &Note { kind, port: None, path: run.display_socket(), libvirt: Some(libvirt) })
+    let place = Place::Libvirt { uri: uri.to_owned(), name: name.to_owned(), place };
+    keep(run, &Note { kind, place })
 }
 
 fn keep(run: &RunDir, note: &Note) -> Result<()> {

@@ -58,7 +58,7 @@ pub(crate) fn arguments(
         Serial::Terminal => OsString::from("stdio,id=serial0,mux=off,signal=off"),
         Serial::Socket => {
             let mut socket = OsString::from("socket,id=serial0,server=on,wait=off,path=");
-            socket.push(escaped(&run.console().1));
+            socket.push(escaped(&run.console()));
             socket
         }
     };

@@ -14,18 +14,17 @@ use crate::{
     qmp::Qmp,
     rundir::RunDir,
     saved::{self, Saved},
-    suspend::{BLOCK, PIPE_BYTES},
+    suspend::PIPE_BYTES,
 };
 use rustix::{
     fd::OwnedFd,
     pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
 };
-use sha2::{Digest, Sha256};
 use sigillo_messages::{text, words};
 use std::{
     ffi::OsString,
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -80,24 +79,16 @@ impl Saved {
 }
 
 /// From the file into the pipe. The last block is held back until the sum is right: QEMU then has not all it needs, and ends.
-fn feed(mut file: File, output: OwnedFd, bytes: u64, wanted: &str, done: &AtomicU64) -> io::Result<()> {
+fn feed(file: File, output: OwnedFd, bytes: u64, wanted: &str, done: &AtomicU64) -> io::Result<()> {
     let mut output = File::from(output);
-    let mut sum = Sha256::new();
-    let (mut block, mut held) = (vec![0; BLOCK], Vec::new());
-    let mut total: u64 = 0;
-    loop {
-        let got = file.read(&mut block)?;
-        let part = block.get(..got).unwrap_or_default();
-        if part.is_empty() {
-            break;
-        }
-        sum.update(part);
+    let mut held = Vec::new();
+    let (total, sum) = saved::summed(file, |part, total| {
         output.write_all(&held)?;
         held = part.to_vec();
-        total = total.saturating_add(got as u64);
         done.store(total, Ordering::Relaxed);
-    }
-    if total != bytes || saved::hex(&sum.finalize()) != wanted {
+        Ok(())
+    })?;
+    if total != bytes || sum != wanted {
         return Err(io::Error::new(io::ErrorKind::InvalidData, text!("memory-changed")));
     }
     output.write_all(&held)

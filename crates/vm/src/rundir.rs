@@ -92,9 +92,8 @@ impl RunDir {
     pub(crate) fn monitor(&self) -> PathBuf {
         self.0.join("monitor.sock")
     }
-    /// What is locked by who is at the serial console, and its socket.
-    pub(crate) fn console(&self) -> (PathBuf, PathBuf) {
-        (self.0.clone(), self.0.join("console.sock"))
+    pub(crate) fn console(&self) -> PathBuf {
+        self.0.join("console.sock")
     }
     pub(crate) fn tpm_socket(&self) -> PathBuf {
         self.0.join("tpm.sock")
@@ -146,7 +145,7 @@ impl RunDir {
         [
             self.0.join(STATE),
             self.monitor(),
-            self.console().1,
+            self.console(),
             self.tpm_socket(),
             self.qemu_pid(),
             self.display_socket(),

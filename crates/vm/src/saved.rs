@@ -17,10 +17,12 @@ use crate::{
     life::LifeError,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use sigillo_keychain::anchor::{Anchored, Anchors, Seen};
 use sigillo_messages::{text, words};
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
@@ -35,6 +37,8 @@ pub(crate) const MACHINE: &str = "machine.toml";
 /// All of them.
 pub(crate) const FILES: [&str; 4] = [MEMORY, STATE, CONFIG, MACHINE];
 const VERSION: u32 = 1;
+/// Memory is moved so many bytes at a time.
+const BLOCK: usize = 256 * 1024;
 /// A longer `state.json` is none of ours.
 const MAX_STATE: u64 = 256 * 1024;
 /// Of so many tries to resume the store may bear the mark; a store that is older than that is refused.
@@ -319,6 +323,29 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     match removed {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io(words!("do-remove"), path, e)),
         _ => Ok(()),
+    }
+}
+
+/// Reads a guest's memory to its end, a block at a time: how many octets there were, and their SHA-256. `each` is handed the block and how
+/// many octets there are with it.
+pub(crate) fn summed(
+    mut input: impl Read,
+    mut each: impl FnMut(&[u8], u64) -> io::Result<()>,
+) -> io::Result<(u64, String)> {
+    let mut sum = Sha256::new();
+    let mut block = vec![0; BLOCK];
+    let mut bytes: u64 = 0;
+    loop {
+        let got = match input.read(&mut block) {
+            Ok(0) => return Ok((bytes, hex(&sum.finalize()))),
+            Ok(got) => got,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        let part = block.get(..got).unwrap_or_default();
+        sum.update(part);
+        bytes = bytes.saturating_add(got as u64);
+        each(part, bytes)?;
     }
 }
 

@@ -20,13 +20,12 @@ use rustix::{
     pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use sigillo_keychain::anchor::Anchors;
 use sigillo_messages::{Words, text, words};
 use sigillo_store::{Store, now_unix_s};
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     thread,
@@ -43,7 +42,6 @@ const DOWNTIME_MS: u64 = 2_000_000;
 /// Bytes a second; more than any disk.
 const BANDWIDTH: u64 = 1 << 40;
 pub(crate) const PIPE_BYTES: usize = 1 << 20;
-pub(crate) const BLOCK: usize = 256 * 1024;
 
 /// What suspending did.
 #[derive(Clone, Debug)]
@@ -207,23 +205,11 @@ fn cannot_move(error: Error) -> Error {
 
 /// From the pipe into the file, until QEMU closes it. An error closes the pipe, and QEMU's migration fails.
 fn copy_out(pipe: OwnedFd, file: &mut File, done: &AtomicU64) -> io::Result<(u64, String)> {
-    let mut pipe = File::from(pipe);
-    let mut sum = Sha256::new();
-    let mut block = vec![0; BLOCK];
-    let mut bytes: u64 = 0;
-    loop {
-        let got = match pipe.read(&mut block) {
-            Ok(0) => return Ok((bytes, saved::hex(&sum.finalize()))),
-            Ok(got) => got,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        let part = block.get(..got).unwrap_or_default();
-        sum.update(part);
+    saved::summed(File::from(pipe), |part, bytes| {
         file.write_all(part)?;
-        bytes = bytes.saturating_add(got as u64);
         done.store(bytes, Ordering::Relaxed);
-    }
+        Ok(())
+    })
 }
 
 fn wait_migrated(

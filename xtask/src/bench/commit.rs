@@ -2,7 +2,11 @@
 //!
 //! swtpm does not sync, so its row is what a write costs that a loss of power may undo. Nothing here passes or fails.
 
-use super::{Pair, Peer, rounds, workload};
+use super::{
+    Pair, Peer, rounds,
+    table::{microseconds, percentiles},
+    workload,
+};
 use crate::sh::{self, Result};
 use std::{
     fmt::Write as _,
@@ -50,7 +54,7 @@ pub(crate) fn run(peers: &mut Pair<Peer>, effort: f64) -> Result<String> {
     for (name, _, times) in rows {
         let rounds = times.len();
         let total: Duration = times.iter().sum();
-        let (median, p99) = (percentile(times.clone(), 50), percentile(times, 99));
+        let [median, p99] = percentiles(microseconds(times), [50, 99]);
         #[allow(clippy::cast_precision_loss, reason = "a small count")]
         let a_second = rounds as f64 / total.as_secs_f64();
         let _ = writeln!(text, "{name:<30} {rounds:>8} {median:>10.1} {p99:>10.1} {a_second:>12.0}");
@@ -65,12 +69,6 @@ pub(crate) fn run(peers: &mut Pair<Peer>, effort: f64) -> Result<String> {
         );
     }
     Ok(text)
-}
-
-fn percentile(mut times: Vec<Duration>, share: usize) -> f64 {
-    times.sort_unstable();
-    let at = (times.len() * share / 100).min(times.len().saturating_sub(1));
-    times.get(at).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
 }
 
 fn failed(error: impl std::fmt::Display) -> String {

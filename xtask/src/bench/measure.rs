@@ -75,32 +75,39 @@ fn processor(peers: &Pair<Peer>) -> Result<Pair<u64>> {
 
 /// From the start of the process to its first answer.
 pub(super) fn starts(peers: &mut Pair<Peer>, effort: f64, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
-    const TARGET: Target = Target::AtMost(0.5);
     let mut rows = Vec::new();
     if wanted(NEW) {
-        let (mut times, mut processor) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-        for _ in 0..rounds(40, effort) {
-            for (index, kind) in KINDS.into_iter().enumerate() {
-                let (peer, time) = Peer::first_answer(kind, &format!("{}-new", kind.name()))?;
-                times[index].push(time);
-                processor[index].push(Duration::from_nanos(peer.processor_ns()?));
-            }
-        }
-        rows.push(Row::new(NEW, TARGET, times.map(Summary::of)).with_processor(processor.map(Summary::of)));
+        rows.push(started(NEW, effort, |index| {
+            let kind = KINDS[index];
+            let (peer, time) = Peer::first_answer(kind, &format!("{}-new", kind.name()))?;
+            Ok((time, peer.processor_ns()?))
+        })?);
     }
     if wanted(EXISTING) {
-        let (mut times, mut processor) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-        for _ in 0..rounds(40, effort) {
-            for (index, peer) in peers.iter_mut().enumerate() {
-                times[index].push(peer.restart()?);
-                processor[index].push(Duration::from_nanos(peer.processor_ns()?));
-            }
-        }
-        rows.push(
-            Row::new(EXISTING, TARGET, times.map(Summary::of)).with_processor(processor.map(Summary::of)),
-        );
+        rows.push(started(EXISTING, effort, |index| {
+            let peer = &mut peers[index];
+            Ok((peer.restart()?, peer.processor_ns()?))
+        })?);
     }
     Ok(rows)
+}
+
+/// `start` starts the peer of an index: how long until its first answer, and the processor time it took by then, in nanoseconds.
+fn started(
+    name: &'static str,
+    effort: f64,
+    mut start: impl FnMut(usize) -> Result<(Duration, u64)>,
+) -> Result<Row> {
+    let (mut times, mut processor) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for _ in 0..rounds(40, effort) {
+        for index in 0..KINDS.len() {
+            let (time, processor_ns) = start(index)?;
+            times[index].push(time);
+            processor[index].push(Duration::from_nanos(processor_ns));
+        }
+    }
+    let row = Row::new(name, Target::AtMost(0.5), times.map(Summary::of));
+    Ok(row.with_processor(processor.map(Summary::of)))
 }
 
 const NEW: &str = "start to first answer, new state";

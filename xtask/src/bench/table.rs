@@ -21,16 +21,25 @@ pub(super) struct Summary {
 impl Summary {
     /// In microseconds.
     pub(super) fn of(times: Vec<Duration>) -> Self {
-        Self::of_numbers(times.into_iter().map(|time| time.as_secs_f64() * 1e6).collect())
+        Self::of_numbers(microseconds(times))
     }
 
-    pub(super) fn of_numbers(mut numbers: Vec<f64>) -> Self {
-        numbers.sort_unstable_by(f64::total_cmp);
+    pub(super) fn of_numbers(numbers: Vec<f64>) -> Self {
         let count = numbers.len();
-        let at = |share: usize| numbers.get((count * share / 100).min(count.saturating_sub(1)));
-        let at = |share: usize| at(share).copied().unwrap_or(f64::NAN);
-        Self { count, median: at(50), p95: at(95) }
+        let [median, p95] = percentiles(numbers, [50, 95]);
+        Self { count, median, p95 }
     }
+}
+
+pub(super) fn microseconds(times: Vec<Duration>) -> Vec<f64> {
+    times.into_iter().map(|time| time.as_secs_f64() * 1e6).collect()
+}
+
+/// Those of so many in a hundred; not a number where there are none.
+pub(super) fn percentiles<const N: usize>(mut numbers: Vec<f64>, shares: [usize; N]) -> [f64; N] {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let last = numbers.len().saturating_sub(1);
+    shares.map(|share| numbers.get((numbers.len() * share / 100).min(last)).copied().unwrap_or(f64::NAN))
 }
 
 /// One line.

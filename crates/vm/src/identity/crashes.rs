@@ -5,15 +5,12 @@ use crate::{
     bundle::VARS,
     config::{Disk, DiskFormat},
     crash::tests::{Fixture, crashed_at},
-    error::{Error, Result},
 };
 use sigillo_keychain::{Keychain, RecordName};
 use sigillo_store::{Key, Secret, Store};
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 
 /// A VM with a TPM and a disk.
@@ -59,21 +56,6 @@ fn swept(fixture: &Fixture) {
 
 fn quiet(_: u64, _: u64) {}
 
-/// The next command after a crash. A child that another test has forked and not yet executed has a copy of every descriptor, and so of the
-/// crashed command's locks, for a moment: that is no other command, and is waited out.
-fn next<T>(mut command: impl FnMut() -> Result<T>) -> Result<T> {
-    let end = Instant::now() + Duration::from_secs(60);
-    loop {
-        let held = match command() {
-            Err(Error::Busy { .. }) => true,
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::WouldBlock => true,
-            done => return done,
-        };
-        assert!(held && Instant::now() < end, "somebody holds a lock for ever");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn a_clone_is_there_with_its_record_or_neither_is() {
     let mut points = 0;
@@ -101,7 +83,7 @@ fn a_clone_is_there_with_its_record_or_neither_is() {
             "point {points}"
         );
         assert_eq!(names(fixture.home.path()).len(), if there.is_ok() { 2 } else { 1 }, "point {points}");
-        let twin = there.or_else(|_| next(make).map(|done| done.vm)).unwrap();
+        let twin = there.or_else(|_| make().map(|done| done.vm)).unwrap();
         whole(&fixture, &twin, b"a new TPM");
         whole(&fixture, &fixture.vm(), b"a TPM");
         fixture.audit.verify().unwrap();
@@ -189,7 +171,7 @@ fn a_vm_that_is_deleted_is_there_or_its_tpm_is_kept_or_its_record_is_gone_with_i
             let kept = fixture.home.path().join(format!(".kept/vm-{uuid}.sigillo"));
             if let Ok(mut vm) = fixture.home.open("vm") {
                 whole(&fixture, &vm, b"a TPM");
-                next(|| delete_vm(&fixture.home, &mut vm, &fixture.host(), with_tpm)).unwrap();
+                delete_vm(&fixture.home, &mut vm, &fixture.host(), with_tpm).unwrap();
             }
             assert_eq!(fixture.home.list().unwrap().len(), 0);
             assert_eq!(fixture.keychain.list().unwrap().len(), usize::from(!with_tpm), "point {points}");
@@ -223,7 +205,7 @@ fn an_exported_file_and_an_imported_vm_are_there_whole_or_not_at_all() {
         let done = crashed_at(points, || export_vm(&mut fixture.vm(), &file, &mut quiet));
         let mut finished = done.is_some();
         if !file.exists() {
-            next(|| export_vm(&mut fixture.vm(), &file, &mut quiet)).unwrap();
+            export_vm(&mut fixture.vm(), &file, &mut quiet).unwrap();
         }
         assert_eq!(names(fixture.dir.path()).iter().filter(|name| name.contains("export")).count(), 1);
         // The record stays, as on a host that has it.
@@ -233,7 +215,7 @@ fn an_exported_file_and_an_imported_vm_are_there_whole_or_not_at_all() {
         for swept in other.sweep(&fixture.host()) {
             assert!(matches!(&swept, Swept::Removed { records, .. } if records.is_empty()), "{swept}");
         }
-        let vm = other.open("vm").or_else(|_| next(|| import_vm(&other, &file, None, &mut quiet))).unwrap();
+        let vm = other.open("vm").or_else(|_| import_vm(&other, &file, None, &mut quiet)).unwrap();
         whole(&fixture, &vm, b"a TPM");
         assert_eq!(names(other.path()), ["vm.sigillo"]);
         if finished {

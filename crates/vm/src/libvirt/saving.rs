@@ -16,15 +16,14 @@ use crate::{
     rundir::RunDir,
     saved::{self, Saved, Stamp},
     start::WORKER_END,
-    suspend::{BLOCK, Suspended, store_now},
+    suspend::{Suspended, store_now},
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use sigillo_keychain::anchor::Anchors;
 use sigillo_messages::{text, words};
 use sigillo_store::now_unix_s;
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
@@ -184,30 +183,13 @@ fn complete(vm: &Bundle) -> Result<()> {
     let failed = |e: io::Error| Error::io(words!("do-read"), &memory, e);
     let file = open_plain(&memory).map_err(failed)?;
     file.sync_all().map_err(failed)?;
-    let (memory_bytes, memory_sha256) = summed(file, |_| {}).map_err(failed)?;
+    let (memory_bytes, memory_sha256) = saved::summed(file, |_, _| Ok(())).map_err(failed)?;
     let paths = saved::files_of(vm.config());
     let files = paths.iter().map(|path| Stamp::of(vm, path)).collect::<Result<Vec<_>>>()?;
     Saved { memory_bytes, memory_sha256, files, ..part.saved }.write(&building)?;
     remove(&path)?;
     crash::point();
     saved::publish(vm, &building)
-}
-
-fn summed(mut file: File, mut progress: impl FnMut(u64)) -> io::Result<(u64, String)> {
-    let mut sum = Sha256::new();
-    let mut block = vec![0; BLOCK];
-    let mut bytes: u64 = 0;
-    loop {
-        let got = match file.read(&mut block) {
-            Ok(0) => return Ok((bytes, saved::hex(&sum.finalize()))),
-            Ok(got) => got,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        sum.update(block.get(..got).unwrap_or_default());
-        bytes = bytes.saturating_add(got as u64);
-        progress(bytes);
-    }
 }
 
 /// Has libvirt read a saved state, takes it away, and lets the guest go on. Until then whatever breaks leaves it where it is: the
@@ -225,8 +207,10 @@ pub(super) fn restore(
         return Err(damaged(text!("libvirt-memory-part")));
     }
     let file = open_plain(&path).map_err(|e| Error::io(words!("do-open"), &path, e))?;
-    let found =
-        summed(file, |bytes| starter.progress(words!("step-checking-memory"), bytes, saved.memory_bytes));
+    let found = saved::summed(file, |_, bytes| {
+        starter.progress(words!("step-checking-memory"), bytes, saved.memory_bytes);
+        Ok(())
+    });
     if found.map_err(|e| Error::io(words!("do-read"), &path, e))?
         != (saved.memory_bytes, saved.memory_sha256.clone())
     {
