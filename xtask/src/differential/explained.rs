@@ -168,7 +168,7 @@ fn is_full(request: &Request, world: &World) -> bool {
 
 /// Whether a list of digests or of selected PCR has more entries than libtpms has hashes.
 fn has_many_banks(request: &Request) -> bool {
-    let lists = ["pcrSelectionIn", "digests", "pcrs", "PCRselect", "creationPCR"];
+    let lists = ["pcrSelectionIn", "digests", "pcrs", "PCRselect", "creationPCR", "pcrAllocation"];
     lists
         .iter()
         .any(|name| request.sent_parameter(name).and_then(|list| long(list, 0)).is_some_and(|n| n > 4))
@@ -193,7 +193,8 @@ fn is_so(name: &str, request: &Request, world: &World, ours: u32) -> bool {
         .sent_parameter("inPublic")
         .or_else(|| request.sent_parameter("objectPublic"))
         .unwrap_or_default();
-    let template = sized_at(public, 0).unwrap_or_default();
+    // A size that is turned is above what there is.
+    let template = sized_at(public, 0).or_else(|| public.get(2..)).unwrap_or_default();
     let attributes = long(template, 4).unwrap_or(0);
     match name {
         // `rare` says only that an hour may pass without the line.
@@ -242,6 +243,11 @@ fn is_so(name: &str, request: &Request, world: &World, ours: u32) -> bool {
         "da-used-and-power-lost" => world.da_used_and_power_lost,
         "algorithm-set" => world.algorithm_set,
         "used-since-shutdown" => world.used_since_shutdown,
+        "shutdown-was-used" => world.shutdown_was_used,
+        // An index that no write has reached all of.
+        "partly-written" => {
+            request.sent_handles().iter().any(|handle| world.written.get(handle) == Some(&false))
+        }
         "pcr-allocated" => world.pcr_allocated,
         // What authorizes is a PIN index.
         "pin-index" => request.sent_handles().first().is_some_and(|handle| is_pin_index(world, *handle)),

@@ -53,8 +53,8 @@ pub(crate) struct Request {
     pub(crate) authorizations: Vec<Authorization>,
     pub(crate) parameters: Vec<Both>,
     pub(crate) damage: Option<Damage>,
-    /// Handles and our parameters as they are sent, a turned bit in them.
-    sent: (Vec<u32>, Vec<Vec<u8>>),
+    /// Handles and parameters as they are sent, a turned bit in them.
+    sent: (Vec<u32>, Vec<Both>),
     /// The authValue of what a donor made, for what this one makes of it.
     pub(crate) donated: Option<Record>,
     /// The salt of the session that it starts; `None` if nobody knows it.
@@ -338,7 +338,7 @@ impl Request {
         let salt = salted(row, &handles, world, &mut parameters, r);
         let authorizations = authorize(spec, world, &handles, r);
         let damage = if r.chance(6) { Some(damage(r)) } else { None };
-        let sent = (handles.clone(), parameters.iter().map(|[ours, _]| ours.clone()).collect());
+        let sent = (handles.clone(), parameters.clone());
         let mut request = Self {
             row,
             spec,
@@ -365,15 +365,17 @@ impl Request {
             *handle ^= u32::from(mask) << (8 * (3 - at % 4));
             return;
         }
-        let mut behind = from_end;
-        for parameter in parameters.iter_mut().rev() {
-            if let Some(at) = parameter.len().checked_sub(1 + behind) {
-                if let Some(octet) = parameter.get_mut(at) {
-                    *octet ^= mask;
+        for side in [0, 1] {
+            let mut behind = from_end;
+            for parameter in parameters.iter_mut().rev().filter_map(|both| both.get_mut(side)) {
+                if let Some(at) = parameter.len().checked_sub(1 + behind) {
+                    if let Some(octet) = parameter.get_mut(at) {
+                        *octet ^= mask;
+                    }
+                    break;
                 }
-                return;
+                behind -= parameter.len();
             }
-            behind -= parameter.len();
         }
     }
 
@@ -424,17 +426,22 @@ impl Request {
         &self.sent.0
     }
 
+    /// The parameters as they are sent.
+    pub(crate) fn sent_parameters(&self) -> &[Both] {
+        &self.sent.1
+    }
+
     /// Our value of a parameter as it is sent.
     pub(crate) fn sent_parameter(&self, name: &str) -> Option<&[u8]> {
         let index = self.row.parameters.iter().position(|field| field.name == name)?;
-        self.sent.1.get(index).map(Vec::as_slice)
+        self.sent.1.get(index).map(|[ours, _]| ours.as_slice())
     }
 
     /// Whether a bit is turned among the sessions, which are not the same octets for both TPMs.
     pub(crate) fn is_area_shifted(&self) -> bool {
         let Some(Damage::Bit(from_end, _)) = self.damage else { return false };
         let whole = self.whole(0);
-        let parameters: usize = self.sent.1.iter().map(Vec::len).sum();
+        let parameters: usize = self.sent.1.iter().map(|[ours, _]| ours.len()).sum();
         let area = 10 + 4 * self.handles.len()..whole.len().saturating_sub(parameters);
         whole.len().checked_sub(1 + from_end).is_some_and(|at| area.contains(&at)) && whole != self.whole(1)
     }

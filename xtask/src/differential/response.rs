@@ -104,7 +104,7 @@ pub(crate) fn difference(request: &Request, world: &World, replies: &[Reply; 2])
     if ours.made != theirs.made {
         return Some(format!("HMAC made with {:?} here, {:?} there", ours.made, theirs.made));
     }
-    let equal = request.is_same() && world.same(&request.handles);
+    let equal = request.is_same() && world.same(request.sent_handles());
     let fields = request.row.response_parameters.iter().zip(ours.fields.iter().zip(&theirs.fields));
     for (field, (mine, other)) in fields {
         if field.name == "capabilityData" {
@@ -258,7 +258,7 @@ fn capability(mine: &[u8], other: &[u8]) -> Option<String> {
 pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) {
     let row = request.row;
     let mut fields: BTreeMap<&'static str, Both> = BTreeMap::new();
-    for (field, both) in row.parameters.iter().zip(&request.parameters) {
+    for (field, both) in row.parameters.iter().zip(request.sent_parameters()) {
         fields.insert(field.name, both.clone());
     }
     for (index, field) in row.response_parameters.iter().enumerate() {
@@ -267,7 +267,7 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
         });
         fields.insert(field.name, both);
     }
-    let mut handles = request.handles.clone();
+    let mut handles = request.sent_handles().to_vec();
     handles.extend(replies[0].handle);
     let given = |name: &str| fields.get(name).and_then(|both| sized_at(&both[0], 0)).map(<[u8]>::to_vec);
     let contents = |name: &str| {
@@ -275,8 +275,8 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
             .get(name)
             .map(|both| both.clone().map(|bytes| sized_at(&bytes, 0).unwrap_or_default().to_vec()))
     };
-    let equal = request.is_same() && world.same(&request.handles);
-    let first = request.handles.first().copied().unwrap_or(rh::NULL);
+    let equal = request.is_same() && world.same(request.sent_handles());
+    let first = request.sent_handles().first().copied().unwrap_or(rh::NULL);
     let auth = match row.name {
         "TPM2_Create" | "TPM2_CreatePrimary" | "TPM2_CreateLoaded" => given("inSensitive")
             .and_then(|sensitive| sized_at(&sensitive, 0).map(<[u8]>::to_vec))
@@ -313,7 +313,7 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
         world.entities.remove(&entry.session);
     }
     if !equal && row.name.starts_with("TPM2_Policy") {
-        for handle in &request.handles {
+        for handle in request.sent_handles() {
             if let Some(entity) = world.entities.get_mut(handle)
                 && matches!(entity.kind, Kind::Session { .. })
             {
@@ -331,7 +331,7 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
             world.entities.insert(made, entity);
         }
         ("TPM2_HashSequenceStart" | "TPM2_HMAC_Start", Some(made)) => {
-            let same = world.same(&request.handles);
+            let same = world.same(request.sent_handles());
             world.entities.insert(made, Entity { auth: auth.clone(), same, ..Entity::new(Kind::Sequence) });
         }
         ("TPM2_StartAuthSession", Some(made)) => {
@@ -366,14 +366,14 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
             world.entities.remove(&first);
         }
         ("TPM2_EventSequenceComplete", _) => {
-            if let Some(sequence) = request.handles.get(1) {
+            if let Some(sequence) = request.sent_handles().get(1) {
                 world.entities.remove(sequence);
             }
         }
         ("TPM2_EvictControl", _) => {
             let persistent = fields.get("persistentHandle").and_then(|both| long(&both[0], 0)).unwrap_or(0);
-            let object = request.handles.get(1).and_then(|handle| world.entities.get(handle)).cloned();
-            if request.handles.get(1).is_some_and(|handle| *handle >= hc::PERSISTENT) {
+            let object = request.sent_handles().get(1).and_then(|handle| world.entities.get(handle)).cloned();
+            if request.sent_handles().get(1).is_some_and(|handle| *handle >= hc::PERSISTENT) {
                 world.entities.remove(&persistent);
             } else if let Some(object) = object {
                 world.entities.insert(persistent, object);
@@ -385,16 +385,27 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
             {
                 let size = word(&area, area.len().saturating_sub(2)).unwrap_or(0);
                 let kind = Kind::Nv { attributes: TpmaNv::from_bits_truncate(bits), size };
+                world.written.remove(&index);
                 world.entities.insert(index, Entity { auth: auth.clone(), ..Entity::new(kind) });
             }
         }
+        ("TPM2_NV_Write", _) => {
+            if let Some(index) = request.sent_handles().get(1)
+                && let Some(Entity { kind: Kind::Nv { size, .. }, .. }) = world.entities.get(index)
+            {
+                let whole = given("data").map_or(0, |data| data.len()) == usize::from(*size);
+                *world.written.entry(*index).or_default() |= whole;
+            }
+        }
         ("TPM2_NV_UndefineSpace", _) => {
-            if let Some(index) = request.handles.get(1) {
+            if let Some(index) = request.sent_handles().get(1) {
                 world.entities.remove(index);
+                world.written.remove(index);
             }
         }
         ("TPM2_NV_UndefineSpaceSpecial", _) => {
             world.entities.remove(&first);
+            world.written.remove(&first);
         }
         ("TPM2_HierarchyChangeAuth" | "TPM2_NV_ChangeAuth", _) => {
             let changed = given("newAuth").unwrap_or_default();
@@ -431,12 +442,14 @@ pub(crate) fn apply(request: &Request, world: &mut World, replies: &[Reply; 2]) 
         ("TPM2_SetAlgorithmSet", _) => world.algorithm_set = true,
         ("TPM2_Shutdown", _) => {
             world.state_saved = fields.get("shutdownType").is_some_and(|both| both[0] == [0, 1]);
+            world.shut_down = true;
             world.used_since_shutdown = false;
         }
         ("TPM2_Startup", _) => {
             world.started = true;
             world.algorithm_set = false;
             world.apart = std::mem::take(&mut world.state_saved) && used_since_shutdown;
+            world.shutdown_was_used = std::mem::take(&mut world.shut_down) && used_since_shutdown;
         }
         _ => {}
     }
@@ -453,10 +466,10 @@ fn known_session(
 ) -> Option<Known> {
     let salt = request.salt.as_ref()?;
     let alg = sessions::hash_of(hash)?;
-    let bind = request.handles.get(1).copied().filter(|bind| *bind != rh::NULL);
+    let bind = request.sent_handles().get(1).copied().filter(|bind| *bind != rh::NULL);
     let symmetric = request.parameter("symmetric").and_then(sessions::symmetric);
     let Some(bind) = bind else {
-        let key = if request.handles.first() == Some(&rh::NULL) {
+        let key = if request.sent_handles().first() == Some(&rh::NULL) {
             Both::default()
         } else {
             sessions::session_key(alg, &[], salt, nonce_tpm, nonce_caller)

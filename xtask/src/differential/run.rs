@@ -201,7 +201,7 @@ impl Run {
     fn exchange(&mut self, step: u64, request: &Request) -> Result<Option<Event>> {
         use sigillo_client::Transport as _;
         let bytes = [request.bytes(0), request.bytes(1)];
-        let protected = request.handles.iter().any(|handle| self.world.is_da_protected(*handle));
+        let protected = request.sent_handles().iter().any(|handle| self.world.is_da_protected(*handle));
         self.world.da_used |= protected;
         // Even if it fails, libtpms writes down that it came.
         self.world.used_since_shutdown |= protected;

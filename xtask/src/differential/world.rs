@@ -69,10 +69,16 @@ pub(crate) struct World {
     pub(crate) da_used_and_power_lost: bool,
     /// TPM2_Shutdown saved the state.
     pub(crate) state_saved: bool,
-    /// The same, and then a command succeeded: it may have nullified that here, and not there. The next startup may be another one.
+    /// TPM2_Shutdown succeeded since the last startup.
+    pub(crate) shut_down: bool,
+    /// After the last TPM2_Shutdown a command succeeded: it may have nullified that here, and not there. The next startup may be another one.
     pub(crate) used_since_shutdown: bool,
+    /// It was so when the last startup came.
+    pub(crate) shutdown_was_used: bool,
     /// Both did the last command, and it may have left them in different states.
     pub(crate) apart: bool,
+    /// Indices that were written, and whether a write has reached all of one.
+    pub(crate) written: BTreeMap<u32, bool>,
     /// Banks may be without PCR.
     pub(crate) pcr_allocated: bool,
     /// The next _TPM_Init will take PCR away or give them.
