@@ -189,6 +189,11 @@ fn a_vm_that_cannot_be_read_leaves_the_list_whole_and_comes_as_an_error_before_t
 const COLOURED: [&[&str]; 3] = [&["doctor"], &["vm", "info", "nobody"], &["vm", "nothing"]];
 
 fn escapes(place: &Place, args: &[&str], environment: &[(&str, &str)]) -> bool {
+    said(place, args, environment).contains(&0x1b)
+}
+
+/// What a command says, on stdout and then on stderr.
+fn said(place: &Place, args: &[&str], environment: &[(&str, &str)]) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sigillo"));
     for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(variable);
@@ -201,7 +206,7 @@ fn escapes(place: &Place, args: &[&str], environment: &[(&str, &str)]) -> bool {
         .envs(environment.iter().copied())
         .output()
         .unwrap();
-    output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b)
+    [output.stdout, output.stderr].concat()
 }
 
 #[test]
@@ -226,6 +231,15 @@ fn there_are_colours_only_where_they_are_wanted() {
     // Whatever is asked for, no colour gets into JSON.
     assert!(!escapes(&place, &["doctor", "--json", "--color", "always"], &[]));
     assert!(!escapes(&place, &["vm", "info", "nobody", "--json", "--color", "always"], &[]));
+}
+
+#[test]
+fn what_others_have_named_does_not_move_the_cursor() {
+    let place = Place::empty();
+    let file = place.dir.path().join("a\x1b[2J\rb");
+    let said = said(&place, &["--color", "always", "vm", "import", file.to_str().unwrap()], &[]);
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("a?[2J?b"), "{said:?}");
 }
 
 #[test]

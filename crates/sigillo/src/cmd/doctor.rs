@@ -1,7 +1,7 @@
 //! `sigillo doctor`: what is wrong with this host and its VMs. Ends with 1 if there is an error among the findings.
 use super::{
     Done, audit, keychain,
-    output::{self, BAD, DOUBTFUL, PLAIN, paint},
+    output::{self, BAD, DOUBTFUL, PLAIN, paint, printable},
 };
 use serde_json::json;
 use sigillo_keychain::anchor::Anchors;
@@ -59,9 +59,4 @@ fn say(finding: &Finding) {
     if let Some(command) = &finding.command {
         say!("         {}", text!("doctor-command", text = printable(command)));
     }
-}
-
-/// Names of files are others' words, and must not move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
