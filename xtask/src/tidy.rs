@@ -7,8 +7,8 @@ use std::path::Path;
 const ARROWS: &[(&str, &[&str])] = &[
     ("types-derive", &[]),
     ("types", &["types-derive"]),
-    ("mont-simd", &[]),
-    ("crypto", &["types", "mont-simd"]),
+    ("accel", &[]),
+    ("crypto", &["types", "accel"]),
     ("engine", &["types", "crypto"]),
     ("client", &["types", "crypto"]),
     ("messages", &[]),
@@ -20,10 +20,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that must build without the standard library.
-const NO_STD: &[&str] = &["types", "mont-simd", "crypto", "engine"];
+const NO_STD: &[&str] = &["types", "accel", "crypto", "engine"];
 
-/// The files that may use `unsafe`. See docs/adr/0012-vectors.md.
-const UNSAFE: &[&str] = &["crates/mont-simd/src/avx2.rs", "crates/mont-simd/src/ifma.rs"];
+/// The files that may use `unsafe`. See docs/adr/0012-vectors.md and docs/adr/0030-aws-lc.md.
+const UNSAFE: &[&str] =
+    &["crates/accel/src/avx2.rs", "crates/accel/src/ifma.rs", "crates/accel/src/aws_lc/raw.rs"];
 
 /// The longest source file; tables and generated pages are not source.
 const MAX_LINES: usize = 800;

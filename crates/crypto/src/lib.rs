@@ -54,5 +54,5 @@ pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
 /// `portable`.
 #[must_use]
 pub fn vectors() -> Option<&'static str> {
-    sigillo_mont_simd::Simd::detect().map(sigillo_mont_simd::Simd::name)
+    sigillo_accel::Simd::detect().map(sigillo_accel::Simd::name)
 }

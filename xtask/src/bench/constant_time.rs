@@ -93,5 +93,6 @@ fn backends() -> Vec<(String, &'static [&'static str])> {
         backends.push((format!("RSA in {vectors}"), &[]));
     }
     backends.push(("portable".to_owned(), &["--features", "portable"]));
+    backends.push(("AWS-LC (feature `aws-lc`)".to_owned(), &["--features", "aws-lc"]));
     backends
 }

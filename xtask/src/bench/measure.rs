@@ -1,7 +1,7 @@
 //! The measurements themselves: commands turn by turn, starts, memory.
 
 use super::{
-    KINDS, Pair,
+    Pair,
     peer::{Kind, Peer},
     rounds,
     table::{Row, Summary},
@@ -78,7 +78,7 @@ pub(super) fn starts(peers: &mut Pair<Peer>, effort: f64, wanted: impl Fn(&str) 
     let mut rows = Vec::new();
     if wanted(NEW) {
         rows.push(started(NEW, effort, |index| {
-            let kind = KINDS[index];
+            let kind = peers[index].kind;
             let (peer, time) = Peer::first_answer(kind, &format!("{}-new", kind.name()))?;
             Ok((time, peer.processor_ns()?))
         })?);
@@ -100,7 +100,7 @@ fn started(
 ) -> Result<Row> {
     let (mut times, mut processor) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..rounds(40, effort) {
-        for index in 0..KINDS.len() {
+        for index in [0, 1] {
             let (time, processor_ns) = start(index)?;
             times[index].push(time);
             processor[index].push(Duration::from_nanos(processor_ns));
@@ -115,9 +115,9 @@ const EXISTING: &str = "start to first answer, existing state";
 pub(super) const IDLE: &str = "idle TPM, KiB of memory (PSS)";
 
 /// The share of memory that each of a hundred TPMs has, all of one kind running at once, after an answer.
-pub(super) fn idle(effort: f64) -> Result<Row> {
+pub(super) fn idle(kinds: Pair<Kind>, effort: f64) -> Result<Row> {
     let mut shares = [Vec::new(), Vec::new()];
-    for (kind, shares) in KINDS.into_iter().zip(&mut shares) {
+    for (kind, shares) in kinds.into_iter().zip(&mut shares) {
         let peers = (0..rounds(100, effort.min(1.0)))
             .map(|number| Peer::first_answer(kind, &format!("idle/{number}")))
             .collect::<Result<Vec<_>>>()?;
@@ -135,8 +135,9 @@ pub(super) fn memory(peers: &Pair<Peer>) -> Result<String> {
     let binary = sh::target().join("release/sigillo");
     let size = std::fs::metadata(&binary).map_err(|e| e.to_string())?.len();
     Ok(format!(
-        "memory after all this (PSS): sigillo {} KiB, swtpm {} KiB; the sigillo binary with its line tables: {} KiB\n",
+        "memory after all this (PSS): sigillo {} KiB, {} {} KiB; the sigillo binary with its line tables: {} KiB\n",
         kib[0],
+        peers[1].kind.name(),
         kib[1],
         size / 1024
     ))

@@ -16,7 +16,7 @@ use crate::{
     sh::{self, Result},
 };
 use peer::{Kind, Peer};
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 use table::Table;
 
 #[derive(clap::Args)]
@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Only workloads whose name contains this. docs/performance.md is then left as it is.
     #[arg(long)]
     only: Option<String>,
+    /// Another sigillo's program in swtpm's place, to compare two builds. docs/performance.md is then left as it is.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["instructions", "constant_time"])]
+    against: Option<PathBuf>,
     /// Multiplies the number of rounds.
     #[arg(long, default_value_t = 1.0)]
     effort: f64,
@@ -40,7 +43,6 @@ pub(crate) struct Args {
 
 /// Both peers, sigillo first.
 type Pair<T> = [T; 2];
-const KINDS: Pair<Kind> = [Kind::Sigillo, Kind::Swtpm];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.instructions {
@@ -49,18 +51,29 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.constant_time {
         return constant_time::run(args.effort);
     }
-    apt::ensure(&["swtpm", "libtpms0"])?;
+    let other = match &args.against {
+        // As long as this program runs, so that a kind stays a plain value.
+        Some(path) => Kind::Other(Box::leak::<'static>(path.clone().into_boxed_path())),
+        None => {
+            apt::ensure(&["swtpm", "libtpms0"])?;
+            Kind::Swtpm
+        }
+    };
     sh::pass(&mut sh::cargo(["build", "--quiet", "--release", "-p", "sigillo"]))?;
-    compare(args)?;
+    compare(args, [Kind::Sigillo, other])?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn compare(args: &Args) -> Result<()> {
+fn compare(args: &Args, kinds: Pair<Kind>) -> Result<()> {
     let wanted =
         |name: &str| args.only.as_ref().is_none_or(|only| name.to_lowercase().contains(&only.to_lowercase()));
     stay_on_one_processor()?;
-    let mut peers = [Peer::start(KINDS[0])?, Peer::start(KINDS[1])?];
-    let mut table = Table::begin(&format!("sigillo against {}", peer::version()?));
+    let mut peers = [Peer::start(kinds[0])?, Peer::start(kinds[1])?];
+    let versions = match kinds[1] {
+        Kind::Other(program) => program.display().to_string(),
+        Kind::Sigillo | Kind::Swtpm => peer::version()?,
+    };
+    let mut table = Table::begin(&format!("sigillo against {versions}"), kinds[1].name());
     for workload in workload::all() {
         if wanted(workload.name) {
             table.add(measure::commands(&workload, &mut peers, args.effort)?);
@@ -70,14 +83,16 @@ fn compare(args: &Args) -> Result<()> {
         table.add(row);
     }
     if wanted(measure::IDLE) {
-        table.add(measure::idle(args.effort)?);
+        table.add(measure::idle(kinds, args.effort)?);
     }
     if wanted("commit") {
         table.say(&commit::run(&mut peers, args.effort)?);
     }
     if args.only.is_none() {
         table.say(&measure::memory(&peers)?);
-        table.end()?;
+        if args.against.is_none() {
+            table.end()?;
+        }
     }
     Ok(())
 }

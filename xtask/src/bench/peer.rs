@@ -9,7 +9,7 @@ use sigillo_types::{
     structures::CapabilityData,
 };
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
@@ -22,6 +22,8 @@ pub(crate) type Tpm = Client<UnixTransport>;
 pub(crate) enum Kind {
     Sigillo,
     Swtpm,
+    /// Another sigillo, by the path of its program.
+    Other(&'static Path),
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
         match self {
             Self::Sigillo => "sigillo",
             Self::Swtpm => "swtpm",
+            Self::Other(_) => "other",
         }
     }
 }
@@ -139,7 +142,7 @@ impl Drop for Peer {
     }
 }
 
-fn launch(kind: Kind, dir: &std::path::Path) -> Result<(Child, Tpm)> {
+fn launch(kind: Kind, dir: &Path) -> Result<(Child, Tpm)> {
     let socket = dir.join("data.sock");
     let control = dir.join("ctrl.sock");
     for path in [&socket, &control] {
@@ -148,6 +151,7 @@ fn launch(kind: Kind, dir: &std::path::Path) -> Result<(Child, Tpm)> {
     let mut command = match kind {
         Kind::Sigillo => cmd(sh::target().join("release/sigillo"), ["swtpm"]),
         Kind::Swtpm => cmd("swtpm", [] as [&str; 0]),
+        Kind::Other(program) => cmd(program, ["swtpm"]),
     };
     let child = command
         .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])

@@ -113,11 +113,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn begin(versions: &str) -> Self {
+    pub(super) fn begin(versions: &str, other: &str) -> Self {
         println!(
-            "{versions}, times in microseconds; cpu is each server's own processor time (sigillo, swtpm)\n"
+            "{versions}, times in microseconds; cpu is each server's own processor time (sigillo, {other})\n"
         );
-        print_line("command", &HEAD.map(str::to_owned));
+        print_line("command", &HEAD.map(|head| if head == "swtpm" { other } else { head }.to_owned()));
         Self { started: Instant::now(), versions: versions.to_owned(), rows: Vec::new(), remarks: Vec::new() }
     }
 

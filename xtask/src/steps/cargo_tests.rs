@@ -5,6 +5,7 @@ use crate::{
     report::Report,
     sh::{self, Result},
 };
+use std::process::Command;
 
 /// Every test of the workspace is a check of its own.
 pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
@@ -13,7 +14,12 @@ pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
     apt::ensure(apt::SHELLS)?;
     apt::ensure(apt::SERVICES)?;
     let mut command = sh::cargo(["test", "--workspace", "--no-fail-fast"]);
-    let output = sh::output(command.args(sh::ALL_FEATURES))?;
+    count(command.args(sh::ALL_FEATURES), report)
+}
+
+/// Runs `cargo test` as given; every test is a check.
+pub(super) fn count(command: &mut Command, report: &mut Report) -> Result<()> {
+    let output = sh::output(command)?;
     let mut part = String::new();
     let mut seen = 0;
     // Cargo names the test programs on stderr and they speak on stdout, so a test is named by itself alone.

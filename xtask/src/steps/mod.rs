@@ -1,5 +1,6 @@
 //! The steps of `cargo xtask test`, in the order they run: cheap ones that fail often come first. Each has a file of its
 //! own; adding one is a file, a `mod` line and a line in [`ALL`].
+mod aws_lc;
 mod cargo_tests;
 mod differential;
 mod end_to_end;
@@ -39,6 +40,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "clippy", about: "no lint warns", run: lint::clippy },
     Step { name: "doc", about: "the documentation builds without a warning", run: lint::doc },
     Step { name: "cargo", about: "unit, property, behaviour and command line tests", run: cargo_tests::run },
+    Step { name: "aws-lc", about: "the cryptography's tests with AWS-LC below", run: aws_lc::run },
     Step { name: "deny", about: "licences and sources of every dependency", run: lint::deny },
     Step { name: "spec", about: "declarations against the tables of Parts 2 and 3", run: lint::spec },
     Step { name: "tidy", about: "the rules of the house that no compiler checks", run: lint::tidy },

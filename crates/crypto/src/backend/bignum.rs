@@ -4,17 +4,22 @@
 //! numbers takes a time that depends on sizes only, unless a number is about to be thrown away.
 
 use alloc::boxed::Box;
+#[cfg(feature = "aws-lc")]
+use alloc::sync::Arc;
 
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{CtEq, CtSelect, Limb, NonZero, Odd, U64, U512, U1024, U1536, U2048, U3072};
 use crypto_bigint::{U4096, Uint};
 #[cfg(target_arch = "x86_64")]
-use sigillo_mont_simd::Power;
-use sigillo_mont_simd::Simd;
+use sigillo_accel::Power;
+use sigillo_accel::Simd;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::montgomery::Modulus;
 use crate::Error;
+
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
 
 /// The shortest and the longest modulus, in octets.
 pub(crate) const MODULUS_OCTETS: [usize; 4] = [128, 256, 384, 512];
@@ -64,6 +69,43 @@ fn exponent_limb(e: u32) -> Result<NonZero<Limb>, Error> {
     e.ok_or(Error::BadValue)
 }
 
+/// By what an operation is done. All ways give the same results.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Plain code.
+    #[cfg_attr(feature = "aws-lc", allow(dead_code, reason = "for tests"))]
+    Plain,
+    /// The processor's vectors, where they are of use, and plain code elsewhere.
+    #[cfg_attr(feature = "aws-lc", allow(dead_code, reason = "for tests"))]
+    Lanes(Simd),
+    /// AWS-LC.
+    #[cfg(feature = "aws-lc")]
+    AwsLc,
+}
+
+impl Way {
+    /// The fastest there is.
+    #[cfg(feature = "aws-lc")]
+    fn fastest() -> Self {
+        Self::AwsLc
+    }
+
+    /// The fastest there is.
+    #[cfg(not(feature = "aws-lc"))]
+    fn fastest() -> Self {
+        Simd::detect().map_or(Self::Plain, Self::Lanes)
+    }
+
+    /// All that there are on this processor.
+    #[cfg(test)]
+    fn all() -> impl Iterator<Item = Self> {
+        let ways = core::iter::once(Self::Plain).chain(Simd::all().map(Self::Lanes));
+        #[cfg(feature = "aws-lc")]
+        let ways = ways.chain([Self::AwsLc]);
+        ways
+    }
+}
+
 /// m^e mod n for a public n whose top and bottom bits are set.
 fn public_op<const W: usize>(n: &FixedMontyParams<W>, e: u32, m: &Uint<W>) -> Result<Uint<W>, Error> {
     if m >= n.modulus().as_ref() {
@@ -73,23 +115,29 @@ fn public_op<const W: usize>(n: &FixedMontyParams<W>, e: u32, m: &Uint<W>) -> Re
     Ok(m.pow_vartime(&U64::from_u32(e)).retrieve())
 }
 
-/// RSAEP and RSAVP1: m^e mod n. All lengths are the modulus's.
+/// RSAEP and RSAVP1: m^e mod n, for n with its top bit set. All lengths are the modulus's.
 ///
 /// # Errors
 /// - [`Error::BadSize`] if the lengths differ or the modulus has a size that is not supported.
 /// - [`Error::BadValue`] if m is not below n, or n is even.
 pub(crate) fn rsa_public(n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(), Error> {
+    rsa_public_by(Way::fastest(), n, e, m, out)
+}
+
+fn rsa_public_by(way: Way, n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(), Error> {
     fn run<const W: usize>(n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let n = FixedMontyParams::new_vartime(odd(&load::<W>(n)?)?);
         let result = public_op(&n, e, &load(m)?)?;
         store(&result, out);
         Ok(())
     }
-    match n.len() {
-        128 => run::<{ U1024::LIMBS }>(n, e, m, out),
-        256 => run::<{ U2048::LIMBS }>(n, e, m, out),
-        384 => run::<{ U3072::LIMBS }>(n, e, m, out),
-        512 => run::<{ U4096::LIMBS }>(n, e, m, out),
+    match (way, n.len()) {
+        #[cfg(feature = "aws-lc")]
+        (Way::AwsLc, 128 | 256 | 384 | 512) => aws_lc::rsa_public(n, e, m, out),
+        (_, 128) => run::<{ U1024::LIMBS }>(n, e, m, out),
+        (_, 256) => run::<{ U2048::LIMBS }>(n, e, m, out),
+        (_, 384) => run::<{ U3072::LIMBS }>(n, e, m, out),
+        (_, 512) => run::<{ U4096::LIMBS }>(n, e, m, out),
         _ => Err(Error::BadSize),
     }
 }
@@ -134,6 +182,9 @@ pub(crate) struct Crt<const L: usize, const W: usize> {
     /// q^-1 mod p.
     q_inverse: FixedMontyForm<L>,
     e: u32,
+    /// The same moduli for AWS-LC, which wipes them.
+    #[cfg(feature = "aws-lc")]
+    moduli: Arc<aws_lc::Moduli>,
 }
 
 impl<const L: usize, const W: usize> Drop for Crt<L, W> {
@@ -200,6 +251,8 @@ impl<const L: usize, const W: usize> Crt<L, W> {
         let q_params = FixedMontyParams::new(odd(q)?);
         let q_inverse = FixedMontyForm::new(q, &p_params).invert().into_option();
         Ok(Self {
+            #[cfg(feature = "aws-lc")]
+            moduli: Arc::new(aws_lc::Moduli::new(n, p, q)?),
             n: FixedMontyParams::new_vartime(odd(n)?),
             dp: inverse_exponent(e, p)?,
             dq: inverse_exponent(e, q)?,
@@ -255,7 +308,11 @@ impl<const L: usize, const W: usize> Crt<L, W> {
         Some([self.join(m1, m2), self.join(i1, i2)])
     }
 
-    fn private(&self, c: &[u8], blind: &[u8], out: &mut [u8], simd: Option<Simd>) -> Result<(), Error> {
+    fn private(&self, way: Way, c: &[u8], blind: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        #[cfg(feature = "aws-lc")]
+        if let Way::AwsLc = way {
+            return self.private_by_aws_lc(c, blind, out);
+        }
         let c = load::<W>(c)?;
         if &c >= self.n.modulus().as_ref() {
             return Err(Error::BadValue);
@@ -264,9 +321,9 @@ impl<const L: usize, const W: usize> Crt<L, W> {
         let factor = Zeroizing::new(FixedMontyForm::new(&blind, &self.n));
         let hidden = factor.pow_vartime(&U64::from_u32(self.e));
         let hidden = Zeroizing::new(hidden.mul(&FixedMontyForm::new(&c, &self.n)).retrieve());
-        let powers = match simd {
-            Some(simd) => self.powers_in_lanes(simd, &hidden, &blind),
-            None => self.powers(&hidden, &factor),
+        let powers = match way {
+            Way::Lanes(simd) => self.powers_in_lanes(simd, &hidden, &blind),
+            _ => self.powers(&hidden, &factor),
         };
         let powers = Zeroizing::new(powers.ok_or(Error::NoResult)?);
         let [power, inverse] = &*powers;
@@ -364,8 +421,12 @@ macro_rules! by_size {
                 blind: &[u8],
                 out: &mut [u8],
             ) -> Result<(), Error> {
+                self.private_by(Way::fastest(), c, blind, out)
+            }
+
+            fn private_by(&self, way: Way, c: &[u8], blind: &[u8], out: &mut [u8]) -> Result<(), Error> {
                 match self {
-                    $(Self::$variant(key) => key.private(c, blind, out, Simd::detect()),)+
+                    $(Self::$variant(key) => key.private(way, c, blind, out),)+
                 }
             }
         }
@@ -518,21 +579,16 @@ mod tests {
         assert!(agreed[0] > 300 && agreed[1] > 0, "{agreed:?}");
     }
 
-    /// Without vectors and with all that this processor has.
-    fn ways() -> impl Iterator<Item = Option<Simd>> {
-        core::iter::once(None).chain(Simd::all().map(Some))
-    }
-
     #[test]
     fn a_faulty_half_gives_an_error_and_no_result() {
         let (p, q) = (bytes(&with_twos(40, 79)), bytes(&with_twos(63, 68)));
         let good = Crt2048::from_primes(&p, &q, 65537).unwrap();
         let (block, blind) = ([0x5A; 256], [0x33; 256]);
         let mut expected = None;
-        for simd in ways() {
+        for way in Way::all() {
             let mut out = [0; 256];
-            good.private(&block, &blind, &mut out, simd).unwrap();
-            assert_eq!(*expected.get_or_insert(out), out, "{simd:?}");
+            good.private(way, &block, &blind, &mut out).unwrap();
+            assert_eq!(*expected.get_or_insert(out), out, "{way:?}");
             for fault in 0..4 {
                 let mut bad = good.clone();
                 match fault {
@@ -542,11 +598,11 @@ mod tests {
                     _ => bad.q = bad.p,
                 }
                 out = [0; 256];
-                assert_eq!(bad.private(&block, &blind, &mut out, simd), Err(Error::Fault));
+                assert_eq!(bad.private(way, &block, &blind, &mut out), Err(Error::Fault));
                 assert_eq!(out, [0; 256]);
             }
             // And what the good half gives is the same under any blinding.
-            good.private(&block, &[0x01; 256], &mut out, simd).unwrap();
+            good.private(way, &block, &[0x01; 256], &mut out).unwrap();
             assert_eq!(Some(out), expected);
         }
     }
@@ -557,14 +613,10 @@ mod tests {
         let key = Crt2048::from_primes(&p, &q, 65537).unwrap();
         let mut factor = [0; 256];
         factor[128..].copy_from_slice(&p);
-        for simd in ways() {
+        for way in Way::all() {
             for blind in [&[0; 256], &factor] {
                 let mut out = [0; 256];
-                assert_eq!(
-                    key.private(&[0x5A; 256], blind, &mut out, simd),
-                    Err(Error::NoResult),
-                    "{simd:?}"
-                );
+                assert_eq!(key.private(way, &[0x5A; 256], blind, &mut out), Err(Error::NoResult), "{way:?}");
                 assert_eq!(out, [0; 256]);
             }
         }

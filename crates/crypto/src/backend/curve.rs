@@ -67,6 +67,11 @@ macro_rules! curve {
                 scalar(value).map(|_| ())
             }
 
+            #[cfg(feature = "aws-lc")]
+            pub(super) fn check_reduced(value: &[u8]) -> Result<(), Error> {
+                reduced(value).map(|_| ())
+            }
+
             pub(super) fn check_point(p: [&[u8]; 2]) -> Result<(), Error> {
                 point(p).map(|_| ())
             }
@@ -141,6 +146,28 @@ macro_rules! on_curve {
     )+};
 }
 
+/// Operations that another implementation may have as well, by this one.
+pub(crate) mod portable {
+    use super::*;
+
+    on_curve! {
+        /// kG, for k in 1..n.
+        base_mul(k: &[u8]) -> Pair;
+
+        /// kP, for k in 1..n.
+        mul(k: &[u8], p: [&[u8]; 2]) -> Pair;
+
+        /// kG + lP, for k and l below n.
+        linear_combination(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Pair;
+    }
+}
+
+#[cfg(not(feature = "aws-lc"))]
+pub(crate) use portable::{base_mul, linear_combination, mul};
+
+#[cfg(feature = "aws-lc")]
+pub(crate) use super::curve_aws_lc::{base_mul, linear_combination, mul};
+
 on_curve! {
     /// Whether `value` is a private key: in 1..n.
     check_scalar(value: &[u8]) -> ();
@@ -148,17 +175,12 @@ on_curve! {
     /// Whether p is on the curve.
     check_point(p: [&[u8]; 2]) -> ();
 
-    /// kG, for k in 1..n.
-    base_mul(k: &[u8]) -> Pair;
-
-    /// kP, for k in 1..n.
-    mul(k: &[u8], p: [&[u8]; 2]) -> Pair;
-
     /// kP + Q, for k in 1..n.
     mul_add_point(k: &[u8], p: [&[u8]; 2], q: [&[u8]; 2]) -> Pair;
 
-    /// kG + lP, for k and l below n.
-    linear_combination(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Pair;
+    /// Whether `value` is below n.
+    #[cfg(feature = "aws-lc")]
+    check_reduced(value: &[u8]) -> ();
 
     /// ab + c modulo n, for numbers below n.
     mul_add(a: &[u8], b: &[u8], c: &[u8]) -> Zeroizing<Number>;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use sigillo_mont_simd::{MAX_LANES, Simd, Words};
+use sigillo_accel::{MAX_LANES, Simd, Words};
 use zeroize::Zeroizing;
 
 use super::bignum;

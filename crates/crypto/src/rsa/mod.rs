@@ -87,7 +87,7 @@ impl RsaPublic {
 #[derive(Clone)]
 pub struct RsaPrivate {
     public: RsaPublic,
-    crt: RsaCrt,
+    pub(crate) crt: RsaCrt,
 }
 
 impl fmt::Debug for RsaPrivate {

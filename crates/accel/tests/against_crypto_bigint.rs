@@ -2,7 +2,7 @@
 
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
 use crypto_bigint::{Odd, Uint};
-use sigillo_mont_simd::{Power, Simd};
+use sigillo_accel::{Power, Simd};
 
 /// A stream of words that is the same in every run.
 struct Stream(u64);

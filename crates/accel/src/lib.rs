@@ -1,19 +1,24 @@
-//! Modular powers of several numbers at once, each in a lane of the processor's vectors, by Montgomery's method.
+//! What the processor's vectors, or AWS-LC, compute faster than plain Rust.
 //!
-//! [`Simd::detect`] tells whether this processor has vectors that are of use: AVX-512 IFMA takes eight numbers, AVX2 four, in about
+//! Modular powers of several numbers at once, each in a lane of the processor's vectors, by Montgomery's method: [`Simd::detect`] tells
+//! whether this processor has vectors that are of use. AVX-512 IFMA takes eight numbers, AVX2 four, in about
 //! the time that plain code takes for one or two. Everything here gives the same results on either, and as plain arithmetic would.
 //!
 //! No branch and no address depends on a number, be it modulus, base, exponent or result: entries of tables are chosen by masks.
 //! Times depend on how many words a number has, and on how many lanes there are. What is left on the stack is wiped.
 //!
+//! With the feature `aws-lc`, `aws_lc` has powers and multiples of points by that library, in C and assembler.
+//!
 //! This is the one crate of the workspace with `unsafe` in it: calls of functions that need a feature of the processor, which a value of
-//! [`Simd`] proves, and loads and stores between arrays and vectors. `portable`, a feature, builds it without any.
+//! [`Simd`] proves, and loads and stores between arrays and vectors, all left out by the feature `portable`; and the calls of AWS-LC.
 #![no_std]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
 
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 #[allow(unsafe_code, reason = "calls for which the processor must have a feature; loads and stores")]
 mod avx2;
+#[cfg(feature = "aws-lc")]
+pub mod aws_lc;
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 #[allow(unsafe_code, reason = "calls for which the processor must have a feature; loads and stores")]
 mod ifma;

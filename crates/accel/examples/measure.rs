@@ -1,10 +1,10 @@
-//! Times one test to the base 2, a squaring for each bit, on every kind of vectors: `cargo run --release -p sigillo-mont-simd --example
+//! Times one test to the base 2, a squaring for each bit, on every kind of vectors: `cargo run --release -p sigillo-accel --example
 //! measure`.
 #![allow(clippy::print_stdout)]
 
 use std::time::{Duration, Instant};
 
-use sigillo_mont_simd::Simd;
+use sigillo_accel::Simd;
 
 fn time<const W: usize>(simd: Simd) {
     let candidate = [0xDEAD_BEEF_0123_4567; W];
