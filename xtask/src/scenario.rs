@@ -1,5 +1,6 @@
 //! The main job, from outside: a VM made with the command line, booted under Secure Boot with its TPM, looked at from the
 //! guest and from the host. The demo shows it; the tests run it on both interfaces.
+mod clones;
 mod libvirt;
 mod life;
 
@@ -132,9 +133,18 @@ impl Setup {
         self.serial()
     }
 
+    /// Starts in the background.
+    fn start(&self) -> Result<()> {
+        sh::read(&mut self.sigillo(&["vm", "start", &self.name])).map(drop)
+    }
+
     /// Starts in the background and waits until the console shows `text`.
     fn boot_until(&self, text: &str) -> Result<()> {
-        sh::read(&mut self.sigillo(&["vm", "start", &self.name]))?;
+        self.start()?;
+        self.console_shows(text)
+    }
+
+    fn console_shows(&self, text: &str) -> Result<()> {
         let end = Instant::now() + BOOT;
         while Instant::now() < end {
             if self.serial()?.contains(text) {
@@ -143,6 +153,18 @@ impl Setup {
             thread::sleep(Duration::from_millis(300));
         }
         Err(format!("the console never showed {text:?}:\n{}", tail(&self.serial()?)))
+    }
+
+    /// Waits until no process of it is left.
+    fn wait_off(&self, limit: Duration) -> Result<()> {
+        let end = Instant::now() + limit;
+        while self.info()?["status"] != "stopped" {
+            if Instant::now() > end {
+                return Err(format!("the VM does not end:\n{}", tail(&self.serial()?)));
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
     }
 
     /// Whether a VM of that name is there.
@@ -229,6 +251,11 @@ fn story(setup: &Setup, guest: &Guest, report: &mut Report, summary: &mut Summar
         differing.is_empty(),
         format!("{differing:?} differ"),
     );
+
+    if interface == "crb" {
+        println!("two clones, beside each other");
+        clones::run(setup, report, summary, &first, [&secret, &nv])?;
+    }
 
     println!("third boot, with another kernel command line in the signed image");
     setup.put_boot_disk(&guest.boot_changed)?;

@@ -202,7 +202,7 @@ fn a_start_without_the_record_is_refused_and_names_it() {
     cli.ok(&["vm", "tpm", "add", "demo"]);
     let list = cli.ok(&["keychain", "list"]);
     let record = list.lines().nth(1).unwrap().split_whitespace().next().unwrap();
-    cli.ok(&["keychain", "delete", record]);
+    cli.ok(&["keychain", "delete", record, "--yes"]);
     let store = fs::read(cli.home().join("demo.sigillo/tpm.store")).unwrap();
     let said = cli.refused(&["vm", "start", "demo"], "SIG_ERR_TPM_RECORD_MISSING");
     assert!(said.contains(record), "{said}");

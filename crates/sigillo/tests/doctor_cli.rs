@@ -98,7 +98,7 @@ fn a_vm_that_is_well_has_no_error_and_nothing_secret_in_its_report() {
 fn a_record_that_is_missing_or_another_ones_is_found_with_the_way_out() {
     let place = Place::with_demo();
     let record = place.record().name.to_string();
-    place.ok(&["keychain", "delete", &record]);
+    place.ok(&["keychain", "delete", &record, "--yes"]);
     let found = examined(&place, &[]);
     let error = found.error("SIG_ERR_TPM_RECORD_MISSING");
     assert_eq!(
@@ -305,7 +305,7 @@ fn a_bundle_that_was_copied_by_hand_shares_its_uuid() {
     // Commands for the copy are about the copy, although its vm.toml has the other's name.
     fs::set_permissions(copy.join("tpm.store"), fs::Permissions::from_mode(0o600)).unwrap();
     let record = place.record().name.to_string();
-    place.ok(&["keychain", "delete", &record]);
+    place.ok(&["keychain", "delete", &record, "--yes"]);
     let found = examined(&place, &["copy"]);
     assert_eq!(found.error("SIG_ERR_TPM_RECORD_MISSING")["command"], "sigillo tpm key restore-record copy");
 }

@@ -406,7 +406,7 @@ fn without_its_record_a_store_takes_the_recovery_code() {
     place.ok(&["vm", "create", "demo"]);
     let code = place.json(&["tpm", "add", "demo", "--json"])["recovery_code"].as_str().unwrap().to_owned();
     let name = place.record().name.to_string();
-    place.ok(&["keychain", "delete", &name]);
+    place.ok(&["keychain", "delete", &name, "--yes"]);
     place.refused(&["tpm", "inspect", "demo"], "SIG_ERR_STORE_NEEDS_KEY");
     let file = place.dir.path().join("code");
     fs::write(&file, format!("{code}\n")).unwrap();

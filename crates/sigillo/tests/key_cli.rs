@@ -76,7 +76,7 @@ impl Cli {
 
     fn lose_the_record(&self) {
         let record = self.keys()["record"].as_str().unwrap().to_owned();
-        self.ok(&["keychain", "delete", &record]);
+        self.ok(&["keychain", "delete", &record, "--yes"]);
     }
 }
 
@@ -138,7 +138,7 @@ fn a_lost_record_is_made_anew_with_the_code_however_it_is_typed() {
 #[test]
 fn a_passphrase_comes_from_a_file_or_stdin_and_opens_the_way_back() {
     let (cli, _) = Cli::new();
-    let add = ["tpm", "key", "add", "passphrase", "demo", "--passphrase-file", "-"];
+    let add = ["tpm", "key", "add", "passphrase", "demo", "--from-file", "-"];
     let said = cli.refused(&add, "short\n", "SIG_ERR_STORE_KEYS");
     assert!(said.contains("12 characters"), "{said}");
     cli.ok_with(&add, "correct horse battery\n");

@@ -99,7 +99,7 @@ fn every_command_that_starts_no_vm_prints_the_json_that_is_documented() {
     run("tpm key list", "tpm key list demo");
     let code = run("tpm key add recovery-code", "tpm key add recovery-code demo");
     fs::write(path("code"), code["recovery_code"].as_str().unwrap()).unwrap();
-    let key = run("tpm key add passphrase", "tpm key add passphrase demo --passphrase-file @word");
+    let key = run("tpm key add passphrase", "tpm key add passphrase demo --from-file @word");
     run("tpm key remove", &format!("tpm key remove demo {}", key["key_id"].as_str().unwrap()));
     run("tpm key rotate", "tpm key rotate demo");
     run("vm info", "vm info demo");
@@ -124,7 +124,7 @@ fn every_command_that_starts_no_vm_prints_the_json_that_is_documented() {
     run("keychain provider set", "keychain provider set key-file");
     run("keychain lock", "keychain lock");
     run("keychain unlock", "keychain unlock");
-    run("keychain delete", "keychain delete demo");
+    run("keychain delete", "keychain delete demo --yes");
     run("tpm key restore-record", "tpm key restore-record demo --from-file @code");
     run("tpm key reencrypt", "tpm key reencrypt demo --no-passphrase");
     run("vm delete", "vm delete demo --with-snapshots --yes");

@@ -130,7 +130,7 @@ impl Cli {
 fn a_lost_record_leads_to_a_new_tpm_only_where_asked_and_the_old_one_comes_back_with_it() {
     let cli = Cli::new();
     let (old_record, old) = (cli.record(), fs::read(cli.store()).unwrap());
-    cli.ok(&["keychain", "delete", &old_record.name.to_string()]);
+    cli.ok(&["keychain", "delete", &old_record.name.to_string(), "--yes"]);
     let said = cli.start(&[], "SIG_ERR_TPM_RECORD_MISSING");
     assert!(said.contains("--when-record-missing new"), "{said}");
     // Nobody is at a terminal.
@@ -181,7 +181,7 @@ fn the_vm_or_the_host_may_say_that_a_lost_record_means_a_new_tpm() {
             let text = fs::read_to_string(&path).unwrap();
             fs::write(&path, text.replace("[tpm]\n", "[tpm]\nwhen_record_missing = \"new\"\n")).unwrap();
         }
-        cli.ok(&["keychain", "delete", &cli.record().name.to_string()]);
+        cli.ok(&["keychain", "delete", &cli.record().name.to_string(), "--yes"]);
         assert!(cli.start(&[], AS_FAR_AS_QEMU).contains("NEW TPM"));
         cli.backup();
     }
@@ -351,7 +351,7 @@ fn edit(path: &Path, at: usize) {
 fn a_key_id_is_a_way_to_name_a_backup() {
     let cli = Cli::new();
     let record = cli.record();
-    cli.ok(&["keychain", "delete", &record.name.to_string()]);
+    cli.ok(&["keychain", "delete", &record.name.to_string(), "--yes"]);
     cli.start(&["--when-record-missing", "new"], AS_FAR_AS_QEMU);
     let key = record.key_id.to_string();
     cli.fails(&["tpm", "restore-backup", "demo", &key[..8]], "SIG_ERR_TPM_BACKUP_RECORD");

@@ -224,6 +224,31 @@ fn one_terminal_is_at_the_serial_console_and_the_vm_runs_on_when_it_leaves() {
     assert!(status.success() && screen.contains("demo has ended"), "{screen}");
 }
 
+#[test]
+fn a_record_that_a_store_needs_goes_only_after_a_yes_that_names_the_vm() {
+    let place = Place::with_demo();
+    let kept = place.record();
+    for answer in ["no\n", "\u{4}"] {
+        let mut terminal = Terminal::open(&place, &["keychain", "delete", "demo"]);
+        terminal.shows("VM \"demo\" needs this record");
+        terminal.shows("sigillo keychain create copy.kdbx");
+        terminal.shows("[yes/no] ");
+        terminal.types(answer);
+        let (status, screen) = terminal.ends();
+        assert!(!status.success() && screen.contains("SIG_ERR_NOT_CONFIRMED"), "{answer:?}: {screen}");
+        assert_eq!(place.record(), kept);
+    }
+    place.refused(&["keychain", "delete", "demo"], "SIG_ERR_NOT_CONFIRMED");
+    let (_, said) = place.ends(&["keychain", "delete", "demo", "--json"]);
+    assert!(said.contains("\"code\":\"SIG_ERR_NOT_CONFIRMED\""), "{said}");
+    assert_eq!(place.record(), kept);
+    let mut terminal = Terminal::open(&place, &["keychain", "delete", "demo"]);
+    terminal.shows("[yes/no] ");
+    terminal.types("yes\n");
+    let (status, screen) = terminal.ends();
+    assert!(status.success() && screen.contains("is deleted"), "{screen}");
+}
+
 /// Whatever a test finds, its VM is ended.
 struct Off<'a>(&'a Place);
 

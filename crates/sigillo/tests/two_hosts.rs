@@ -269,8 +269,20 @@ fn a_wrong_record_does_not_open_the_tpm_and_the_right_one_takes_its_place_by_nam
     let copy =
         ["keychain", "copy", "demo", "--from", "carry.kdbx", "--to", "system", "--password-file", "pw"];
     b.refused(&copy, "SIG_ERR_KEYCHAIN_DUPLICATE");
+    b.ok(&["keychain", "create", "wrong.kdbx", "--password-file", "pw"]);
+    b.ok(&["keychain", "copy", "demo", "--from", "system", "--to", "wrong.kdbx", "--password-file", "pw"]);
     b.ok(&[&copy[..], &["--replace", &wrong.key_id.to_string()]].concat());
     assert_eq!(b.boot().as_bytes(), SECRET);
+    // Back only for who says that the TPM may be lost.
+    let right = b.record().key_id.to_string();
+    let back =
+        ["keychain", "copy", "demo", "--from", "wrong.kdbx", "--to", "system", "--password-file", "pw"];
+    let back = [&back[..], &["--replace", &right]].concat();
+    let said = b.refused(&back, "SIG_ERR_NOT_CONFIRMED");
+    assert!(said.contains("VM \"demo\" needs this record"), "{said}");
+    assert_eq!(b.record().key_id.to_string(), right);
+    b.ok(&[&back[..], &["--yes"]].concat());
+    assert_eq!(b.record(), wrong);
 }
 
 #[test]

@@ -3,6 +3,7 @@ use crate::{
     bundle::{Bundle, lock_dir},
     error::{Error, Result},
     life::LifeError,
+    rundir::RunBy,
 };
 use sigillo_messages::words;
 use std::{
@@ -29,11 +30,12 @@ impl Bundle {
     /// with its console on a terminal.
     pub fn console(&self) -> Result<Console> {
         let name = || self.name().to_owned();
-        if let Some(libvirt) = self.libvirt()? {
-            return Err(LifeError::LibvirtConsole { name: name(), uri: libvirt.uri().to_owned() }.into());
-        }
-        if self.run_state()?.is_none() {
-            return Err(Error::NotRunning { name: name() });
+        match self.run_by()? {
+            RunBy::Libvirt(libvirt) => {
+                return Err(LifeError::LibvirtConsole { name: name(), uri: libvirt.uri().to_owned() }.into());
+            }
+            RunBy::Qemu(_) => {}
+            RunBy::Nobody => return Err(Error::NotRunning { name: name() }),
         }
         let run = self.run_dir(false)?;
         let path = run.console();

@@ -45,6 +45,7 @@ mod image;
 mod keys;
 mod libvirt;
 mod life;
+mod needs;
 mod open;
 mod plan;
 mod policy;
@@ -90,6 +91,7 @@ pub use keys::{
 };
 pub use libvirt::LibvirtError;
 pub use life::{LifeError, Watch};
+pub use needs::{OpenedStore, opened_stores};
 pub use plan::Plan;
 pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};
 pub use removal::{TpmRemoved, remove_tpm};

@@ -84,6 +84,16 @@ enum Runner {
     Libvirt(Libvirt, Status, RunState),
 }
 
+/// Who a verb has to speak to.
+pub(crate) enum RunBy {
+    /// QEMU, a process of ours that lives.
+    Qemu(RunState),
+    /// The libvirt that runs the VM, or that is to run it.
+    Libvirt(Libvirt),
+    /// Nobody: it is off, and would be a process of ours.
+    Nobody,
+}
+
 /// A VM's run directory.
 #[derive(Clone, Debug)]
 pub(crate) struct RunDir(PathBuf);
@@ -228,12 +238,12 @@ impl Bundle {
         }))
     }
 
-    /// The libvirt that runs the VM, or that is to run it; `None` where QEMU is a child of ours.
-    pub(crate) fn libvirt(&self) -> Result<Option<Libvirt>> {
+    /// Who runs the VM, or is to run it.
+    pub(crate) fn run_by(&self) -> Result<RunBy> {
         Ok(match self.runner()? {
-            Some(Runner::Qemu(_)) => None,
-            Some(Runner::Libvirt(libvirt, ..)) => Some(libvirt),
-            None => Libvirt::of(self.config()),
+            Some(Runner::Qemu(state)) => RunBy::Qemu(state),
+            Some(Runner::Libvirt(libvirt, ..)) => RunBy::Libvirt(libvirt),
+            None => Libvirt::of(self.config()).map_or(RunBy::Nobody, RunBy::Libvirt),
         })
     }
 

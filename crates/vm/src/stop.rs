@@ -3,6 +3,7 @@ use crate::{
     bundle::Bundle,
     error::{Error, Result},
     qmp::Qmp,
+    rundir::RunBy,
     start::WORKER_END,
 };
 use std::time::Duration;
@@ -35,13 +36,12 @@ pub enum Stopped {
 /// # Errors
 /// [`Error::NotRunning`]; [`Error::StopTimeout`] when not even killing helped.
 pub fn stop(bundle: &Bundle, options: Stop) -> Result<Stopped> {
-    if let Some(libvirt) = bundle.libvirt()? {
-        return libvirt.stop(bundle, options);
-    }
-    let run = bundle.run_dir(false)?;
-    let Some(state) = bundle.run_state()? else {
-        return Err(Error::NotRunning { name: bundle.name().to_owned() });
+    let state = match bundle.run_by()? {
+        RunBy::Libvirt(libvirt) => return libvirt.stop(bundle, options),
+        RunBy::Qemu(state) => state,
+        RunBy::Nobody => return Err(Error::NotRunning { name: bundle.name().to_owned() }),
     };
+    let run = bundle.run_dir(false)?;
     let Some(qemu) = state.qemu else {
         return Err(Error::NotRunning { name: bundle.name().to_owned() });
     };

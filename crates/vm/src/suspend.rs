@@ -11,7 +11,7 @@ use crate::{
     libvirt,
     life::{LifeError, Watch},
     qmp::Qmp,
-    rundir::{RunDir, RunState},
+    rundir::{RunBy, RunDir, RunState},
     saved::{self, Saved, SavedStore, Stamp},
     start::WORKER_END,
 };
@@ -57,12 +57,13 @@ pub struct Suspended {
 /// # Errors
 /// [`Error::NotRunning`], [`LifeError::NotSaved`], or what the operating system says. The guest then goes on.
 pub fn suspend(vm: &Bundle, anchors: &Anchors, progress: Watch<'_>) -> Result<Suspended> {
-    if let Some(libvirt) = vm.libvirt()? {
+    if let RunBy::Libvirt(libvirt) = vm.run_by()? {
         return libvirt::suspend(&libvirt, vm, anchors, progress);
     }
     let name = || vm.name().to_owned();
     let _lock = vm.lock()?;
     let run = vm.run_dir(false)?;
+    // Once more, now that nobody changes it.
     let Some(state) = vm.run_state()? else {
         return Err(match vm.is_suspended() {
             true => LifeError::Suspended { name: name(), action: words!("doing-suspend-again") }.into(),
@@ -295,11 +296,10 @@ pub fn discard(vm: &Bundle) -> Result<()> {
 /// [`Error::NotRunning`], [`Error::Qmp`].
 pub fn pause(vm: &Bundle) -> Result<()> {
     let _lock = vm.lock()?;
-    if let Some(libvirt) = vm.libvirt()? {
-        return libvirt.hold(vm, true);
-    }
-    if vm.run_state()?.is_none() {
-        return Err(Error::NotRunning { name: vm.name().to_owned() });
+    match vm.run_by()? {
+        RunBy::Libvirt(libvirt) => return libvirt.hold(vm, true),
+        RunBy::Qemu(_) => {}
+        RunBy::Nobody => return Err(Error::NotRunning { name: vm.name().to_owned() }),
     }
     Qmp::connect(&vm.run_dir(false)?.monitor(), ANSWER)?.execute("stop").map(drop)
 }
@@ -310,13 +310,14 @@ pub fn pause(vm: &Bundle) -> Result<()> {
 /// [`Error::NotRunning`], [`Error::Qmp`].
 pub fn unpause(vm: &Bundle) -> Result<()> {
     let _lock = vm.lock()?;
-    if let Some(libvirt) = vm.libvirt()? {
-        // First: nobody may go on from it a second time.
-        saved::retire(vm)?;
-        return libvirt.hold(vm, false);
-    }
-    if vm.run_state()?.is_none() {
-        return Err(Error::NotRunning { name: vm.name().to_owned() });
+    match vm.run_by()? {
+        RunBy::Libvirt(libvirt) => {
+            // First: nobody may go on from it a second time.
+            saved::retire(vm)?;
+            return libvirt.hold(vm, false);
+        }
+        RunBy::Qemu(_) => {}
+        RunBy::Nobody => return Err(Error::NotRunning { name: vm.name().to_owned() }),
     }
     let mut qmp = Qmp::connect(&vm.run_dir(false)?.monitor(), ANSWER)?;
     if qmp.status()? == "inmigrate" {

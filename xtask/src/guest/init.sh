@@ -2,6 +2,7 @@
 # Process 1 of the demo guest. The host says what to do in the file "mode" of the data disk:
 #   first     use the TPM, seal a secret to PCRs 0-7, leave evidence on the data disk, power off
 #   second    the same secret must unseal, the NV index must be there, power off
+#   without   there is no TPM, and all else is as it was, power off
 #   changed   the secret must not unseal, power off
 #   idle      open things in the TPM that only its volatile state holds, wait for the power button, use them, power off
 #   (no disk or no file) a shell for a person
@@ -105,6 +106,15 @@ second() {
   t quote_evidence evidence
 }
 
+no_tpm() { [ ! -e /dev/tpm0 ] && [ ! -e /dev/tpmrm0 ] && [ -z "$(ls /sys/class/tpm)" ]; }
+no_event_log() { [ ! -e $LOG ]; }
+without() {
+  t secure_boot efi_flag SecureBoot 1
+  t setup_mode_off efi_flag SetupMode 0
+  t no_tpm no_tpm
+  t no_event_log no_event_log
+}
+
 changed() {
   tpm_side
   t nv_read tpm2 nvread $INDEX -C o -s 32 -o /data/nv.got
@@ -168,7 +178,7 @@ idle() {
 echo "G: start mode=$mode kernel=$(uname -r)"
 [ -e /dev/tpmrm0 ] || echo "G: there is no /dev/tpmrm0"
 case $mode in
-  first | second | changed)
+  first | second | without | changed)
     $mode
     sync
     umount /data

@@ -8,7 +8,7 @@ use crate::{
 use std::{
     process::{Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(super) const OPEN: &[&str] = &["open_key", "open_session", "open_pcr", "open_counter"];
@@ -219,14 +219,7 @@ pub(super) fn start(setup: &Setup, report: &mut Report, what: &str, verb: &str) 
 fn off(setup: &Setup) -> Result<()> {
     let args = ["vm", "stop", &setup.name, "--timeout", "150"];
     sh::output_within(&mut setup.sigillo(&args), BOOT)?;
-    let end = Instant::now() + QUICK;
-    while setup.info()?["status"] != "stopped" {
-        if Instant::now() > end {
-            return Err(format!("the VM does not end:\n{}", tail(&setup.serial()?)));
-        }
-        thread::sleep(Duration::from_millis(200));
-    }
-    Ok(())
+    setup.wait_off(QUICK)
 }
 
 /// The guest's checks on its console: these, and all of them well.

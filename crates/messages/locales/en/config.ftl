@@ -17,7 +17,7 @@ config-secure-boot = secure_boot needs firmware = "uefi"
 config-bios-tpm = a VM with legacy BIOS cannot have a [tpm]
 config-store = store = { $store } is not a file name
 config-profile = profile = { $profile } is not the name of a profile
-vm-name = { $name } cannot name a VM: up to 64 letters, digits, spaces and . _ - beginning with a letter or digit
+vm-name = { $name } cannot name a VM: letters, digits, spaces and . _ - beginning with a letter or digit, no space last, 64 bytes at most
 display-port = { $kind } on 127.0.0.1:{ $port }
 config-sata = { $sata } SATA disks and { $drives } CD-ROM drives; there are { $ports } SATA ports for both together
 config-display-port = port = { $port } is too low: VNC begins at { $vnc }, SPICE at 1024

@@ -22,7 +22,7 @@ config-secure-boot = secure_boot richiede firmware = "uefi"
 config-bios-tpm = una VM con BIOS legacy non può avere un [tpm]
 config-store = store = { $store } non è un nome di file
 config-profile = profile = { $profile } non è il nome di un profilo
-vm-name = una VM non può chiamarsi { $name }: fino a 64 lettere, cifre, spazi e . _ - iniziando con una lettera o una cifra
+vm-name = una VM non può chiamarsi { $name }: lettere, cifre, spazi e . _ - iniziando con una lettera o una cifra, senza spazio alla fine, al massimo 64 byte
 display-port = { $kind } su 127.0.0.1:{ $port }
 config-sata = { $sata } dischi SATA e { $drives } unità CD-ROM; per entrambi ci sono in tutto { $ports } porte SATA
 config-display-port = port = { $port } è troppo basso: VNC inizia da { $vnc }, SPICE da 1024

@@ -249,20 +249,20 @@ fn list(home: &Home, name: &str) -> Done {
         say!("{all}");
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{:10}  {}", text!("head-device"), text!("head-what"));
+    say!("{:11}  {}", text!("head-device"), text!("head-what"));
     let state = if config.secure_boot { text!("on") } else { text!("off") };
     let firmware = text!("firmware-secure-boot", firmware = config.firmware, state);
-    say!("{:10}  {firmware}", "firmware");
-    say!("{:10}  {} MiB", "memory", config.memory_mib);
-    say!("{:10}  {}", "cpus", config.cpus);
+    say!("{:11}  {firmware}", "firmware");
+    say!("{:11}  {} MiB", "memory", config.memory_mib);
+    say!("{:11}  {}", "cpus", config.cpus);
     for device in &found.present {
-        say!("{:10}  {}", device.name, device.what);
+        say!("{:11}  {}", device.name, device.what);
     }
-    say!("\n{:10}  {}", text!("head-to-add"), text!("head-what"));
+    say!("\n{:11}  {}", text!("head-to-add"), text!("head-what"));
     for offer in &found.offers {
         match &offer.refusal {
-            None => say!("{:10}  {}", offer.kind, offer.what),
-            Some((_, why)) => say!("{:10}  {}", offer.kind, text!("device-not-offered", why)),
+            None => say!("{:11}  {}", offer.kind, offer.what),
+            Some((_, why)) => say!("{:11}  {}", offer.kind, text!("device-not-offered", why)),
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -60,7 +60,7 @@ pub(crate) enum Add {
         #[command(flatten)]
         args: Args,
         /// Read it from the first line of a file, - for standard input
-        #[arg(long, value_name = "FILE")]
+        #[arg(long = "from-file", alias = "passphrase-file", value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
     },
 }
@@ -77,7 +77,7 @@ pub(crate) struct Anew {
     no_recovery_code: bool,
     /// Read the passphrase for the new file from the first line of a file, - for standard input [default: asked for, if the
     /// store has one]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long = "from-file", alias = "passphrase-file", value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// Leave the passphrase out
     #[arg(long, conflicts_with = "passphrase_file")]

@@ -48,7 +48,7 @@ impl Place {
 
     /// Somebody deletes the record of the TPM's password.
     pub fn lose_record(&self) {
-        self.ok(&["keychain", "delete", "demo"]);
+        self.ok(&["keychain", "delete", "demo", "--yes"]);
     }
 
     /// What is put into `bin` is found before the system's.

@@ -31,7 +31,7 @@ kill -9 "$(systemctl show -p MainPID --value sigillo-vm@demo)"
 while [ "$(state sigillo-vm@demo)" != failed ]; do sleep 0.1; done
 echo "killed: $(sigillo vm list -a --json) $(pgrep -c qemu)"
 systemctl start sigillo-vm@nobody 2> /dev/null; echo "vm nobody: $? $(systemctl show -p ExecMainStatus --value sigillo-vm@nobody)"
-sigillo keychain delete demo > /dev/null
+sigillo keychain delete demo --yes > /dev/null
 systemctl start sigillo-vm@demo 2> /dev/null; echo "vm without record: $?"
 journalctl -q -u sigillo-vm@demo | grep -o SIG_ERR_TPM_RECORD_MISSING
 

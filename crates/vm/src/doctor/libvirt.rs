@@ -6,12 +6,21 @@ use crate::{
     libvirt::{Libvirt, LibvirtError, Place, obstacle, opened_above},
 };
 use sigillo_messages::{text, words};
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Where Debian and Ubuntu let an administrator add to what QEMU may do.
 const APPARMOR: [&str; 2] =
-    ["/etc/apparmor.d/local/abstractions/libvirt-qemu", "/etc/apparmor.d/abstractions/libvirt-qemu"];
-const APPARMOR_DIR: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
+    ["etc/apparmor.d/local/abstractions/libvirt-qemu", "etc/apparmor.d/abstractions/libvirt-qemu"];
+const APPARMOR_DIR: &str = "etc/apparmor.d/abstractions/libvirt-qemu.d";
+/// "0" where SELinux only notes what it would refuse.
+const ENFORCE: &str = "sys/fs/selinux/enforce";
+/// Where policies keep their modules, by priority and name.
+const POLICIES: &str = "var/lib/selinux";
+/// The module that docs/libvirt.md has an administrator make.
+const MODULE: &str = "sigillo";
 
 pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
     let Some(libvirt) = Libvirt::of(vm.config()) else { return };
@@ -41,7 +50,7 @@ pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
         Err(error) => findings.error(&error, words!("vm-does-not-start")),
     }
     way(vm, &place, findings);
-    confinement(vm, &place, findings);
+    confinement(vm, place.models(), Path::new("/"), findings);
 }
 
 /// Whether QEMU's user can pass to the bundle.
@@ -64,14 +73,14 @@ fn way(vm: &Bundle, place: &Place, findings: &mut Findings) {
 }
 
 /// Whether what confines QEMU lets it at the TPM's socket: libvirt labels disks and the firmware's variables, and no external TPM.
-fn confinement(vm: &Bundle, place: &Place, findings: &mut Findings) {
+fn confinement(vm: &Bundle, models: &[String], root: &Path, findings: &mut Findings) {
     if vm.config().tpm.is_none() {
         return;
     }
-    let has = |model: &str| place.models().iter().any(|found| found == model);
+    let has = |model: &str| models.iter().any(|found| found == model);
     let home = vm.path().parent().map(|home| fs::canonicalize(home).unwrap_or_else(|_| home.to_owned()));
     let home = home.unwrap_or_default().display().to_string();
-    if has("apparmor") && !allowed(&rules(), &home) {
+    if has("apparmor") && !allowed(&rules(root), &home) {
         let rule = format!("\"{home}/*.sigillo/run/tpm.sock\" rw,");
         findings.with_command(
             Severity::Warning,
@@ -79,12 +88,14 @@ fn confinement(vm: &Bundle, place: &Place, findings: &mut Findings) {
             text!("libvirt-apparmor", home),
             words!("libvirt-apparmor-means"),
             words!("libvirt-apparmor-do"),
-            Some(format!("echo {} >>{}", quoted(&rule), APPARMOR.first().unwrap_or(&""))),
+            Some(format!("echo {} >>/{}", quoted(&rule), APPARMOR.first().unwrap_or(&""))),
         );
     }
-    if has("selinux") {
+    if has("selinux") && !has_module(root) {
+        // What is only noted refuses nothing, until somebody enforces it.
+        let severity = if enforces(root) { Severity::Warning } else { Severity::Note };
         findings.found(
-            Severity::Warning,
+            severity,
             "SIG_ERR_LIBVIRT_SELINUX",
             text!("libvirt-selinux"),
             words!("libvirt-selinux-means"),
@@ -94,10 +105,23 @@ fn confinement(vm: &Bundle, place: &Place, findings: &mut Findings) {
 }
 
 /// What AppArmor's files for libvirt's guests say.
-fn rules() -> String {
-    let more = fs::read_dir(APPARMOR_DIR).into_iter().flatten().flatten().map(|entry| entry.path());
-    let files = APPARMOR.iter().map(PathBuf::from).chain(more);
+fn rules(root: &Path) -> String {
+    let files = APPARMOR.iter().map(|file| root.join(file)).chain(entries(&root.join(APPARMOR_DIR)));
     files.filter_map(|path| fs::read_to_string(path).ok()).collect::<Vec<_>>().join("\n")
+}
+
+fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn enforces(root: &Path) -> bool {
+    fs::read_to_string(root.join(ENFORCE)).map_or(true, |said| said.trim() != "0")
+}
+
+/// Whether the module is there that lets QEMU at the TPM's socket.
+fn has_module(root: &Path) -> bool {
+    let priorities = |policy: PathBuf| entries(&policy.join("active/modules"));
+    entries(&root.join(POLICIES)).flat_map(priorities).any(|priority| priority.join(MODULE).exists())
 }
 
 /// Whether a rule names the sockets below a home.
@@ -117,5 +141,67 @@ mod tests {
         assert!(!allowed(&format!("#{rule}"), "/var/lib/sigillo/vms"));
         assert!(!allowed(rule, "/home/a/vms"));
         assert!(!allowed("", "/home/a/vms"));
+    }
+
+    /// A host's files, and what is found on it for a VM with a TPM in a home of its own.
+    struct Fake(tempfile::TempDir);
+
+    impl Fake {
+        fn put(&self, file: &str, text: &str) {
+            let path = self.0.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn found(&self, model: &str) -> Vec<(String, Severity)> {
+            let mut findings = Findings::default();
+            let vm = self.vm();
+            confinement(&vm, &[model.to_owned()], self.0.path(), &mut findings);
+            for finding in &findings.all {
+                assert!(!finding.meaning.is_empty() && !finding.remedy.is_empty(), "{finding:?}");
+            }
+            findings.all.into_iter().map(|finding| (finding.code, finding.severity)).collect()
+        }
+
+        fn home(&self) -> PathBuf {
+            self.0.path().join("vms")
+        }
+
+        fn vm(&self) -> Bundle {
+            let path = self.home().join("demo.sigillo");
+            fs::create_dir_all(&path).unwrap();
+            let text = "version = 1\nname = \"demo\"\nuuid = \"4f83b81b-2fcf-4a5b-b334-7815ee860574\"\nguest = \"linux\"\n\
+                        firmware = \"uefi\"\nsecure_boot = true\nmemory_mib = 512\ncpus = 1\n\n[tpm]\ninterface = \"crb\"\n\
+                        store = \"tpm.store\"\nencrypted = true\n";
+            fs::write(path.join("vm.toml"), text).unwrap();
+            Bundle::load(&path).unwrap()
+        }
+    }
+
+    #[test]
+    fn apparmor_is_told_of_until_a_rule_names_the_homes_sockets() {
+        let host = Fake(tempfile::tempdir().unwrap());
+        let told = [("SIG_ERR_LIBVIRT_APPARMOR".to_owned(), Severity::Warning)];
+        assert_eq!(host.found("apparmor"), told);
+        host.put(APPARMOR[1], "  /dev/kvm rw,\n");
+        assert_eq!(host.found("apparmor"), told);
+        let home = fs::canonicalize(host.home()).unwrap();
+        host.put(APPARMOR[0], &format!("\"{}/*.sigillo/run/tpm.sock\" rw,\n", home.display()));
+        assert_eq!(host.found("apparmor"), []);
+        assert_eq!(host.found("none"), []);
+    }
+
+    #[test]
+    fn selinux_is_told_of_until_the_module_is_there_and_less_loudly_where_it_only_notes() {
+        let host = Fake(tempfile::tempdir().unwrap());
+        let told = |severity| [("SIG_ERR_LIBVIRT_SELINUX".to_owned(), severity)];
+        assert_eq!(host.found("selinux"), told(Severity::Warning));
+        host.put(ENFORCE, "0");
+        assert_eq!(host.found("selinux"), told(Severity::Note));
+        host.put(ENFORCE, "1\n");
+        host.put("var/lib/selinux/targeted/active/modules/400/other/cil", "");
+        assert_eq!(host.found("selinux"), told(Severity::Warning));
+        host.put("var/lib/selinux/targeted/active/modules/400/sigillo/cil", "");
+        assert_eq!(host.found("selinux"), []);
     }
 }

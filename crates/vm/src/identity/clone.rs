@@ -203,6 +203,7 @@ fn make_store(
     let mut recovery_key = None;
     if let Some(code) = &options.recovery_code {
         let key_id = KeyId::random().map_err(|e| store_failed(options, e.code(), e.to_string()))?;
+        host.audit.record(Act::KeyAdded, &record.name.to_string(), &format!("key {key_id}"))?;
         store
             .add_key(&Key::RecoveryCode(code.clone()), key_id)
             .map_err(|e| store_failed(options, e.code(), e.to_string()))?;

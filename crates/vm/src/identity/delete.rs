@@ -119,17 +119,21 @@ pub fn kept_backups(home: &Home, keychain: &dyn Keychain) -> Result<Vec<(String,
     let there: Vec<Uuid> =
         home.list()?.into_iter().filter_map(|(_, bundle)| Some(bundle.ok()?.config().uuid)).collect();
     let mut found = Vec::new();
-    for dir in entries_of(home.path()) {
-        let Ok(vm) = Bundle::load(&dir) else { continue };
+    for vm in kept_bundles(home) {
         if there.contains(&vm.config().uuid) {
             continue;
         }
-        for store in stores_in(&dir)? {
+        for store in stores_in(vm.path())? {
             let backup = described(&vm, keychain, store.display().to_string(), store)?;
             found.push((vm.name().to_owned(), backup));
         }
     }
     Ok(found)
+}
+
+/// What is kept of deleted VMs, as far as it can be read.
+pub(crate) fn kept_bundles(home: &Home) -> impl Iterator<Item = Bundle> {
+    entries_of(home.path()).into_iter().filter_map(|dir| Bundle::load(&dir).ok())
 }
 
 /// The directories of this user's in which something is kept.

@@ -332,7 +332,7 @@ fn remove_bundle(dir: &Path) -> Result<()> {
 }
 
 /// The TPM stores in a bundle: the one in use, and backups.
-pub(super) fn stores_in(dir: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn stores_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let store = Config::read(&dir.join(CONFIG)).ok().and_then(|config| config.tpm).map(|tpm| tpm.store);
     let store = store.unwrap_or_else(|| STORE.to_owned());
     let mut stores = Vec::new();

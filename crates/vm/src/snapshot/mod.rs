@@ -172,6 +172,13 @@ pub fn snapshot_store(vm: &Bundle, which: &str) -> Result<Option<PathBuf>> {
     }
 }
 
+/// The TPM's stores in all snapshots that can be read.
+pub(crate) fn snapshot_stores(vm: &Bundle) -> Vec<PathBuf> {
+    let with_tpm = |one: &Snapshot| one.tpm && one.damaged.is_none();
+    let all = snapshots(vm).unwrap_or_default().into_iter().filter(with_tpm);
+    all.map(|one| root(vm).join(one.id.to_string()).join("tpm.store")).collect()
+}
+
 /// A name that is free, checked.
 fn name_for(vm: &Bundle, wanted: Option<&str>, otherwise: &str) -> Result<String> {
     let all = snapshots(vm)?;

@@ -1,6 +1,6 @@
 //! `sigillo keychain create`, `unlock` and `copy`: custom keychain files, which carry records between hosts.
 use super::password::Source;
-use super::{Done, Failure, audit, record_name, system};
+use super::{Done, Failure, audit, needed::require_given_up, record_name, system};
 use crate::cmd::output;
 use serde_json::json;
 use sigillo_keychain::audit::Act;
@@ -30,13 +30,16 @@ pub(crate) struct Copy {
     /// Put it in place of the record with this key id, which is there; a store that needs that one cannot be opened any more
     #[arg(long, value_name = "KEY_ID")]
     replace: Option<KeyId>,
+    /// Do not ask, where a store on this host needs the record that is replaced
+    #[arg(long, requires = "replace")]
+    yes: bool,
     #[command(flatten)]
     password: Source,
 }
 
 /// The words for keychains of this host; files of those names are `./system` and `./secret-service`.
-const SYSTEM: &str = "system";
-const SECRET_SERVICE: &str = "secret-service";
+pub(super) const SYSTEM: &str = "system";
+pub(super) const SECRET_SERVICE: &str = "secret-service";
 
 fn is_of_this_host(keychain: &Path) -> bool {
     [SYSTEM, SECRET_SERVICE].iter().any(|word| keychain.as_os_str() == *word)
@@ -105,6 +108,13 @@ pub(super) fn copy(home: &Home, args: &Copy) -> Done {
     let from = keychain(&args.from, &args.password)?;
     let to = keychain(&args.to, &args.password)?;
     let record = from.get(&name)?;
+    if to_host && let Some(expect) = args.replace {
+        // One of another key is refused by the replacing itself.
+        let all = to.list()?;
+        if let Some(there) = all.iter().find(|there| there.name == name && there.key_id == expect) {
+            require_given_up(home, &all, there, Some(&record.key_id), args.yes)?;
+        }
+    }
     let (act, way, other) = match (to_host, args.replace) {
         (false, _) => (Act::RecordCopied, "to", &args.to),
         (true, None) => (Act::RecordAdded, "from", &args.from),

@@ -1,5 +1,6 @@
 //! `sigillo keychain ...`: the system keychain and its records. Passwords are shown by `show --password` and by nothing else.
 mod copy;
+mod needed;
 mod password;
 mod provider;
 mod show;
@@ -28,6 +29,9 @@ pub(crate) enum Command {
         /// The record's name, or the VM's name or UUID
         #[arg(value_name = "RECORD")]
         record: String,
+        /// Do not ask, where a store on this host needs it
+        #[arg(long)]
+        yes: bool,
     },
     /// Let the system keychain give out no password and take no change, until it is unlocked
     Lock,
@@ -119,12 +123,13 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
     match command {
         Command::List(args) => show::list(home, args),
         Command::Show(args) => show::show(home, of_host()?.as_ref(), args),
-        Command::Delete { record } => {
+        Command::Delete { record, yes } => {
             let name = record_name(home, record)?;
             let keychain = of_host()?;
             // What is not there leaves no line.
-            let found = keychain.list()?.into_iter().find(|info| info.name == name);
-            let found = found.ok_or(KeychainError::NotFound(name))?;
+            let all = keychain.list()?;
+            let found = all.iter().find(|info| info.name == name).ok_or(KeychainError::NotFound(name))?;
+            needed::require_given_up(home, &all, found, None, *yes)?;
             audit::log()?.record(Act::RecordDeleted, &name.to_string(), &format!("key {}", found.key_id))?;
             keychain.delete(&name)?;
             output::report(

@@ -1,0 +1,48 @@
+//! Before a record goes: what needs it, and the question whether it goes all the same.
+use super::{Failure, copy, place};
+use crate::cmd::confirm;
+use sigillo_keychain::RecordInfo;
+use sigillo_messages::text;
+use sigillo_store::{KeyId, Store};
+use sigillo_vm::{Home, KeychainPlace, OpenedStore, opened_stores};
+
+/// Requires a yes, or `--yes` in its place, where stores of this host are opened by the record, and not by the key that comes in
+/// its stead. `all` are the records of its keychain.
+pub(super) fn require_given_up(
+    home: &Home,
+    all: &[RecordInfo],
+    record: &RecordInfo,
+    successor: Option<&KeyId>,
+    yes: bool,
+) -> Result<(), Failure> {
+    let opens_still = |store: &OpenedStore| {
+        successor.is_some_and(|key| Store::peek(&store.path).is_ok_and(|info| info.key_ids.contains(key)))
+    };
+    // The same password may be kept under the name of the store, which is enough for one that was set aside.
+    let twin = all.iter().find(|other| other.key_id == record.key_id && other.name != record.name);
+    let mut stores = opened_stores(home, &record.name, &record.key_id)?;
+    stores.retain(|store| !opens_still(store) && (store.in_use || twin.is_none()));
+    if stores.is_empty() {
+        return Ok(());
+    }
+    for store in &stores {
+        let vm = &store.vm;
+        let what = if store.in_use {
+            text!("record-needed", ?vm)
+        } else {
+            text!("record-needed-set-aside", ?vm, path = store.path.display())
+        };
+        let then = match twin {
+            Some(twin) => text!("record-needed-twin", twin = twin.name),
+            None if store.other_way => text!("record-needed-other-way"),
+            None => text!("record-needed-only-way"),
+        };
+        note!("{what} {then}");
+    }
+    let from = match place()? {
+        KeychainPlace::System => copy::SYSTEM,
+        KeychainPlace::SecretService => copy::SECRET_SERVICE,
+    };
+    note!("{}", text!("record-keep-copy", name = record.name, from));
+    confirm::require(yes, &text!("record-give-up", name = record.name))
+}
