@@ -41,6 +41,7 @@ impl<'a> Pending<'a> {
         if self.permanent.is_some() {
             self.tpm.mark_stored();
         }
+        self.tpm.roll_nonces();
         core::mem::take(&mut self.reply)
     }
 
