@@ -3,13 +3,18 @@
 use crate::{Profile, Tpm, commands};
 use alloc::vec::Vec;
 use sigillo_types::{
-    Rc, cc,
+    Marshal, Rc, cc,
     command::{Command, CommandSpec, Response},
     commands::{Hmac, HmacStart},
 };
 
-/// A handler behind the raw handles and parameters.
-pub(crate) type Run = fn(&mut Tpm, &[u32], &[u8]) -> Result<Answer, Rc>;
+/// A handler behind the raw handles and parameters, and whether the answer has a session area.
+pub(crate) type Run = fn(&mut Tpm, &[u32], &[u8], bool) -> Result<Answer, Rc>;
+
+/// Octets of a reply's header: tag, size, response code.
+pub(crate) const HEADER: usize = 10;
+/// Octets set aside for a reply: more than most have, so that it does not move as it grows.
+const USUAL: usize = 512;
 
 /// One implemented command.
 pub(crate) struct Entry {
@@ -18,18 +23,28 @@ pub(crate) struct Entry {
     pub(crate) run: Run,
 }
 
-/// What a handler answers, in canonical form.
+/// What a handler answers, in canonical form, where it will stand in the reply.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) handle: Option<u32>,
-    pub(crate) parameters: Vec<u8>,
+    /// Zeros for the header; the handle; zeros for parameterSize if there are sessions; the parameters.
+    pub(crate) reply: Vec<u8>,
+    /// Where the parameters begin.
+    pub(crate) start: usize,
 }
 
 impl Answer {
-    pub(crate) fn of<R: Response>(response: &R) -> Self {
-        let mut parameters = Vec::new();
-        response.marshal_parameters(&mut parameters);
-        Self { handle: response.handle(), parameters }
+    pub(crate) fn of<R: Response>(response: &R, has_sessions: bool) -> Self {
+        let mut reply = Vec::with_capacity(USUAL);
+        reply.extend_from_slice(&[0; HEADER]);
+        if let Some(handle) = response.handle() {
+            handle.marshal(&mut reply);
+        }
+        if has_sessions {
+            reply.extend_from_slice(&[0; 4]);
+        }
+        let start = reply.len();
+        response.marshal_parameters(&mut reply);
+        Self { reply, start }
     }
 }
 
@@ -38,10 +53,10 @@ macro_rules! entries {
     ($($command:ty => $handler:path),+ $(,)?) => {
         &[$($crate::dispatch::Entry {
             spec: <$command as sigillo_types::command::Command>::SPEC,
-            run: |tpm, handles, parameters| {
+            run: |tpm, handles, parameters, has_sessions| {
                 let parameters = tpm.reader(parameters);
                 let command = <$command as sigillo_types::command::Command>::from_parts(handles, parameters)?;
-                $handler(tpm, command).map(|response| $crate::dispatch::Answer::of(&response))
+                $handler(tpm, command).map(|response| $crate::dispatch::Answer::of(&response, has_sessions))
             },
         }),+]
     };

@@ -35,6 +35,7 @@ mod der;
 mod dispatch;
 mod entity;
 mod execute;
+mod few;
 mod hierarchy;
 pub mod inventory;
 mod lifecycle;

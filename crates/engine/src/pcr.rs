@@ -8,6 +8,7 @@ use crate::{
         pcr::{Bank, DRTM_PCR, HCRTM_PCR},
     },
 };
+use alloc::sync::Arc;
 use sigillo_crypto::hash::{Digest, Hasher};
 use sigillo_types::{
     HashAlg,
@@ -18,7 +19,7 @@ use sigillo_types::{
 /// Banks with the PCR of an allocation, all zero. Banks without PCR are left out.
 pub(crate) fn allocated(allocation: &TpmlPcrSelection) -> Pcrs {
     let banks = allocation.iter().filter(|bank| !bank.pcr_select.is_empty());
-    Pcrs { banks: banks.map(|bank| Bank::zero(bank.hash, bank.pcr_select)).collect() }
+    Pcrs { banks: banks.map(|bank| Arc::new(Bank::zero(bank.hash, bank.pcr_select))).collect() }
 }
 
 /// Whether a set of localities that a bit map stands for has `locality`.
@@ -67,7 +68,7 @@ impl Tpm {
 
     /// Sets one PCR to zero in all banks.
     pub(crate) fn reset_pcr(&mut self, pcr: PcrHandle) {
-        for bank in &mut self.state.pcrs_mut().banks {
+        for bank in self.state.pcrs_mut().banks_mut() {
             let zero = PcrValue::filled(bank.hash, 0);
             bank.set(pcr, zero);
         }
@@ -102,7 +103,7 @@ impl Tpm {
     pub(crate) fn start_pcrs(&mut self, locality: u8, keep: PcrSelect) {
         let h_crtm = self.state.volatile.h_crtm.clone();
         let mut pcrs = allocated(&self.state.persistent.pcr_allocation);
-        for bank in &mut pcrs.banks {
+        for bank in pcrs.banks_mut() {
             let saved = self.state.pcrs.bank(bank.hash);
             for pcr in bank.allocated.iter() {
                 let kept = saved.and_then(|saved| saved.value(pcr)).filter(|_| keep.contains(pcr));
@@ -118,7 +119,7 @@ impl Tpm {
     /// A D-RTM event: its PCR become zero, then PCR 17 is extended. Part 3, 22.11.
     pub(crate) fn drtm_pcrs(&mut self, digests: &[(HashAlg, Digest)]) {
         let drtm = self.pcrs_with(|pcr| pcr.drtm);
-        for bank in &mut self.state.pcrs_mut().banks {
+        for bank in self.state.pcrs_mut().banks_mut() {
             for pcr in drtm.iter() {
                 let zero = PcrValue::filled(bank.hash, 0);
                 bank.set(pcr, zero);

@@ -1,6 +1,6 @@
 //! A command's outcome, held until its changes are durable.
 
-use crate::{Tpm, state::State};
+use crate::{Tpm, few::Few, state::State};
 use alloc::vec::Vec;
 use sigillo_types::rc;
 use zeroize::Zeroizing;
@@ -41,6 +41,7 @@ impl<'a> Pending<'a> {
         if self.permanent.is_some() {
             self.tpm.mark_stored();
         }
+        self.tpm.roll_nonces();
         core::mem::take(&mut self.reply)
     }
 
@@ -55,6 +56,7 @@ impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if let Some(before) = self.before.take() {
             self.tpm.state = before;
+            self.tpm.call.nonces = Few::default();
         }
     }
 }

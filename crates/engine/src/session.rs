@@ -137,6 +137,16 @@ impl Tpm {
         self.session_mut(handle.raw()).ok_or(rc::FAILURE)
     }
 
+    /// Gives the sessions of the command their new nonceTPM. Nothing holds the state before the command any more: no copy of it is made.
+    pub(crate) fn roll_nonces(&mut self) {
+        for (handle, nonce) in core::mem::take(&mut self.call.nonces).iter() {
+            // A session that was not to be continued is gone.
+            if let Some(session) = self.session_mut(*handle) {
+                session.nonce_tpm = nonce.clone();
+            }
+        }
+    }
+
     /// Forgets the session at a handle, loaded or saved; says whether there was one.
     pub(crate) fn flush_session(&mut self, handle: u32) -> bool {
         let index = handle & hc::HANDLE_MASK;

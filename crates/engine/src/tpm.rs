@@ -3,6 +3,8 @@
 use crate::{
     Profile,
     da::WrongTry,
+    execute::MAX_SESSIONS,
+    few::Few,
     selftest::SelfTests,
     state::{Object, Sequence, Slot, State},
     time::Timing,
@@ -11,7 +13,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use minicbor::{Decode, Encode};
 use sigillo_crypto::drbg::Drbg;
-use sigillo_types::{Fmt1, Reader, rc};
+use sigillo_types::{Fmt1, Reader, buffers::Tpm2bNonce, rc};
 
 /// What a TPM needs from the machine it runs on, given with each call.
 pub trait Host {
@@ -142,6 +144,8 @@ pub(crate) struct Call {
     pub(crate) wrong_try: Option<WrongTry>,
     /// Set by a handler whose command the command audit passes over. Part 3, 21.2.
     pub(crate) unaudited: bool,
+    /// nonceTPM of its sessions from when the answer leaves: nobody has seen them before, and nothing is to be undone until then.
+    pub(crate) nonces: Few<(u32, Tpm2bNonce), MAX_SESSIONS>,
 }
 
 impl Tpm {

@@ -240,6 +240,24 @@ fn a_failed_command_keeps_its_session() {
 }
 
 #[test]
+fn a_command_that_could_not_be_stored_leaves_its_session_as_it_was() {
+    let mut tpm = started();
+    tpm.call(&owner_auth(b"old")).unwrap();
+    let mut session = hmac(&mut tpm, HashAlg::Sha256, None);
+    tpm.transport().disk_full = true;
+    let refused = tpm.call_with(&owner_auth(b"old"), &mut [Auth::session(&mut session, b"old")]);
+    assert_eq!(code(refused), rc::NV_UNAVAILABLE);
+    // The same once more, and nobody asks for the outcome; what comes next has no sessions.
+    let local = tpm.transport();
+    let command = local.last_command.clone();
+    assert!(local.tpm.execute(0, &command, &mut local.host).permanent().is_some());
+    let _ = local.tpm.hash_start(&mut local.host).stored();
+    let _ = local.tpm.hash_end(&mut local.host).stored();
+    local.disk_full = false;
+    tpm.call_with(&owner_auth(b"old"), &mut [Auth::session(&mut session, b"old")]).unwrap();
+}
+
+#[test]
 fn parameters_travel_encrypted_both_ways() {
     let mut tpm = started();
     let data = Tpm2bMaxBuffer::new(b"abc").unwrap();

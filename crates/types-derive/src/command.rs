@@ -218,7 +218,7 @@ pub(crate) fn response(input: &DeriveInput) -> Result<TokenStream> {
     let parameter_specs = field_specs(&parameters)?;
     let handle = handle_names.first().map_or_else(
         || quote!(None),
-        |name| quote!(::sigillo_types::command::split_handles(&::sigillo_types::Marshal::to_bytes(&self.#name)).first().copied()),
+        |name| quote!(::sigillo_types::command::first_handle(&::sigillo_types::Marshal::to_bytes(&self.#name))),
     );
     Ok(quote! {
         impl ::sigillo_types::command::Response for #ident {

@@ -9,9 +9,87 @@ use crate::{
     rc,
 };
 use alloc::vec::Vec;
-use core::{fmt, ops::Deref};
+use core::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    ops::Deref,
+};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
+
+/// What holds a buffer's octets.
+trait Store: Deref<Target = [u8]> {
+    /// Holds octets that are known to fit.
+    fn hold(octets: &[u8]) -> Self;
+}
+
+impl Store for Vec<u8> {
+    fn hold(octets: &[u8]) -> Self {
+        octets.to_vec()
+    }
+}
+
+/// Up to `MAX` octets in place: a command has many digests, nonces and Names, and none of them is worth an allocation.
+///
+/// Only for what is no secret: a move leaves a copy behind.
+#[derive(Clone)]
+struct Inline<const MAX: usize> {
+    size: u8,
+    octets: [u8; MAX],
+}
+
+impl<const MAX: usize> Store for Inline<MAX> {
+    fn hold(octets: &[u8]) -> Self {
+        const { assert!(MAX <= u8::MAX as usize) };
+        let mut held = Self::default();
+        if let (Some(place), Ok(size)) = (held.octets.get_mut(..octets.len()), u8::try_from(octets.len())) {
+            place.copy_from_slice(octets);
+            held.size = size;
+        }
+        held
+    }
+}
+
+impl<const MAX: usize> Default for Inline<MAX> {
+    fn default() -> Self {
+        Self { size: 0, octets: [0; MAX] }
+    }
+}
+
+impl<const MAX: usize> Deref for Inline<MAX> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.size)).unwrap_or_default()
+    }
+}
+
+impl<const MAX: usize> PartialEq for Inline<MAX> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<const MAX: usize> Eq for Inline<MAX> {}
+
+impl<const MAX: usize> PartialOrd for Inline<MAX> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<const MAX: usize> Ord for Inline<MAX> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl<const MAX: usize> Hash for Inline<MAX> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
 
 /// What public and secret buffers have in common.
 macro_rules! contents {
@@ -25,7 +103,7 @@ macro_rules! contents {
             /// # Errors
             /// `SIZE` if there are more than [`Self::MAX`].
             pub fn new(octets: &[u8]) -> Result<Self, Fmt1> {
-                if octets.len() > Self::MAX { Err(rc::SIZE) } else { Ok(Self(octets.to_vec())) }
+                if octets.len() > Self::MAX { Err(rc::SIZE) } else { Ok(Self(Store::hold(octets))) }
             }
 
             /// The octets.
@@ -61,7 +139,7 @@ macro_rules! contents {
         impl<const N: usize> From<[u8; N]> for $name {
             fn from(octets: [u8; N]) -> Self {
                 const { assert!(N <= Self::MAX) };
-                Self(octets.to_vec())
+                Self(Store::hold(&octets))
             }
         }
 
@@ -75,7 +153,7 @@ macro_rules! contents {
 
         impl Unmarshal for $name {
             fn unmarshal(r: &mut Reader<'_>) -> Result<Self, Fmt1> {
-                Ok(Self(r.sized(Self::MAX)?.to_vec()))
+                Ok(Self(Store::hold(r.sized(Self::MAX)?)))
             }
         }
     };
@@ -83,11 +161,7 @@ macro_rules! contents {
 
 macro_rules! buffer {
     ($(#[doc = $doc:literal])+ $name:ident, $max:expr) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Vec<u8>);
-
-        contents!($name, $max);
+        public_buffer! { $(#[doc = $doc])+ $name, $max, Vec<u8> }
 
         impl TryFrom<Vec<u8>> for $name {
             type Error = Fmt1;
@@ -96,6 +170,30 @@ macro_rules! buffer {
                 if octets.len() > Self::MAX { Err(rc::SIZE) } else { Ok(Self(octets)) }
             }
         }
+    };
+}
+
+macro_rules! short_buffer {
+    ($(#[doc = $doc:literal])+ $name:ident, $max:expr) => {
+        public_buffer! { $(#[doc = $doc])+ $name, $max, Inline<{ $max }> }
+
+        impl TryFrom<Vec<u8>> for $name {
+            type Error = Fmt1;
+
+            fn try_from(octets: Vec<u8>) -> Result<Self, Fmt1> {
+                Self::new(&octets)
+            }
+        }
+    };
+}
+
+macro_rules! public_buffer {
+    ($(#[doc = $doc:literal])+ $name:ident, $max:expr, $store:ty) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name($store);
+
+        contents!($name, $max);
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,15 +249,15 @@ macro_rules! secret_buffer {
     };
 }
 
-buffer! {
+short_buffer! {
     /// TPM2B_DIGEST. Part 2, 10.3.2.
     Tpm2bDigest, limits::MAX_DIGEST
 }
-buffer! {
+short_buffer! {
     /// TPM2B_DATA: a digest with its algorithm, or anything that short. Part 2, 10.3.3.
     Tpm2bData, limits::MAX_TPMT_HA
 }
-buffer! {
+short_buffer! {
     /// TPM2B_NONCE. Part 2, 10.3.4.
     Tpm2bNonce, limits::MAX_DIGEST
 }
@@ -171,7 +269,7 @@ secret_buffer! {
     /// TPM2B_DIGEST where it holds a secret: a seedValue, a credential. Part 2, 10.3.2.
     Tpm2bSecretDigest, limits::MAX_DIGEST
 }
-buffer! {
+short_buffer! {
     /// TPM2B_OPERAND: one side of a comparison. Part 2, 10.3.6.
     Tpm2bOperand, limits::MAX_DIGEST
 }
@@ -187,15 +285,15 @@ buffer! {
     /// TPM2B_MAX_NV_BUFFER: what one NV command moves. Part 2, 10.3.9.
     Tpm2bMaxNvBuffer, limits::MAX_NV_BUFFER_SIZE
 }
-buffer! {
+short_buffer! {
     /// TPM2B_TIMEOUT: when an authorization expires, in a form of the TPM's own. Part 2, 10.3.10.
     Tpm2bTimeout, 8
 }
-buffer! {
+short_buffer! {
     /// TPM2B_IV. Part 2, 10.3.11.
     Tpm2bIv, limits::MAX_SYM_BLOCK_SIZE
 }
-buffer! {
+short_buffer! {
     /// TPM2B_NAME: a digest with its algorithm, a handle or nothing. The maximum is a union's, with C alignment. Part 2, 10.4.3.
     Tpm2bName, limits::MAX_TPMT_HA + 2
 }

@@ -154,6 +154,12 @@ pub fn handle_at(handles: &[u32], index: usize) -> Result<u32, Fmt1> {
     handles.get(index).copied().ok_or(rc::INSUFFICIENT)
 }
 
+/// The handle in the marshalled form of one.
+#[must_use]
+pub fn first_handle(bytes: &[u8]) -> Option<u32> {
+    bytes.first_chunk().map(|octets| u32::from_be_bytes(*octets))
+}
+
 /// The handles in the marshalled form of some handles.
 #[must_use]
 pub fn split_handles(bytes: &[u8]) -> Handles {

@@ -106,16 +106,7 @@ impl Way {
     }
 }
 
-/// m^e mod n for a public n whose top and bottom bits are set.
-fn public_op<const W: usize>(n: &FixedMontyParams<W>, e: u32, m: &Uint<W>) -> Result<Uint<W>, Error> {
-    if m >= n.modulus().as_ref() {
-        return Err(Error::BadValue);
-    }
-    let m = FixedMontyForm::new(m, n);
-    Ok(m.pow_vartime(&U64::from_u32(e)).retrieve())
-}
-
-/// RSAEP and RSAVP1: m^e mod n, for n with its top bit set. All lengths are the modulus's.
+/// RSAEP and RSAVP1: m^e mod n, for an n whose top bit is set and an odd e from 3 on. All lengths are the modulus's.
 ///
 /// # Errors
 /// - [`Error::BadSize`] if the lengths differ or the modulus has a size that is not supported.
@@ -126,9 +117,12 @@ pub(crate) fn rsa_public(n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(
 
 fn rsa_public_by(way: Way, n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(), Error> {
     fn run<const W: usize>(n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let n = FixedMontyParams::new_vartime(odd(&load::<W>(n)?)?);
-        let result = public_op(&n, e, &load(m)?)?;
-        store(&result, out);
+        let (n, m) = (odd(&load::<W>(n)?)?, load(m)?);
+        if m >= *n.as_ref() {
+            return Err(Error::BadValue);
+        }
+        let modulus = Modulus::of(n.as_ref());
+        store(&modulus.public_power(&modulus.r2(), &m, e), out);
         Ok(())
     }
     match (way, n.len()) {
@@ -328,7 +322,8 @@ impl<const L: usize, const W: usize> Crt<L, W> {
         let powers = Zeroizing::new(powers.ok_or(Error::NoResult)?);
         let [power, inverse] = &*powers;
         // A fault in one half would give the other prime away: nothing leaves unless it checks.
-        if public_op(&self.n, self.e, power)? != *hidden {
+        let checked = Modulus::new(&self.n).public_power(self.n.r2(), power, self.e);
+        if checked != *hidden {
             return Err(Error::Fault);
         }
         let unblind = Zeroizing::new(FixedMontyForm::new(inverse, &self.n));

@@ -1,11 +1,12 @@
-//! Montgomery arithmetic for the two places where an RSA key spends its time: the prime search and the
-//! private operation.
+//! Montgomery arithmetic for the places where an RSA key spends its time: the prime search, the private
+//! operation and, for a key that is seen once, the public one.
 //!
 //! Numbers are kept below R = 2^BITS, not below the modulus, whose top bit must be set: then one subtraction
 //! on overflow is enough after every product. crypto-bigint reduces fully, has no squaring of this kind to
-//! offer, and took about 1.4 times as long where this was measured. It still makes the parameters.
+//! offer, and took about 1.4 times as long where this was measured. It still makes the parameters of secret
+//! moduli.
 //!
-//! No branch and no address depends on a number; the lengths alone do.
+//! No branch and no address depends on a number, but for a public exponent; the lengths alone do.
 
 use crypto_bigint::modular::FixedMontyParams;
 use crypto_bigint::{CtEq, CtSelect, Uint, WideWord, Word};
@@ -58,6 +59,44 @@ impl<'a, const L: usize> Modulus<'a, L> {
     /// The modulus of these parameters, which has to have its top bit set.
     pub(super) fn new(params: &'a FixedMontyParams<L>) -> Self {
         Self { words: params.modulus().as_ref().as_words(), inverse: params.mod_neg_inv().0 }
+    }
+
+    /// An odd modulus with its top bit set, whose parameters nobody has made.
+    pub(super) fn of(modulus: &'a Uint<L>) -> Self {
+        let words = modulus.as_words();
+        // Newton's iteration: an odd number is its own inverse in the lowest three bits, and each step doubles them.
+        let mut inverse = words[0];
+        for _ in 0..Word::BITS.ilog2() - 1 {
+            inverse = inverse.wrapping_mul((2 as Word).wrapping_sub(words[0].wrapping_mul(inverse)));
+        }
+        Self { words, inverse: inverse.wrapping_neg() }
+    }
+
+    /// R^2, without a division: R is the modulus below zero; doubled, it is 2^k * R, which every square brings to 2^(2k) * R.
+    pub(super) fn r2(&self) -> Uint<L> {
+        const SQUARES: u32 = 6;
+        let mut x = Uint::from_words(*self.words).wrapping_neg();
+        for _ in 0..Uint::<L>::BITS >> SQUARES {
+            x = self.double(&x);
+        }
+        for _ in 0..SQUARES {
+            x = self.square(&x);
+        }
+        x
+    }
+
+    /// m^e for a public odd e from 3 on. Here m and what comes out are numbers below the modulus, in no form but their own.
+    pub(super) fn public_power(&self, r2: &Uint<L>, m: &Uint<L>, e: u32) -> Uint<L> {
+        let base = self.mul(m, r2);
+        let mut x = base;
+        for shift in (1..e.ilog2()).rev() {
+            x = self.square(&x);
+            if e >> shift & 1 == 1 {
+                x = self.mul(&x, &base);
+            }
+        }
+        // The last bit of e is set too: its product with m itself takes R out again.
+        self.reduce(&self.mul(&self.square(&x), m))
     }
 
     /// high * R + value, less the modulus if `high` is 1, and what is left of `high`.
@@ -183,7 +222,7 @@ impl<'a, const L: usize> Modulus<'a, L> {
 mod tests {
     use super::*;
     use crypto_bigint::modular::FixedMontyForm;
-    use crypto_bigint::{Odd, U512, U1024, U1536, U2048};
+    use crypto_bigint::{Odd, U64, U512, U1024, U1536, U2048};
 
     /// Numbers with long runs of equal bits, where carries travel far, and some without.
     fn numbers<const L: usize>() -> [Uint<L>; 9] {
@@ -223,6 +262,15 @@ mod tests {
                 for b in numbers() {
                     let product = theirs(&a).mul(&theirs(&b));
                     assert_eq!(ours.reduce(&ours.mul(&a, &b)), *product.as_montgomery());
+                }
+            }
+            let unprepared = Modulus::of(params.modulus().as_ref());
+            assert_eq!(unprepared.inverse, ours.inverse);
+            assert_eq!(ours.reduce(&unprepared.r2()), *params.r2());
+            for m in numbers::<L>().map(|number| number.rem_vartime(params.modulus().as_nz_ref())) {
+                for e in [3, 5, 7, 65537, u32::MAX] {
+                    let power = FixedMontyForm::new(&m, &params).pow_vartime(&U64::from_u32(e)).retrieve();
+                    assert_eq!(ours.public_power(&unprepared.r2(), &m, e), power);
                 }
             }
             let two = FixedMontyForm::one(&params).double();

@@ -63,7 +63,9 @@ pub(crate) fn pcr_event(tpm: &mut Tpm, cmd: PcrEvent) -> Result<PcrEventResponse
 
 /// TPM2_PCR_Read: as many of the selected PCR as fit one answer. Part 3, 22.4.
 pub(crate) fn pcr_read(tpm: &mut Tpm, cmd: PcrRead) -> Result<PcrReadResponse, Rc> {
-    let mut values = TpmlDigest::default();
+    let asked: u32 = cmd.pcr_selection_in.iter().map(|of| of.pcr_select.count()).sum();
+    let room = usize::try_from(asked).unwrap_or(usize::MAX).min(TpmlDigest::MAX);
+    let mut values = TpmlDigest::new(Vec::with_capacity(room))?;
     let mut read = Vec::with_capacity(cmd.pcr_selection_in.len());
     for of in &cmd.pcr_selection_in {
         let bank = tpm.state.pcrs.bank(of.hash);

@@ -46,7 +46,7 @@ pub(super) fn extend_command(tpm: &mut Tpm, request: &mut Request<'_>, parameter
     let code = request.entry.spec.code;
     // A command that has just become audited is not part of the log: its cpHash was not needed when it came.
     let alg = tpm.state.persistent.audit_hash_alg;
-    let counted = request.cp_hashes.iter().any(|(known, _)| *known == alg);
+    let counted = request.cp_hashes.iter().flatten().any(|(known, _)| *known == alg);
     if tpm.call.unaudited || !is_audited(tpm, code) || !counted {
         return;
     }

@@ -1,7 +1,6 @@
 //! The handle area. Part 3, 5.4.
 
-use crate::{Tpm, session::NoSession};
-use alloc::vec::Vec;
+use crate::{Tpm, few::Few, session::NoSession};
 use sigillo_types::{
     Position, Rc, Reader, Unmarshal,
     command::CommandSpec,
@@ -9,18 +8,26 @@ use sigillo_types::{
     rc,
 };
 
+/// The most handles in a command.
+pub(super) const MAX_HANDLES: usize = 3;
+
+/// The handles of a command.
+pub(super) type Handles = Few<u32, MAX_HANDLES>;
+
 /// Reads the handles of a command, and gives what comes behind them.
 ///
 /// # Errors
 /// At the handle: `INSUFFICIENT` if it is missing, `VALUE` if it is not of its type.
-pub(super) fn read<'a>(spec: &CommandSpec, bytes: &'a [u8]) -> Result<(Vec<u32>, &'a [u8]), Rc> {
+pub(super) fn read<'a>(spec: &CommandSpec, bytes: &'a [u8]) -> Result<(Handles, &'a [u8]), Rc> {
     let mut r = Reader::new(bytes);
-    let mut handles = Vec::with_capacity(spec.handles.len());
+    let mut handles = Handles::default();
     for (field, number) in spec.handles.iter().zip(1..) {
         let at = |code: sigillo_types::Fmt1| code.at(Position::Handle(number));
         let handle = u32::unmarshal(&mut r).map_err(at)?;
         (field.check)(handle).map_err(at)?;
-        handles.push(handle);
+        if !handles.push(handle) {
+            return Err(rc::FAILURE);
+        }
     }
     Ok((handles, r.rest()))
 }
@@ -71,4 +78,14 @@ fn check_persistent(tpm: &Tpm, handle: u32) -> Option<()> {
     let manager = if handle >= hc::PLATFORM_PERSISTENT { Hierarchy::Platform } else { Hierarchy::Owner };
     let object = tpm.state.nv.evict.get(&handle)?;
     (tpm.is_enabled(manager) && tpm.is_enabled(object.hierarchy)).then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_has_more_handles_than_there_is_room_for() {
+        assert_eq!(crate::implemented().map(|spec| spec.handles.len()).max(), Some(MAX_HANDLES));
+    }
 }

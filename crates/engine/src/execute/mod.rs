@@ -12,9 +12,12 @@ mod read_only;
 mod response;
 mod sessions;
 
-use crate::{Host, Pending, Tpm, dispatch::Entry, tpm::Call};
+pub(crate) use sessions::MAX_SESSIONS;
+
+use crate::{Host, Pending, Tpm, dispatch::Entry, few::Few, tpm::Call};
 use alloc::vec::Vec;
-use sessions::SessionUse;
+use handles::Handles;
+use sessions::Sessions;
 use sigillo_crypto::hash::Digest;
 use sigillo_types::{HashAlg, Marshal, Rc, buffers::Tpm2bName, constants::st, rc};
 
@@ -46,6 +49,7 @@ impl Tpm {
                 self.state = before.clone();
                 // An error shows nothing of what the command would have shown.
                 self.call.code = 0;
+                self.call.nonces = Few::default();
                 if let Some(wrong) = self.call.wrong_try.take() {
                     self.count_wrong_try(wrong);
                 }
@@ -72,37 +76,40 @@ impl Tpm {
         let mut request = Request::new(self, entry, handles, sessions, parameters);
         authorization::check(self, &mut request)?;
         let parameters = parameters::decrypt(self, &request)?;
-        let answer = (entry.run)(self, &request.handles, &parameters)?;
-        response::build(self, &mut request, header.has_sessions, &answer)
+        let answer = (entry.run)(self, &request.handles, &parameters, header.has_sessions)?;
+        response::build(self, &mut request, header.has_sessions, answer)
     }
 }
 
 /// A command on its way through the pipeline.
 struct Request<'a> {
     entry: &'static Entry,
-    handles: Vec<u32>,
+    handles: Handles,
     /// The Names of the handles, while the entities are there; empty if nothing needs them.
-    names: Vec<Tpm2bName>,
-    sessions: Vec<SessionUse<'a>>,
+    names: Few<Tpm2bName, { handles::MAX_HANDLES }>,
+    sessions: Sessions<'a>,
     /// As they came, perhaps encrypted.
     parameters: &'a [u8],
-    /// The cpHash for each algorithm that was asked for.
-    cp_hashes: Vec<(HashAlg, Digest)>,
+    /// The cpHash for each algorithm that was asked for: those of the sessions and that of the command audit.
+    cp_hashes: Few<Option<(HashAlg, Digest)>, { MAX_SESSIONS + 1 }>,
 }
 
 impl<'a> Request<'a> {
     fn new(
         tpm: &Tpm,
         entry: &'static Entry,
-        handles: Vec<u32>,
-        sessions: Vec<SessionUse<'a>>,
+        handles: Handles,
+        sessions: Sessions<'a>,
         parameters: &'a [u8],
     ) -> Self {
         let mut request =
-            Self { entry, handles, names: Vec::new(), sessions, parameters, cp_hashes: Vec::new() };
+            Self { entry, handles, names: Few::default(), sessions, parameters, cp_hashes: Few::default() };
         let audited = audit::is_audited(tpm, entry.spec.code);
         if audited || request.sessions.iter().any(|session| !session.is_password()) {
-            request.names = request.handles.iter().map(|handle| tpm.name_of(*handle)).collect();
+            for handle in request.handles.iter() {
+                let fits = request.names.push(tpm.name_of(*handle));
+                debug_assert!(fits);
+            }
         }
         if audited {
             request.cp_hash(tpm.state.persistent.audit_hash_alg);
@@ -112,11 +119,12 @@ impl<'a> Request<'a> {
 
     /// The command parameter hash. Part 1, 15.7.
     fn cp_hash(&mut self, alg: HashAlg) -> Digest {
-        if let Some((_, digest)) = self.cp_hashes.iter().find(|(known, _)| *known == alg) {
+        if let Some((_, digest)) = self.cp_hashes.iter().flatten().find(|(known, _)| *known == alg) {
             return digest.clone();
         }
         let digest = hashes::cp_hash(alg, self.entry.spec.code, &self.names, self.parameters);
-        self.cp_hashes.push((alg, digest.clone()));
+        let fits = self.cp_hashes.push(Some((alg, digest.clone())));
+        debug_assert!(fits);
         digest
     }
 }

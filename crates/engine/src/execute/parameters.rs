@@ -49,14 +49,14 @@ pub(super) fn decrypt<'a>(tpm: &Tpm, request: &Request<'a>) -> Result<Parameters
     Ok(Parameters::Decrypted(parameters))
 }
 
-/// Encrypts the first parameter of a response with a session whose nonceTPM is new already.
+/// Encrypts the first parameter of a response with a session that has its new nonceTPM.
 pub(super) fn encrypt(
     tpm: &Tpm,
     session: &SessionUse<'_>,
     loaded: &Session,
     parameters: &mut [u8],
 ) -> Result<(), Fmt1> {
-    let cipher = Cipher { newer: &loaded.nonce_tpm, older: session.nonce_caller, decrypts: false };
+    let cipher = Cipher { newer: &session.nonce_tpm, older: session.nonce_caller, decrypts: false };
     cipher.apply(tpm, loaded, session, contents(parameters)?)
 }
 

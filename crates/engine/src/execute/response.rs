@@ -8,7 +8,7 @@ use super::{
     sessions::SessionUse,
 };
 use crate::{Tpm, dispatch::Answer, state::Session};
-use alloc::{sync::Arc, vec, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use sigillo_crypto::Rng;
 use sigillo_types::{
     Marshal, Rc, attributes::TpmaSession, buffers::Tpm2bNonce, constants::st, marshal::marshal_sized, rc,
@@ -22,21 +22,13 @@ pub(super) fn build(
     tpm: &mut Tpm,
     request: &mut Request<'_>,
     has_sessions: bool,
-    answer: &Answer,
+    answer: Answer,
 ) -> Result<Vec<u8>, Rc> {
-    let mut reply = Vec::with_capacity(10 + 4 + 4 + answer.parameters.len() + request.sessions.len() * 133);
-    (if has_sessions { st::SESSIONS } else { st::NO_SESSIONS }).marshal(&mut reply);
-    0_u32.marshal(&mut reply);
-    rc::SUCCESS.raw().marshal(&mut reply);
-    if let Some(handle) = answer.handle {
-        handle.marshal(&mut reply);
-    }
+    let Answer { mut reply, start } = answer;
+    let end = reply.len();
     if has_sessions {
-        u32::try_from(answer.parameters.len()).unwrap_or(u32::MAX).marshal(&mut reply);
-    }
-    let start = reply.len();
-    reply.extend_from_slice(&answer.parameters);
-    if has_sessions {
+        let size = u32::try_from(end - start).unwrap_or(u32::MAX);
+        fill(&mut reply, start - 4, size.to_be_bytes());
         renew_nonces(tpm, request)?;
         if let Some(session) = request.sessions.iter().find(|session| session.has(TpmaSession::ENCRYPT)) {
             let loaded = tpm.session(session.handle).map_err(|_| rc::FAILURE)?;
@@ -44,32 +36,40 @@ pub(super) fn build(
             parameters::encrypt(tpm, session, loaded, parameters)?;
         }
     }
-    let end = reply.len();
     let parameters = reply.get(start..end).unwrap_or_default();
     audit::extend_session(tpm, request, parameters);
     audit::extend_command(tpm, request, parameters);
-    for session in &request.sessions {
+    for session in request.sessions.iter() {
         answer_session(tpm, request.entry.spec.code, session, start..end, &mut reply)?;
     }
-    for session in &request.sessions {
+    for session in request.sessions.iter() {
         finish_session(tpm, session);
     }
     let size = u32::try_from(reply.len()).ok().filter(|size| *size <= tpm.buffer_size).ok_or(rc::SIZE)?;
-    if let Some(field) = reply.get_mut(2..6) {
-        field.copy_from_slice(&size.to_be_bytes());
-    }
+    let tag = if has_sessions { st::SESSIONS } else { st::NO_SESSIONS };
+    fill(&mut reply, 0, tag.to_be_bytes());
+    fill(&mut reply, 2, size.to_be_bytes());
+    fill(&mut reply, 6, rc::SUCCESS.raw().to_be_bytes());
     Ok(reply)
 }
 
-/// Gives every session a new nonceTPM of the size it was started with.
-fn renew_nonces(tpm: &mut Tpm, request: &Request<'_>) -> Result<(), Rc> {
-    for session in request.sessions.iter().filter(|session| !session.is_password()) {
+/// Writes a number whose place the answer has left.
+fn fill<const N: usize>(reply: &mut [u8], place: usize, number: [u8; N]) {
+    if let Some(field) = reply.get_mut(place..).and_then(<[u8]>::first_chunk_mut) {
+        *field = number;
+    }
+}
+
+/// Makes a new nonceTPM for every session, of the size it was started with; the session has it once the answer leaves.
+fn renew_nonces(tpm: &mut Tpm, request: &mut Request<'_>) -> Result<(), Rc> {
+    for session in request.sessions.iter_mut().filter(|session| !session.is_password()) {
+        let mut octets = [0; Tpm2bNonce::MAX];
         let size = tpm.session(session.handle).map_err(|_| rc::FAILURE)?.nonce_tpm.len();
-        let mut nonce = vec![0; size];
-        tpm.rng.fill(&mut nonce);
-        if let Some(loaded) = tpm.session_mut(session.handle) {
-            loaded.nonce_tpm = Tpm2bNonce::try_from(nonce)?;
-        }
+        let octets = octets.get_mut(..size).unwrap_or_default();
+        tpm.rng.fill(octets);
+        session.nonce_tpm = Tpm2bNonce::new(octets)?;
+        let fits = tpm.call.nonces.push((session.handle, session.nonce_tpm.clone()));
+        debug_assert!(fits);
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ fn answer_session(
     let exclusive =
         session.has(TpmaSession::AUDIT) && tpm.state.volatile.exclusive_audit == Some(session.handle);
     attributes.set(TpmaSession::AUDIT_EXCLUSIVE, exclusive);
-    loaded.nonce_tpm.marshal(reply);
+    session.nonce_tpm.marshal(reply);
     attributes.marshal(reply);
     if session.unanswered {
         0_u16.marshal(reply);
@@ -101,7 +101,7 @@ fn answer_session(
     }
     let rp_hash = hashes::rp_hash(loaded.auth_hash, code, reply.get(range).unwrap_or_default());
     let key = hmac_key(tpm, loaded, session);
-    let nonces = Nonces { newer: &loaded.nonce_tpm, older: session.nonce_caller, ..Nonces::default() };
+    let nonces = Nonces { newer: &session.nonce_tpm, older: session.nonce_caller, ..Nonces::default() };
     let hmac = hashes::session_hmac(loaded.auth_hash, key, &rp_hash, nonces, attributes);
     marshal_sized(reply, |out| out.extend_from_slice(&hmac));
     Ok(())
@@ -117,9 +117,11 @@ fn finish_session(tpm: &mut Tpm, session: &SessionUse<'_>) {
         return;
     }
     let (now_ms, epoch) = (tpm.time_ms(), tpm.time_epoch());
+    // Asked first: what is about to change is copied.
+    let is_policy = tpm.session(session.handle).is_ok_and(|loaded| loaded.policy().is_some());
     if session.target.is_some()
+        && is_policy
         && let Some(loaded) = tpm.session_mut(session.handle)
-        && loaded.policy().is_some()
     {
         loaded.restart_policy();
         loaded.start_ms = now_ms;

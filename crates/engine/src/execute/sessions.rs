@@ -1,7 +1,7 @@
 //! The authorization area. Part 3, 5.5 and Part 1, 15.6.
 
 use super::header::Header;
-use crate::{Tpm, session::NoSession};
+use crate::{Tpm, few::Few, session::NoSession};
 use alloc::vec::Vec;
 use sigillo_types::{
     Fmt1, Position, Rc, Reader, Unmarshal,
@@ -14,7 +14,7 @@ use sigillo_types::{
 use zeroize::Zeroizing;
 
 /// The most sessions in a command.
-const MAX_SESSIONS: usize = 3;
+pub(crate) const MAX_SESSIONS: usize = 3;
 /// The smallest authorization: handle, empty nonce, attributes, empty HMAC.
 const MIN_SIZE: usize = 9;
 
@@ -28,7 +28,11 @@ pub(super) struct Target {
     pub(super) role: AuthRole,
 }
 
+/// The sessions of a command, in their order.
+pub(super) type Sessions<'a> = Few<SessionUse<'a>, MAX_SESSIONS>;
+
 /// One session of a command, or a password.
+#[derive(Default)]
 pub(super) struct SessionUse<'a> {
     /// TPM_RS_PW for a password.
     pub(super) handle: u32,
@@ -44,6 +48,8 @@ pub(super) struct SessionUse<'a> {
     pub(super) unanswered: bool,
     /// The authValue of an object as it was: what the command does to it does not change the response.
     pub(super) object_auth: Option<Zeroizing<Vec<u8>>>,
+    /// nonceTPM of the response; empty until there is one.
+    pub(super) nonce_tpm: Tpm2bNonce,
 }
 
 impl SessionUse<'_> {
@@ -77,10 +83,14 @@ pub(super) fn read<'a>(
     header: &Header<'a>,
     handles: &[u32],
     rest: &'a [u8],
-) -> Result<(Vec<SessionUse<'a>>, &'a [u8]), Rc> {
+) -> Result<(Sessions<'a>, &'a [u8]), Rc> {
     let spec = header.entry.spec;
     if !header.has_sessions {
-        return if spec.authorizations() == 0 { Ok((Vec::new(), rest)) } else { Err(rc::AUTH_MISSING) };
+        return if spec.authorizations() == 0 {
+            Ok((Sessions::default(), rest))
+        } else {
+            Err(rc::AUTH_MISSING)
+        };
     }
     if spec.no_sessions {
         return Err(rc::AUTH_CONTEXT);
@@ -109,9 +119,9 @@ pub(super) fn read<'a>(
 }
 
 /// Reads all sessions of an authorization area.
-fn read_area<'a>(tpm: &Tpm, spec: &CommandSpec, area: &'a [u8]) -> Result<Vec<SessionUse<'a>>, Rc> {
+fn read_area<'a>(tpm: &Tpm, spec: &CommandSpec, area: &'a [u8]) -> Result<Sessions<'a>, Rc> {
     let mut r = Reader::new(area);
-    let mut sessions: Vec<SessionUse<'a>> = Vec::with_capacity(MAX_SESSIONS);
+    let mut sessions = Sessions::default();
     while !r.rest().is_empty() {
         let index = sessions.len();
         if index == MAX_SESSIONS {
@@ -119,7 +129,8 @@ fn read_area<'a>(tpm: &Tpm, spec: &CommandSpec, area: &'a [u8]) -> Result<Vec<Se
         }
         let session = read_session(&mut r).map_err(|code| at(code, index))?;
         check_session(tpm, spec, &session, &sessions, index)?;
-        sessions.push(session);
+        let fits = sessions.push(session);
+        debug_assert!(fits);
     }
     Ok(sessions)
 }
@@ -136,10 +147,7 @@ fn read_session<'a>(r: &mut Reader<'a>) -> Result<SessionUse<'a>, Fmt1> {
         nonce_caller: r.sized(Tpm2bNonce::MAX)?,
         attributes: TpmaSession::unmarshal(r)?,
         proof: r.sized(Tpm2bAuth::MAX)?,
-        target: None,
-        includes_auth: false,
-        unanswered: false,
-        object_auth: None,
+        ..SessionUse::default()
     })
 }
 

@@ -110,7 +110,7 @@ pub(super) fn load_pcrs(profile: &Profile, saved: &[SavedBank]) -> Result<Pcrs, 
         if digests.next().is_some() {
             return Err(RestoreError::Damaged);
         }
-        pcrs.banks.push(bank);
+        pcrs.banks.push(Arc::new(bank));
     }
     Ok(pcrs)
 }

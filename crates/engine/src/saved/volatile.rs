@@ -86,7 +86,7 @@ fn save_h_crtm(measured: &[(sigillo_types::HashAlg, PcrValue)]) -> Vec<SavedBank
     let banks = measured.iter().map(|(hash, value)| {
         let mut bank = Bank::zero(*hash, h_crtm_pcr());
         h_crtm_pcr().iter().for_each(|pcr| bank.set(pcr, *value));
-        bank
+        Arc::new(bank)
     });
     save_pcrs(&Pcrs { banks: banks.collect() })
 }

@@ -1,6 +1,6 @@
 //! Platform configuration registers and their banks. Part 1, 14.
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 use sigillo_crypto::hash::{MAX_DIGEST, hash};
 use sigillo_types::{HashAlg, handles::PcrHandle, structures::PcrSelect};
@@ -64,8 +64,8 @@ impl fmt::Debug for PcrValue {
 /// The PCR of all banks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pcrs {
-    /// The allocated banks in the order of their algorithms.
-    pub(crate) banks: Vec<Bank>,
+    /// The allocated banks in the order of their algorithms, each by itself: a command that extends one copies no other.
+    pub(crate) banks: Vec<Arc<Bank>>,
 }
 
 /// The PCR of one hash algorithm.
@@ -109,11 +109,16 @@ impl Bank {
 impl Pcrs {
     /// The bank of an algorithm, if it is allocated.
     pub(crate) fn bank(&self, hash: HashAlg) -> Option<&Bank> {
-        self.banks.iter().find(|bank| bank.hash == hash)
+        self.banks.iter().find(|bank| bank.hash == hash).map(|bank| &**bank)
     }
 
     /// The bank of an algorithm, about to change.
     pub(crate) fn bank_mut(&mut self, hash: HashAlg) -> Option<&mut Bank> {
-        self.banks.iter_mut().find(|bank| bank.hash == hash)
+        self.banks.iter_mut().find(|bank| bank.hash == hash).map(Arc::make_mut)
+    }
+
+    /// All banks, about to change.
+    pub(crate) fn banks_mut(&mut self) -> impl Iterator<Item = &mut Bank> {
+        self.banks.iter_mut().map(Arc::make_mut)
     }
 }

@@ -65,9 +65,13 @@ impl PcrSelect {
 
     /// The selected PCR, ascending.
     pub fn iter(self) -> impl Iterator<Item = PcrHandle> {
-        (PcrHandle::FIRST..=PcrHandle::LAST)
-            .filter_map(|raw| PcrHandle::new(raw).ok())
-            .filter(move |pcr| self.contains(*pcr))
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let lowest = (rest != 0).then(|| rest.trailing_zeros())?;
+            rest &= rest - 1;
+            // The set has no other bits than those of PCR handles.
+            PcrHandle::new(PcrHandle::FIRST + lowest).ok()
+        })
     }
 }
 

@@ -69,13 +69,14 @@ pub(super) fn group_of(tpm: &Tpm, property: u32) -> impl Iterator<Item = (u32, T
 fn fixed(tpm: &Tpm) -> Vec<(u32, u32)> {
     let profile = &tpm.profile;
     let commands = number(profile.commands().count());
-    let mut all = alloc::vec![
+    let mut all = Vec::with_capacity(64);
+    all.extend([
         (pt::FAMILY_INDICATOR, u32::from_be_bytes(*b"2.0\0")),
         (pt::LEVEL, 0),
         (pt::REVISION, profile.library.revision),
         (pt::ERRATA, profile.library.errata),
         (pt::YEAR, profile.library.year),
-    ];
+    ]);
     all.extend(vendor(tpm));
     all.extend([
         (pt::INPUT_BUFFER, number(limits::MAX_2B_BUFFER_SIZE)),
