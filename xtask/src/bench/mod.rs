@@ -85,7 +85,7 @@ fn compare(args: &Args, kinds: Pair<Kind>) -> Result<()> {
     if wanted(measure::IDLE) {
         table.add(measure::idle(kinds, args.effort)?);
     }
-    if wanted("commit") {
+    if wanted("commit") && args.against.is_none() {
         table.say(&commit::run(&mut peers, args.effort)?);
     }
     if args.only.is_none() {

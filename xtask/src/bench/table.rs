@@ -101,27 +101,41 @@ impl Row {
     }
 }
 
+/// Whom the targets are about.
+const SWTPM: &str = "swtpm";
 const HEAD: [&str; 11] =
-    ["rounds", "sigillo", "p95", "swtpm", "p95", "ratio", "cpu", "cpu", "ratio", "at most", ""];
+    ["rounds", "sigillo", "p95", SWTPM, "p95", "ratio", "cpu", "cpu", "ratio", "at most", ""];
 const WIDTHS: [usize; 11] = [7, 10, 10, 10, 10, 7, 10, 10, 7, 8, 0];
 
 pub(super) struct Table {
     started: Instant,
     versions: String,
+    /// Who is beside sigillo.
+    other: &'static str,
     rows: Vec<Row>,
     remarks: Vec<String>,
 }
 
 impl Table {
-    pub(super) fn begin(versions: &str, other: &str) -> Self {
+    pub(super) fn begin(versions: &str, other: &'static str) -> Self {
         println!(
             "{versions}, times in microseconds; cpu is each server's own processor time (sigillo, {other})\n"
         );
-        print_line("command", &HEAD.map(|head| if head == "swtpm" { other } else { head }.to_owned()));
-        Self { started: Instant::now(), versions: versions.to_owned(), rows: Vec::new(), remarks: Vec::new() }
+        print_line("command", &HEAD.map(|head| if head == SWTPM { other } else { head }.to_owned()));
+        Self {
+            started: Instant::now(),
+            versions: versions.to_owned(),
+            other,
+            rows: Vec::new(),
+            remarks: Vec::new(),
+        }
     }
 
-    pub(super) fn add(&mut self, row: Row) {
+    pub(super) fn add(&mut self, mut row: Row) {
+        if self.other != SWTPM {
+            // Targets are swtpm's.
+            row.target = None;
+        }
         print_line(row.name, &row.cells());
         self.rows.push(row);
     }

@@ -186,8 +186,8 @@ mod tests {
         let block = [3; 128];
         for (blind, expected) in [
             (vec![0; 128], Error::NoResult),
-            ([&vec![0; 64], &p[..]].concat(), Error::NoResult),
-            ([&vec![0; 64], &q[..]].concat(), Error::NoResult),
+            ([&[0; 64], &p[..]].concat(), Error::NoResult),
+            ([&[0; 64], &q[..]].concat(), Error::NoResult),
             (vec![1; 127], Error::BadSize),
             (vec![1; 129], Error::BadSize),
         ] {
