@@ -210,6 +210,27 @@ fn a_start_without_the_record_is_refused_and_names_it() {
 }
 
 #[test]
+fn a_vm_that_cannot_have_the_tpm_it_was_to_have_is_not_made() {
+    let cli = Cli::new();
+    cli.ok(&["vm", "create", "demo"]);
+    cli.ok(&["tpm", "add", "demo"]);
+    let keychain = cli.dir.path().join("keychain/system.keychain");
+    let good = fs::read(&keychain).unwrap();
+    let mut bad = good.clone();
+    bad[99] ^= 1;
+    fs::write(&keychain, bad).unwrap();
+    let create = ["vm", "create", "win", "--guest", "windows-11", "--disk-size", "64"];
+    cli.refused(&create, "SIG_ERR_TPM_SETUP_KEYCHAIN_FAILED");
+    let mut left: Vec<_> =
+        fs::read_dir(cli.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["demo.sigillo"]);
+    fs::write(&keychain, good).unwrap();
+    cli.ok(&create);
+    assert_eq!(cli.ok(&["keychain", "list"]).lines().count(), 3);
+}
+
+#[test]
 fn errors_have_a_code_and_its_status_and_misuse_has_status_two() {
     let cli = Cli::new();
     cli.refused(&["vm", "start", "none"], "SIG_ERR_VM_NOT_FOUND");

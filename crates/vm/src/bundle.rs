@@ -1,12 +1,9 @@
-//! Bundles on disk: where they lie, how one is made, found and deleted.
+//! Bundles on disk: where they lie, how one is made and found.
 use crate::{
     config::{self, Accelerator, Config, Disk, Firmware, Guest},
     error::{Error, Result},
     files::is_own_dir,
-    identity::{
-        IdentityError,
-        hidden::{self, Kind},
-    },
+    identity::{IdentityError, hidden},
     libvirt,
     life::LifeError,
     plan::Plan,
@@ -250,20 +247,6 @@ impl Bundle {
     #[must_use]
     pub fn disk_path(&self, disk: &Disk) -> PathBuf {
         self.path.join(&disk.path)
-    }
-
-    /// Deletes the bundle and everything in it. The keychain record stays: it is the caller's to keep or delete.
-    ///
-    /// # Errors
-    /// [`Error::Running`], or what the operating system says.
-    pub fn delete(self) -> Result<()> {
-        let _lock = self.lock()?;
-        self.require_ended(words!("doing-deletion"))?;
-        libvirt::forget(&self)?;
-        // Out of sight first: a crash half way leaves no half VM in the list.
-        let away = Kind::Gone.entry(self.path.parent().unwrap_or(Path::new("")), &self.config.uuid);
-        fs::rename(&self.path, &away).map_err(|e| Error::io(words!("do-move"), &self.path, e))?;
-        fs::remove_dir_all(&away).map_err(|e| Error::io(words!("do-remove"), &away, e))
     }
 
     pub(crate) fn set_place(&mut self, path: PathBuf, name: &str) {

@@ -239,13 +239,3 @@ fn a_bundle_too_deep_for_a_socket_path_has_its_run_directory_elsewhere() {
     assert!(!log.starts_with(&deep), "{}", log.display());
     assert!(log.as_os_str().len() < 108 - "monitor.sock".len(), "{}", log.display());
 }
-
-#[test]
-fn deleting_a_vm_removes_its_bundle_and_leaves_its_record() {
-    let fixture = Fixture::new();
-    let vm = fixture.with_tpm();
-    let record = RecordName::for_vm(vm.config().uuid.as_bytes());
-    vm.delete().unwrap();
-    assert!(files(fixture.dir.path()).is_empty());
-    assert!(fixture.keychain.get(&record).is_ok());
-}

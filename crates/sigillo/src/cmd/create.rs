@@ -12,7 +12,7 @@ use sigillo_messages::{text, words};
 use sigillo_server::machine;
 use sigillo_vm::{
     Accelerator, Bundle, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Hypervisor, Interface,
-    Keys, Plan, Tpm,
+    Keys, Plan, Tpm, delete_vm,
 };
 use std::path::PathBuf;
 
@@ -142,7 +142,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         say!("{}", text!("created", name = vm.name(), uuid = vm.config().uuid, bundle = vm.path().display()));
     }
     match (kept, &plan.config().tpm) {
-        (Some(kept), Some(wanted)) => add_tpm(vm, &kept, &plan, wanted, args),
+        (Some(kept), Some(wanted)) => add_tpm(home, vm, &kept, &plan, wanted, args),
         _ => output::report(|| facts(&vm, None), || say_next(&vm)),
     }
 }
@@ -219,7 +219,7 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-fn add_tpm(mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) -> Done {
+fn add_tpm(home: &Home, mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) -> Done {
     if vm.config().guest == Guest::Windows11 && !is_json() {
         say!("{}", text!("create-adds-tpm"));
     }
@@ -243,7 +243,7 @@ fn add_tpm(mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) 
         }
         Err(error) => {
             // A VM without the TPM that was wanted is not what was asked for.
-            vm.delete()?;
+            delete_vm(home, &mut vm, &kept.host(), true)?;
             Err(error)
         }
     }

@@ -1,36 +1,16 @@
-//! Copies of a VM's files, with a measure of how far they are.
+//! Copies of a VM's files.
 use crate::{
-    copy::Source,
+    copy::{Source, Tally},
     error::{Error, Result},
     files::open_itself,
-    life::Watch,
 };
-use sigillo_messages::{Words, words};
+use sigillo_messages::words;
 use std::path::Path;
 
-/// Counts bytes over several files.
-pub(super) struct Meter<'a> {
-    step: Words,
-    done: u64,
-    all: u64,
-    progress: Watch<'a>,
-}
-
-impl<'a> Meter<'a> {
-    pub(super) fn new(step: Words, all: u64, progress: Watch<'a>) -> Self {
-        Meter { step, done: 0, all, progress }
-    }
-
-    fn add(&mut self, bytes: u64) {
-        self.done = self.done.saturating_add(bytes);
-        (self.progress)(self.step, self.done, self.all);
-    }
-}
-
 /// Copies a file with the time of its last change. Durable on return.
-pub(super) fn file(from: &Path, to: &Path, meter: &mut Meter<'_>) -> Result<()> {
+pub(super) fn file(from: &Path, to: &Path, tally: &mut Tally<'_>) -> Result<()> {
     let source = open_itself(from).and_then(|file| Source::of(file, from.to_owned()));
-    source.map_err(|e| Error::io(words!("do-copy"), from, e))?.copy_to(to, &mut |octets| meter.add(octets))
+    source.map_err(|e| Error::io(words!("do-copy"), from, e))?.copy_to(to, &mut |octets| tally.add(octets))
 }
 
 #[cfg(test)]
@@ -56,8 +36,8 @@ mod tests {
         let old = Timespec { tv_sec: 1_000_000_007, tv_nsec: 123_456_789 };
         rustix::fs::futimens(&file_from, &Timestamps { last_access: old, last_modification: old }).unwrap();
         let mut seen = (0, 0);
-        let mut progress = |_: Words, done, all| seen = (done, all);
-        file(&from, &to, &mut Meter::new(words!("step-copying"), 64 << 20, &mut progress)).unwrap();
+        let mut progress = |done, all| seen = (done, all);
+        file(&from, &to, &mut Tally::new(64 << 20, &mut progress)).unwrap();
         assert_eq!(seen, (64 << 20, 64 << 20));
         assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
         let found = fs::metadata(&to).unwrap();

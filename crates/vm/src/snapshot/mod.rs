@@ -10,13 +10,13 @@ pub use revert::{Reverted, life_files_stay_inside, revert};
 
 use crate::{
     bundle::{Bundle, CONFIG},
+    copy::Tally,
     crash,
     error::{Error, Result},
     files::{is_own_dir, make_dirs, sync_dir},
     life::{LifeError, Watch},
     saved::{self, remove_tree},
 };
-use copy::Meter;
 use manifest::Manifest;
 use sigillo_messages::{text, words};
 use sigillo_store::now_unix_s;
@@ -248,10 +248,11 @@ fn fill(vm: &Bundle, to: &Path, progress: Watch<'_>) -> Result<Vec<manifest::Par
     let mut parts = manifest::parts_of(vm)?;
     let _held = manifest::hold_store(vm)?;
     let all = parts.iter().map(|part| part.bytes).sum();
-    let mut meter = Meter::new(words!("step-copying"), all, progress);
+    let mut tell = |done, all| progress(words!("step-copying"), done, all);
+    let mut tally = Tally::new(all, &mut tell);
     for part in &mut parts {
         let copied = to.join(&part.file);
-        copy::file(&vm.path().join(&part.place), &copied, &mut meter)?;
+        copy::file(&vm.path().join(&part.place), &copied, &mut tally)?;
         part.measure(&copied)?;
         crash::point();
     }

@@ -5,9 +5,7 @@
 //! is in `.revert` is nobody's; after it, [`finish`] brings the renaming of the other files to its end, from whatever command comes
 //! next.
 use super::{
-    Snapshot, copy,
-    copy::Meter,
-    is_config,
+    Snapshot, copy, is_config,
     manifest::{Manifest, Part, hold_store, parts_there, require_own_way},
     name_for, own_root, root, sweep,
 };
@@ -15,6 +13,7 @@ use crate::{
     backup::{either, find, make_own, parked_name, peek},
     bundle::{Bundle, CONFIG},
     config::Config,
+    copy::Tally,
     crash,
     error::{Error, Result},
     files::{is_own_dir, make_dirs, open_itself, read_plain, remove, replace_file, sync_dir},
@@ -158,10 +157,11 @@ impl Prepare<'_> {
                 .map_err(|e| Error::io(words!("do-make"), &path, e))?;
         }
         let new: Vec<Part> = self.manifest.parts.iter().filter(|part| !is_config(part)).cloned().collect();
-        let mut meter = Meter::new(words!("step-copying"), new.iter().map(|part| part.bytes).sum(), progress);
+        let mut tell = |done, all| progress(words!("step-copying"), done, all);
+        let mut tally = Tally::new(new.iter().map(|part| part.bytes).sum(), &mut tell);
         for part in &new {
             let staged = staging.join("new").join(&part.file);
-            copy::file(&self.dir.join(&part.file), &staged, &mut meter)?;
+            copy::file(&self.dir.join(&part.file), &staged, &mut tally)?;
             let touch = |file: fs::File| {
                 crate::copy::set_modified(&file, part.modified).and_then(|()| file.sync_all())
             };
@@ -222,11 +222,7 @@ fn keep(vm: &Bundle, parts: &[Part], to: &Snapshot, staging: &Path) -> Result<Ma
     manifest.automatic = true;
     let old = staging.join("old");
     let config = old.join(CONFIG);
-    copy::file(
-        &vm.path().join(CONFIG),
-        &config,
-        &mut Meter::new(words!("step-copying"), 0, &mut |_, _, _| {}),
-    )?;
+    copy::file(&vm.path().join(CONFIG), &config, &mut Tally::new(0, &mut |_, _| {}))?;
     manifest.write(&old)?;
     Ok(manifest)
 }
