@@ -258,28 +258,27 @@ impl Hasher {
         let size = self.alg.block_size();
         let bits = self.total.wrapping_mul(8).to_be_bytes();
         let held = self.buffered();
-        let mut last = [0u8; 256];
-        last[..held].copy_from_slice(&self.buffer[..held]);
-        let end = match self.words {
-            // One or two blocks: what waits, a one bit, zeros, the length (8 octets, or 16 of which the
-            // upper 8 are zero).
+        let last = &mut self.buffer[..size];
+        last[held..].fill(0);
+        match self.words {
+            // What waits, a one bit, zeros, and in the block after it if there is no room, the length (8 octets,
+            // or 16 of which the upper 8 are zero).
             Words::Sha1(_) | Words::Sha256(_) | Words::Sha512(_) | Words::Sm3(_) => {
                 last[held] = 0x80;
-                let end = if held + 1 + size / 8 <= size { size } else { 2 * size };
-                last[end - 8..end].copy_from_slice(&bits);
-                end
+                if held + 1 + size / 8 > size {
+                    self.words.compress(last, size);
+                    last.fill(0);
+                }
+                last[size - 8..].copy_from_slice(&bits);
             }
             // One block: what waits, the bits 0 and 1 that make it a hash, a one bit, zeros, a one bit. The
             // lowest bit of an octet comes first.
             Words::Sha3(_) => {
                 last[held] = 0x06;
                 last[size - 1] |= 0x80;
-                size
             }
-        };
-        self.words.compress(&last[..end], size);
-        // Only this was of the message.
-        last[..held].zeroize();
+        }
+        self.words.compress(last, size);
         let mut out = Digest::zeroed(self.alg.digest_size());
         self.words.write(&mut out.bytes);
         out.bytes[out.len..].zeroize();
