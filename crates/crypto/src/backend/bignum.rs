@@ -125,14 +125,16 @@ fn rsa_public_by(way: Way, n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result
         store(&modulus.public_power(&modulus.r2(), &m, e), out);
         Ok(())
     }
-    match (way, n.len()) {
+    match way {
         #[cfg(feature = "aws-lc")]
-        (Way::AwsLc, 128 | 256 | 384 | 512) => aws_lc::rsa_public(n, e, m, out),
-        (_, 128) => run::<{ U1024::LIMBS }>(n, e, m, out),
-        (_, 256) => run::<{ U2048::LIMBS }>(n, e, m, out),
-        (_, 384) => run::<{ U3072::LIMBS }>(n, e, m, out),
-        (_, 512) => run::<{ U4096::LIMBS }>(n, e, m, out),
-        _ => Err(Error::BadSize),
+        Way::AwsLc => aws_lc::rsa_public(n, e, m, out),
+        Way::Plain | Way::Lanes(_) => match n.len() {
+            128 => run::<{ U1024::LIMBS }>(n, e, m, out),
+            256 => run::<{ U2048::LIMBS }>(n, e, m, out),
+            384 => run::<{ U3072::LIMBS }>(n, e, m, out),
+            512 => run::<{ U4096::LIMBS }>(n, e, m, out),
+            _ => Err(Error::BadSize),
+        },
     }
 }
 
@@ -303,10 +305,15 @@ impl<const L: usize, const W: usize> Crt<L, W> {
     }
 
     fn private(&self, way: Way, c: &[u8], blind: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        #[cfg(feature = "aws-lc")]
-        if let Way::AwsLc = way {
-            return self.private_by_aws_lc(c, blind, out);
+        match way {
+            Way::Plain => self.private_here(c, blind, out, None),
+            Way::Lanes(simd) => self.private_here(c, blind, out, Some(simd)),
+            #[cfg(feature = "aws-lc")]
+            Way::AwsLc => self.private_by_aws_lc(c, blind, out),
         }
+    }
+
+    fn private_here(&self, c: &[u8], blind: &[u8], out: &mut [u8], simd: Option<Simd>) -> Result<(), Error> {
         let c = load::<W>(c)?;
         if &c >= self.n.modulus().as_ref() {
             return Err(Error::BadValue);
@@ -315,9 +322,9 @@ impl<const L: usize, const W: usize> Crt<L, W> {
         let factor = Zeroizing::new(FixedMontyForm::new(&blind, &self.n));
         let hidden = factor.pow_vartime(&U64::from_u32(self.e));
         let hidden = Zeroizing::new(hidden.mul(&FixedMontyForm::new(&c, &self.n)).retrieve());
-        let powers = match way {
-            Way::Lanes(simd) => self.powers_in_lanes(simd, &hidden, &blind),
-            _ => self.powers(&hidden, &factor),
+        let powers = match simd {
+            Some(simd) => self.powers_in_lanes(simd, &hidden, &blind),
+            None => self.powers(&hidden, &factor),
         };
         let powers = Zeroizing::new(powers.ok_or(Error::NoResult)?);
         let [power, inverse] = &*powers;

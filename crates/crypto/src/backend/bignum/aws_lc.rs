@@ -3,15 +3,15 @@
 use sigillo_accel::aws_lc::{Modulus, powers};
 use zeroize::Zeroizing;
 
-use super::{Crt, FixedMontyParams, Uint, load, store};
+use super::{Crt, FixedMontyParams, MODULUS_OCTETS, Uint, load, store};
 use crate::{Error, ct_eq};
 
 /// The longest number, in octets.
 const LONGEST: usize = 512;
 
-/// As [`super::rsa_public`], for a modulus of a size that is supported.
+/// As [`super::rsa_public`].
 pub(super) fn rsa_public(n: &[u8], e: u32, m: &[u8], out: &mut [u8]) -> Result<(), Error> {
-    if m.len() != n.len() || out.len() != n.len() {
+    if !MODULUS_OCTETS.contains(&n.len()) || m.len() != n.len() || out.len() != n.len() {
         return Err(Error::BadSize);
     }
     let n = Modulus::new_public(n).ok_or(Error::BadValue)?;
@@ -115,7 +115,7 @@ impl<const L: usize, const W: usize> Crt<L, W> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MODULUS_OCTETS, Way, rsa_public_by};
+    use super::super::{Way, rsa_public_by};
     use super::*;
     use crate::drbg::Drbg;
     use crate::rsa::{DEFAULT_EXPONENT, RsaPrivate};
