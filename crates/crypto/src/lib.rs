@@ -12,6 +12,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod backend;
 pub mod cmac;

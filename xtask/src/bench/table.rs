@@ -186,7 +186,7 @@ impl Table {
         text.push_str(
             "\nInstruction counts, which do not depend on the machine's mood: `cargo xtask bench --instructions`, against \
              [instructions.tsv](../xtask/src/bench/instructions.tsv). Constant time: [side-channels.md](side-channels.md). Decisions: \
-             [ADR 0028](adr/0028-performance.md).\n",
+             [ADR 0028](adr/0028-performance.md), [ADR 0031](adr/0031-size-and-sessions.md).\n",
         );
         Ok(text)
     }

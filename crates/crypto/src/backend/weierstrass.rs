@@ -105,6 +105,8 @@ macro_rules! weierstrass {
                 hazmat::FieldArithmetic,
             };
             use primeorder::{PrimeCurveParams, point_arithmetic::$arithmetic};
+            #[cfg(feature = "std")]
+            use {alloc::boxed::Box, std::sync::LazyLock};
 
             mod field {
                 #[cfg(target_pointer_width = "64")]
@@ -256,7 +258,7 @@ macro_rules! weierstrass {
             impl PrimeCurveParams for Curve {
                 type PointArithmetic = $arithmetic;
                 #[cfg(feature = "std")]
-                type Backend = primeorder::mul_backend::PrecomputedTables<$tables>;
+                type Backend = Tables;
                 #[cfg(not(feature = "std"))]
                 type Backend = primeorder::mul_backend::VariableOnly;
 
@@ -266,13 +268,27 @@ macro_rules! weierstrass {
                     (FieldElement::from_hex_vartime($gx), FieldElement::from_hex_vartime($gy));
             }
 
-            /// Multiples of the generator, made when first used.
+            /// Multiples of the generator, made when first used. On the heap: as a static alone they would be some twenty kilobytes in
+            /// the binary for each curve, all zeros.
             #[cfg(feature = "std")]
-            static TABLES: primeorder::BasepointTable<ProjectivePoint, $tables> = primeorder::BasepointTable::new();
+            static TABLES: LazyLock<Box<primeorder::BasepointTable<ProjectivePoint, $tables>>> =
+                LazyLock::new(Box::default);
+
+            /// Multiplies the generator by its tables.
+            #[cfg(feature = "std")]
+            #[derive(Clone, Copy, Debug)]
+            #[allow(unreachable_pub, reason = "the curve's parameters name it")]
+            pub struct Tables;
 
             #[cfg(feature = "std")]
-            impl primeorder::PrimeCurveWithBasepointTable<$tables> for Curve {
-                const BASEPOINT_TABLE: &'static primeorder::BasepointTable<ProjectivePoint, $tables> = &TABLES;
+            impl primeorder::MulBackend<Curve> for Tables {
+                fn mul_by_generator(k: &Scalar) -> ProjectivePoint {
+                    TABLES.mul(k)
+                }
+
+                fn mul_by_generator_vartime(k: &Scalar) -> ProjectivePoint {
+                    TABLES.mul_vartime(k)
+                }
             }
         }
     };
