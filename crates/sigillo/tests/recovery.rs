@@ -127,6 +127,39 @@ impl Cli {
 }
 
 #[test]
+fn a_record_that_a_store_may_need_is_not_given_up_unasked() {
+    let cli = Cli::new();
+    let name = cli.record().name.to_string();
+    let asks = |whose: &str| {
+        let out = cli.run(&["keychain", "delete", &name]);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(said.contains("SIG_ERR_NOT_CONFIRMED") && said.contains(whose), "{said}");
+        assert!(cli.keychain().get(&name.parse().unwrap()).is_ok());
+    };
+    asks("without it the guest loses its TPM");
+
+    // A store that nothing but a salvage can read, whose key this is.
+    let whole = fs::read(cli.store()).unwrap();
+    fs::write(cli.store(), &whole[..whole.len() - 1]).unwrap();
+    asks("may need this record");
+
+    // A configuration that nobody can read: whose VM it is is not known.
+    let config = cli.bundle().join("vm.toml");
+    let text = fs::read(&config).unwrap();
+    fs::write(&config, "version = ").unwrap();
+    asks("may need this record");
+    fs::write(cli.store(), &whole).unwrap();
+    asks("kept of VM");
+
+    // A TPM that was taken out, whose store had a name of its own.
+    fs::write(&config, String::from_utf8(text).unwrap().replace("tpm.store", "chip.store")).unwrap();
+    fs::rename(cli.store(), cli.bundle().join("chip.store")).unwrap();
+    asks("without it the guest loses its TPM");
+    cli.ok(&["tpm", "remove", "demo", "--yes"]);
+    asks("kept of VM");
+}
+
+#[test]
 fn a_lost_record_leads_to_a_new_tpm_only_where_asked_and_the_old_one_comes_back_with_it() {
     let cli = Cli::new();
     let (old_record, old) = (cli.record(), fs::read(cli.store()).unwrap());

@@ -2,27 +2,30 @@
 use crate::{
     bundle::{Bundle, Home},
     error::Result,
-    identity::{kept_bundles, stores_in},
+    identity::{entries_of, stores_in},
     snapshot::snapshot_stores,
 };
 use sigillo_keychain::RecordName;
-use sigillo_store::{KeyId, Store, StoreInfo};
+use sigillo_store::{KeyId, OpenError, Store, StoreInfo};
 use std::path::PathBuf;
 
-/// A TPM store that a record opens, by the store's header.
+/// A TPM store that a record opens, by the store's header; or one whose header cannot be read, and which it may open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenedStore {
-    /// The VM it is of, or was.
+    /// The VM it is of, or was: its name, or its directory's where the configuration cannot be read.
     pub vm: String,
     /// Its file.
     pub path: PathBuf,
-    /// The VM starts with it; else it is a backup, a snapshot's, or kept of a deleted VM.
+    /// The VM starts with it, by this record; else it is a backup, a snapshot's, or kept of a deleted VM.
     pub in_use: bool,
+    /// Its header cannot be read: whoever salvages it needs the record.
+    pub unread: bool,
     /// A recovery code or a passphrase opens it as well.
     pub other_way: bool,
 }
 
-/// The stores that a record of this name and key opens, those in use first. VMs and stores that cannot be read are left out.
+/// The stores that a record of this name and key opens, those in use first, and those that it may open: what cannot be read may be this
+/// VM's, unless the bundle it lies in is another's.
 ///
 /// # Errors
 /// The home cannot be read.
@@ -32,21 +35,36 @@ pub fn opened_stores(home: &Home, name: &RecordName, key_id: &KeyId) -> Result<V
         (info.is_for_vm(name.vm_uuid()) || info.file_uuid == *name.vm_uuid()) && info.key_ids.contains(key_id)
     };
     let mut found = Vec::new();
-    let mut look = |vm: &Bundle, path: PathBuf, in_use: bool| {
-        if let Some(info) = Store::peek(&path).ok().filter(opens) {
-            let other_way = info.slots.len() > info.key_ids.len();
-            found.push(OpenedStore { vm: vm.name().to_owned(), path, in_use, other_way });
-        }
+    let mut look = |vm: &std::result::Result<Bundle, String>, path: PathBuf, in_use: bool| {
+        let (vm, is_other) = match vm {
+            Ok(vm) => (vm.name(), vm.config().uuid.as_bytes() != name.vm_uuid()),
+            Err(dir) => (dir.as_str(), false),
+        };
+        let (in_use, unread, other_way) = match Store::peek(&path) {
+            Ok(info) if opens(&info) => {
+                (in_use && info.is_for_vm(name.vm_uuid()), false, info.slots.len() > info.key_ids.len())
+            }
+            Ok(_) | Err(OpenError::NotFound) => return,
+            Err(_) if is_other => return,
+            Err(_) => (in_use, true, false),
+        };
+        found.push(OpenedStore { vm: vm.to_owned(), path, in_use, unread, other_way });
     };
-    for vm in home.list()?.into_iter().filter_map(|(_, vm)| vm.ok()) {
-        let own = vm.store_path();
-        for path in stores_in(vm.path()).unwrap_or_default().into_iter().chain(snapshot_stores(&vm)) {
+    for (name, vm) in home.list()? {
+        let dir = home.bundle_path(&name);
+        let (own, snapshots) = match &vm {
+            Ok(vm) => (vm.store_path(), snapshot_stores(vm)),
+            Err(_) => (None, Vec::new()),
+        };
+        let vm = vm.map_err(|_| name);
+        for path in stores_in(&dir).unwrap_or_default().into_iter().chain(snapshots) {
             let in_use = own.as_ref() == Some(&path);
             look(&vm, path, in_use);
         }
     }
-    for vm in kept_bundles(home) {
-        for path in stores_in(vm.path()).unwrap_or_default() {
+    for dir in entries_of(home.path()) {
+        let vm = Bundle::load(&dir).map_err(|_| dir.display().to_string());
+        for path in stores_in(&dir).unwrap_or_default() {
             look(&vm, path, false);
         }
     }

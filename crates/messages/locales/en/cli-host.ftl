@@ -28,6 +28,7 @@ secret-service-not-built = this sigillo was built without it (cargo build -p sig
 keychain-not-sealed = the records of this host are in the Secret Service, as its host.toml says; it has its own key and its own lock, and nothing was done; lock and unlock it with the desktop's program
 record-needed = VM { $vm } needs this record: without it the guest loses its TPM and does not start;
 record-needed-set-aside = { $path }, kept of VM { $vm }, needs this record:
+record-needed-unread = the store { $path } of { $vm } cannot be read, and may need this record: `sigillo tpm salvage` takes its key from it, and without it what is left of that TPM is lost.
 record-needed-twin = the record { $twin }, which stays, has the same password.
 record-needed-other-way = only a recovery code or a passphrase opens that store then.
 record-needed-only-way = nothing else opens that store: BitLocker asks for its recovery key, LUKS for its passphrase, and keys in the TPM are gone.

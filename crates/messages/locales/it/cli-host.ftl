@@ -28,6 +28,7 @@ secret-service-not-built = questo sigillo è stato compilato senza (cargo build 
 keychain-not-sealed = i record di questo host si trovano nel Secret Service, come dice il suo host.toml; esso ha una chiave e un blocco propri, e nulla è stato fatto; bloccarlo e sbloccarlo con il programma del desktop
 record-needed = La VM { $vm } ha bisogno di questo record: senza di esso il guest perde il suo TPM e non si avvia;
 record-needed-set-aside = { $path }, conservato della VM { $vm }, ha bisogno di questo record:
+record-needed-unread = l'archivio { $path } di { $vm } non è leggibile e può aver bisogno di questo record: `sigillo tpm salvage` ne prende la chiave, e senza di esso ciò che resta di quel TPM è perso.
 record-needed-twin = il record { $twin }, che resta, ha la stessa password.
 record-needed-other-way = in tal caso quell'archivio si apre solo con un codice di ripristino o una passphrase.
 record-needed-only-way = nient'altro apre quell'archivio: BitLocker chiede la chiave di ripristino, LUKS la passphrase, e le chiavi nel TPM sono perse.

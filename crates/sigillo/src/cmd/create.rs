@@ -243,8 +243,10 @@ fn add_tpm(home: &Home, mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, 
         }
         Err(error) => {
             // A VM without the TPM that was wanted is not what was asked for.
-            delete_vm(home, &mut vm, &kept.host(), true)?;
-            Err(error)
+            match delete_vm(home, &mut vm, &kept.host(), true) {
+                Ok(_) => Err(error),
+                Err(left) => Err(Failure { text: format!("{}\n{left}", error.text), ..error }),
+            }
         }
     }
 }

@@ -118,10 +118,13 @@ fn enforces(root: &Path) -> bool {
     fs::read_to_string(root.join(ENFORCE)).map_or(true, |said| said.trim() != "0")
 }
 
-/// Whether the module is there that lets QEMU at the TPM's socket.
+/// Whether the module is there that lets QEMU at the TPM's socket, and is not switched off.
 fn has_module(root: &Path) -> bool {
-    let priorities = |policy: PathBuf| entries(&policy.join("active/modules"));
-    entries(&root.join(POLICIES)).flat_map(priorities).any(|priority| priority.join(MODULE).exists())
+    entries(&root.join(POLICIES)).map(|policy| policy.join("active/modules")).any(|modules| {
+        // One that is switched off stays where it is, and is named here besides.
+        !modules.join("disabled").join(MODULE).exists()
+            && entries(&modules).any(|priority| priority.join(MODULE).exists())
+    })
 }
 
 /// Whether a rule names the sockets below a home.
@@ -203,5 +206,7 @@ mod tests {
         assert_eq!(host.found("selinux"), told(Severity::Warning));
         host.put("var/lib/selinux/targeted/active/modules/400/sigillo/cil", "");
         assert_eq!(host.found("selinux"), []);
+        host.put("var/lib/selinux/targeted/active/modules/disabled/sigillo", "");
+        assert_eq!(host.found("selinux"), told(Severity::Warning));
     }
 }

@@ -119,7 +119,8 @@ pub fn kept_backups(home: &Home, keychain: &dyn Keychain) -> Result<Vec<(String,
     let there: Vec<Uuid> =
         home.list()?.into_iter().filter_map(|(_, bundle)| Some(bundle.ok()?.config().uuid)).collect();
     let mut found = Vec::new();
-    for vm in kept_bundles(home) {
+    for dir in entries_of(home.path()) {
+        let Ok(vm) = Bundle::load(&dir) else { continue };
         if there.contains(&vm.config().uuid) {
             continue;
         }
@@ -131,13 +132,8 @@ pub fn kept_backups(home: &Home, keychain: &dyn Keychain) -> Result<Vec<(String,
     Ok(found)
 }
 
-/// What is kept of deleted VMs, as far as it can be read.
-pub(crate) fn kept_bundles(home: &Home) -> impl Iterator<Item = Bundle> {
-    entries_of(home.path()).into_iter().filter_map(|dir| Bundle::load(&dir).ok())
-}
-
 /// The directories of this user's in which something is kept.
-pub(super) fn entries_of(home: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries_of(home: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(home.join(KEPT)) else { return Vec::new() };
     let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     all.retain(|dir| is_own_dir(dir).unwrap_or(false));

@@ -333,7 +333,9 @@ fn remove_bundle(dir: &Path) -> Result<()> {
 
 /// The TPM stores in a bundle: the one in use, and backups.
 pub(crate) fn stores_in(dir: &Path) -> Result<Vec<PathBuf>> {
-    let store = Config::read(&dir.join(CONFIG)).ok().and_then(|config| config.tpm).map(|tpm| tpm.store);
+    // Also of a TPM that was taken out: its store is set aside under its name.
+    let tpm = Config::read(&dir.join(CONFIG)).ok().and_then(|config| config.tpm.or(config.removed_tpm));
+    let store = tpm.map(|tpm| tpm.store);
     let store = store.unwrap_or_else(|| STORE.to_owned());
     let mut stores = Vec::new();
     for entry in fs::read_dir(dir).map_err(|e| Error::io(words!("do-read"), dir, e))? {

@@ -23,5 +23,5 @@ pub use place::{move_vm, rename_vm};
 pub use transfer::{Exported, export_vm, import_vm};
 pub use undelete::undelete;
 
-pub(crate) use delete::{forget_kept, kept_bundles, kept_stores};
+pub(crate) use delete::{entries_of, forget_kept, kept_stores};
 pub(crate) use hidden::stores_in;

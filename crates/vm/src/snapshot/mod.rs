@@ -172,9 +172,9 @@ pub fn snapshot_store(vm: &Bundle, which: &str) -> Result<Option<PathBuf>> {
     }
 }
 
-/// The TPM's stores in all snapshots that can be read.
+/// Where the TPM's stores of all snapshots are: of one that is damaged perhaps.
 pub(crate) fn snapshot_stores(vm: &Bundle) -> Vec<PathBuf> {
-    let with_tpm = |one: &Snapshot| one.tpm && one.damaged.is_none();
+    let with_tpm = |one: &Snapshot| one.tpm || one.damaged.is_some();
     let all = snapshots(vm).unwrap_or_default().into_iter().filter(with_tpm);
     all.map(|one| root(vm).join(one.id.to_string()).join("tpm.store")).collect()
 }

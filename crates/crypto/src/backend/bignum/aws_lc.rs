@@ -96,8 +96,8 @@ impl<const L: usize, const W: usize> Crt<L, W> {
                 halves.each_mut().map(|half_power| &mut half_power[..half]),
             )
             .ok_or(Error::Fault)?;
-            let [m1, m2] = halves.each_ref().map(|half_power| load::<L>(&half_power[..half]));
-            let (m1, m2) = (Zeroizing::new(m1?), Zeroizing::new(m2?));
+            let [m1, m2] = &halves;
+            let (m1, m2) = (Zeroizing::new(load::<L>(&m1[..half])?), Zeroizing::new(load(&m2[..half])?));
             octets(&Zeroizing::new(self.join(&m1, &m2)))
         };
         // A fault in one half would give the other prime away: nothing leaves unless it checks.

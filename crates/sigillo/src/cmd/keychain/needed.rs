@@ -27,10 +27,15 @@ pub(super) fn require_given_up(
     }
     for store in &stores {
         let vm = &store.vm;
+        let path = store.path.display().to_string();
+        if store.unread {
+            note!("{}", text!("record-needed-unread", ?vm, ?path));
+            continue;
+        }
         let what = if store.in_use {
             text!("record-needed", ?vm)
         } else {
-            text!("record-needed-set-aside", ?vm, path = store.path.display())
+            text!("record-needed-set-aside", ?vm, ?path)
         };
         let then = match twin {
             Some(twin) => text!("record-needed-twin", twin = twin.name),
