@@ -127,7 +127,8 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// What the tests build: all of the command line. What is shipped without them is what `demo` and `conformance` build.
+/// What the tests build: all of the command line but the feature `aws-lc`, which has a step of its own. What is shipped
+/// without them is what `demo` and `conformance` build.
 pub(crate) const ALL_FEATURES: [&str; 2] = ["--features", "sigillo/secret-service"];
 
 /// Cargo as the one that started us.

@@ -5,9 +5,9 @@
 //! the time that plain code takes for one or two. Everything here gives the same results on either, and as plain arithmetic would.
 //!
 //! No branch and no address depends on a number, be it modulus, base, exponent or result: entries of tables are chosen by masks.
-//! Times depend on how many words a number has, and on how many lanes there are. What is left on the stack is wiped.
+//! Times depend on how many words a number has, and on how many lanes there are. What this code leaves on the stack is wiped.
 //!
-//! With the feature `aws-lc`, `aws_lc` has powers and multiples of points by that library, in C and assembler.
+//! With the feature `aws-lc`, `aws_lc` has powers and multiples of points by that library, in C and assembler, which do not wipe the stack.
 //!
 //! This is the one crate of the workspace with `unsafe` in it: calls of functions that need a feature of the processor, which a value of
 //! [`Simd`] proves, and loads and stores between arrays and vectors, all left out by the feature `portable`; and the calls of AWS-LC.

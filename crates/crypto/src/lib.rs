@@ -1,9 +1,10 @@
 //! Cryptography in TPM 2.0 terms, for version 185 of the TPM 2.0 Library.
 //!
-//! Algorithms come from RustCrypto through one private module, `backend`, chosen at compile time and
-//! spoken to in bytes. Everything that decides which key comes out of which seed lies above it and is
-//! written here: KDFa and KDFe ([`kdf`]), the generator ([`drbg`]), the derivation of keys ([`mod@derive`]),
-//! paddings and nonces ([`rsa`], [`ecc`]). No backend can therefore change a derived key.
+//! Algorithms come from RustCrypto, arithmetic of our own and, with the feature `aws-lc`, AWS-LC, through
+//! one private module, `backend`, chosen at compile time and spoken to in bytes. Everything that decides
+//! which key comes out of which seed lies above it and is written here: KDFa and KDFe ([`kdf`]), the
+//! generator ([`drbg`]), the derivation of keys ([`mod@derive`]), paddings and nonces ([`rsa`], [`ecc`]). No backend can
+//! therefore change a derived key.
 //!
 //! Nothing here panics on bytes from outside; operations that can fail return [`Error`], whose variants
 //! the caller turns into response codes. Secrets are zeroised when dropped, print as `[secret]`, and are
@@ -52,8 +53,8 @@ pub fn ct_eq(a: &[u8], b: &[u8]) -> bool {
     bool::from(a.ct_eq(b))
 }
 
-/// The processor's vectors in which primes are searched and private RSA operations done, if it has any of use; not with the feature
-/// `portable`.
+/// The processor's vectors in which primes are searched and, without the feature `aws-lc`, private RSA operations done, if it has any of
+/// use; not with the feature `portable`.
 #[must_use]
 pub fn vectors() -> Option<&'static str> {
     sigillo_accel::Simd::detect().map(sigillo_accel::Simd::name)

@@ -34,7 +34,7 @@ impl<'a> Pending<'a> {
         self.permanent.as_ref().map(|state| state.as_slice())
     }
 
-    /// The reply, now that [`Pending::permanent`] is durable.
+    /// The reply, now that [`Pending::permanent`] is durable. The command's sessions get their new nonceTPM.
     #[must_use]
     pub fn stored(mut self) -> Vec<u8> {
         self.before = None;

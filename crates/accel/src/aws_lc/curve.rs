@@ -76,7 +76,8 @@ impl Curve {
         self.write(&self.point(p)?.multiple(&self.number(k)?)?)
     }
 
-    /// kG + lP. `None` as for [`Curve::multiple`].
+    /// kG + lP. `None` as for [`Curve::multiple`]. In constant time for k and l below the order, unless both multiples
+    /// are one point.
     #[must_use]
     pub fn combination(self, k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Option<Multiple> {
         self.write(&self.point(p)?.combination(&self.number(k)?, &self.number(l)?)?)

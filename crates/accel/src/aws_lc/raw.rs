@@ -264,7 +264,8 @@ impl Point {
         Some(out)
     }
 
-    /// kG + lP, in a time that does not depend on k and l, if they are below the order.
+    /// kG + lP, in a time that does not depend on k and l, if they are below the order and kG is not lP, which is
+    /// doubled in another way.
     pub(super) fn combination(&self, k: &Number, l: &Number) -> Option<Self> {
         let mut out = Self::infinity(self.group)?;
         let (to, scratch) = (out.get_mut(), ptr::null_mut());

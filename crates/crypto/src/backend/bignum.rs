@@ -106,7 +106,8 @@ impl Way {
     }
 }
 
-/// RSAEP and RSAVP1: m^e mod n, for an n whose top bit is set and an odd e from 3 on. All lengths are the modulus's.
+/// RSAEP and RSAVP1: m^e mod n, for an n whose top bit is set and an odd e from 3 on, both of which the caller
+/// has checked. All lengths are the modulus's.
 ///
 /// # Errors
 /// - [`Error::BadSize`] if the lengths differ or the modulus has a size that is not supported.
