@@ -6,9 +6,11 @@ use crate::{
     sh::{self, Result},
 };
 use std::{
+    fs,
+    path::Path,
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub(super) const OPEN: &[&str] = &["open_key", "open_session", "open_pcr", "open_counter"];
@@ -108,9 +110,24 @@ fn kill_in(setup: &Setup, verb: &str, wait_ms: u64) -> Result<String> {
     // It may be through already.
     let _ = child.kill();
     child.wait().map_err(|e| e.to_string())?;
-    // QEMU sees the end of the pipe with the next byte that it wants to move.
-    thread::sleep(Duration::from_secs(2));
-    Ok(setup.info()?["status"].as_str().unwrap_or_default().to_owned())
+    // QEMU sees the end of the pipe with the next byte that it wants to move; on a busy machine that takes a while, and then the
+    // TPM's process ends after it.
+    let end = Instant::now() + QUICK;
+    loop {
+        thread::sleep(Duration::from_secs(2));
+        let status = setup.info()?["status"].as_str().unwrap_or_default().to_owned();
+        if status != "suspended" || !is_open(&setup.bundle().join("tpm.store")) || Instant::now() >= end {
+            return Ok(status);
+        }
+    }
+}
+
+/// Whether some process has the file open.
+fn is_open(file: &Path) -> bool {
+    let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut open =
+        entries(Path::new("/proc")).flat_map(|process| entries(&process.join("fd")).collect::<Vec<_>>());
+    open.any(|fd| fs::read_link(fd).is_ok_and(|target| target == file))
 }
 
 /// kill -9 in the middle of suspending: the guest runs on, is held, or is suspended.
