@@ -9,13 +9,15 @@ use std::{
     io::{Read, Write},
     path::Path,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
 };
 
 /// Long enough for a busy machine; nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long until a key is pressed again.
+const AGAIN: Duration = Duration::from_secs(20);
 
 /// A command with a terminal of its own.
 struct Terminal {
@@ -26,6 +28,8 @@ struct Terminal {
     seen: String,
     /// How much of it was looked at.
     looked: usize,
+    /// The last keys that were pressed.
+    typed: String,
 }
 
 impl Terminal {
@@ -47,7 +51,7 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keys, screen, seen: String::new(), looked: 0 }
+        Self { child, keys, screen, seen: String::new(), looked: 0, typed: String::new() }
     }
 
     /// Waits until `text` stands on the screen, after what was waited for before.
@@ -64,6 +68,7 @@ impl Terminal {
     }
 
     fn types(&mut self, keys: &str) {
+        self.typed = keys.to_owned();
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
@@ -95,8 +100,21 @@ impl Terminal {
 
     /// Waits for the command to end; all that was on the screen.
     fn ends(mut self) -> (ExitStatus, String) {
-        while let Ok(more) = self.screen.recv_timeout(PATIENCE) {
-            self.seen.push_str(&String::from_utf8_lossy(&more));
+        let mut pressed_again = false;
+        loop {
+            match self.screen.recv_timeout(if pressed_again { PATIENCE } else { AGAIN }) {
+                Ok(more) => self.seen.push_str(&String::from_utf8_lossy(&more)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                // Seen once on a busy machine: a key that did not arrive. A person presses it again.
+                Err(RecvTimeoutError::Timeout) if !pressed_again => {
+                    pressed_again = true;
+                    let _ = self.keys.write_all(self.typed.as_bytes());
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.child.kill();
+                    panic!("it does not end after {:?}: {:?}", self.typed, self.seen);
+                }
+            }
         }
         (self.child.wait().unwrap(), self.seen)
     }
