@@ -360,7 +360,7 @@ fn the_chip_is_offered_where_it_can_be_had_and_else_the_reason_is_a_line() {
         (&false.into(), &"SIG_ERR_TPM_LEGACY_BIOS".into())
     );
     let text = cli.ok(&["vm", "hardware", "list", "old"]);
-    assert!(text.contains("tpm         not: it starts from a legacy BIOS"), "{text}");
+    assert!(text.contains("tpm          not: it starts from a legacy BIOS"), "{text}");
     cli.ok(&["vm", "hardware", "add", "tpm", "new"]);
     assert_eq!(offer(&cli, "new")["code"], "SIG_ERR_TPM_EXISTS");
     assert!(cli.ok(&["vm", "hardware", "list", "new"]).contains("TPM 2.0, crb, pc-client"));
