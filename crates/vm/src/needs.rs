@@ -18,8 +18,8 @@ pub struct OpenedStore {
     pub path: PathBuf,
     /// The VM starts with it, by this record; else it is a backup, a snapshot's, or kept of a deleted VM.
     pub in_use: bool,
-    /// Its header cannot be read: whoever salvages it needs the record.
-    pub unread: bool,
+    /// The keys of keychains that open it; none where its header cannot be read, and who salvages it needs the record.
+    pub key_ids: Vec<KeyId>,
     /// A recovery code or a passphrase opens it as well.
     pub other_way: bool,
 }
@@ -40,15 +40,16 @@ pub fn opened_stores(home: &Home, name: &RecordName, key_id: &KeyId) -> Result<V
             Ok(vm) => (vm.name(), vm.config().uuid.as_bytes() != name.vm_uuid()),
             Err(dir) => (dir.as_str(), false),
         };
-        let (in_use, unread, other_way) = match Store::peek(&path) {
+        let (in_use, other_way, key_ids) = match Store::peek(&path) {
             Ok(info) if opens(&info) => {
-                (in_use && info.is_for_vm(name.vm_uuid()), false, info.slots.len() > info.key_ids.len())
+                let other_way = info.slots.len() > info.key_ids.len();
+                (in_use && info.is_for_vm(name.vm_uuid()), other_way, info.key_ids)
             }
             Ok(_) | Err(OpenError::NotFound) => return,
             Err(_) if is_other => return,
-            Err(_) => (in_use, true, false),
+            Err(_) => (in_use, false, Vec::new()),
         };
-        found.push(OpenedStore { vm: vm.to_owned(), path, in_use, unread, other_way });
+        found.push(OpenedStore { vm: vm.to_owned(), path, in_use, key_ids, other_way });
     };
     for (name, vm) in home.list()? {
         let dir = home.bundle_path(&name);

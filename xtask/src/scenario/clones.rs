@@ -24,15 +24,10 @@ pub(super) fn run(
         interface: setup.interface.clone(),
     };
     let (copied, bare) = (twin("copy"), twin("none"));
-    for clone in [&copied, &bare] {
-        if clone.exists() {
-            clone.delete()?;
-        }
-    }
+    let clear = || [&copied, &bare].into_iter().filter(|clone| clone.exists()).try_for_each(Setup::delete);
+    clear()?;
     let done = both(setup, &copied, &bare, report, summary, first, [secret, nv]);
-    for clone in [&copied, &bare].into_iter().filter(|clone| clone.exists()) {
-        clone.delete()?;
-    }
+    clear()?;
     done
 }
 

@@ -151,14 +151,14 @@ pub(crate) fn complain(failure: &Failure) {
         to_stderr(json!({ "error": { "code": failure.code, "message": failure.text } }));
     } else {
         // Lines of our own, and perhaps words of a QEMU that a guest has taken over.
-        let lines: Vec<String> = failure.text.split('\n').map(printable).collect();
-        to_stderr(format_args!("sigillo: {}: {}", paint(BAD, &failure.code), lines.join("\n")));
+        let text = failure.text.replace(|c: char| c.is_control() && c != '\n', "?");
+        to_stderr(format_args!("sigillo: {}: {text}", paint(BAD, &failure.code)));
     }
 }
 
 /// Others' words, as the name of a file is, must not move a terminal's cursor.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.replace(char::is_control, "?")
 }
 
 /// Ends a command: with its status, or that of its failure.

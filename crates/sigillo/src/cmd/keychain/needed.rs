@@ -3,7 +3,7 @@ use super::{Failure, copy, place};
 use crate::cmd::confirm;
 use sigillo_keychain::RecordInfo;
 use sigillo_messages::text;
-use sigillo_store::{KeyId, Store};
+use sigillo_store::KeyId;
 use sigillo_vm::{Home, KeychainPlace, OpenedStore, opened_stores};
 
 /// Requires a yes, or `--yes` in its place, where stores of this host are opened by the record, and not by the key that comes in
@@ -15,9 +15,7 @@ pub(super) fn require_given_up(
     successor: Option<&KeyId>,
     yes: bool,
 ) -> Result<(), Failure> {
-    let opens_still = |store: &OpenedStore| {
-        successor.is_some_and(|key| Store::peek(&store.path).is_ok_and(|info| info.key_ids.contains(key)))
-    };
+    let opens_still = |store: &OpenedStore| successor.is_some_and(|key| store.key_ids.contains(key));
     // The same password may be kept under the name of the store, which is enough for one that was set aside.
     let twin = all.iter().find(|other| other.key_id == record.key_id && other.name != record.name);
     let mut stores = opened_stores(home, &record.name, &record.key_id)?;
@@ -28,7 +26,7 @@ pub(super) fn require_given_up(
     for store in &stores {
         let vm = &store.vm;
         let path = store.path.display().to_string();
-        if store.unread {
+        if store.key_ids.is_empty() {
             note!("{}", text!("record-needed-unread", ?vm, ?path));
             continue;
         }
