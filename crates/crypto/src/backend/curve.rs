@@ -8,6 +8,8 @@ use primeorder::elliptic_curve::group::{CurveAffine as _, Group as _};
 use primeorder::elliptic_curve::ops::{LinearCombination as _, Reduce as _};
 use primeorder::elliptic_curve::point::AffineCoordinates as _;
 use zeroize::Zeroizing;
+#[cfg(feature = "std")]
+use {alloc::boxed::Box, primeorder::BasepointTable, std::sync::LazyLock};
 
 use crate::{EccCurve, Error};
 
@@ -25,6 +27,11 @@ macro_rules! curve {
         mod $module {
             use super::*;
             use $($path)+::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
+
+            /// Multiples of the generator, made when first used. On the heap: the curves' crates would have them in the binary, 20 to 116
+            /// kilobytes a curve of nothing yet.
+            #[cfg(feature = "std")]
+            static MULTIPLES: LazyLock<Box<BasepointTable<ProjectivePoint, { $width + 1 }>>> = LazyLock::new(Box::default);
 
             fn bytes(value: &[u8]) -> Result<FieldBytes, Error> {
                 let value: [u8; $width] = value.try_into().map_err(|_| Error::BadSize)?;
@@ -77,7 +84,11 @@ macro_rules! curve {
             }
 
             pub(super) fn base_mul(k: &[u8]) -> Result<Pair, Error> {
-                affine(&ProjectivePoint::mul_by_generator(&*scalar(k)?))
+                #[cfg(feature = "std")]
+                let product = MULTIPLES.mul(&*scalar(k)?);
+                #[cfg(not(feature = "std"))]
+                let product = ProjectivePoint::generator() * *scalar(k)?;
+                affine(&product)
             }
 
             pub(super) fn mul(k: &[u8], p: [&[u8]; 2]) -> Result<Pair, Error> {

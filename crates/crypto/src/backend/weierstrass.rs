@@ -86,11 +86,11 @@ macro_rules! field_arithmetic {
 /// A curve `y^2 = x^3 + ax + b` of prime order over a prime field. Each modulus comes with a small quadratic
 /// non-residue: the generic field wants one for square roots, which nothing here takes.
 ///
-/// `field` is the arithmetic modulo p: `generic`, or that of a module for one modulus. `tables` is one more than the octets of n.
+/// `field` is the arithmetic modulo p: `generic`, or that of a module for one modulus.
 macro_rules! weierstrass {
     (
         $(#[$doc:meta])*
-        $module:ident: $uint:ident, $width:ident, $arithmetic:ident, field = $field:ident, tables = $tables:literal,
+        $module:ident: $uint:ident, $width:ident, $arithmetic:ident, field = $field:ident,
         p = ($p:literal, $p_non_residue:literal),
         n = ($n:literal, $n_non_residue:literal),
         a = $a:expr,
@@ -105,8 +105,6 @@ macro_rules! weierstrass {
                 hazmat::FieldArithmetic,
             };
             use primeorder::{PrimeCurveParams, point_arithmetic::$arithmetic};
-            #[cfg(feature = "std")]
-            use {alloc::boxed::Box, std::sync::LazyLock};
 
             mod field {
                 #[cfg(target_pointer_width = "64")]
@@ -257,9 +255,6 @@ macro_rules! weierstrass {
 
             impl PrimeCurveParams for Curve {
                 type PointArithmetic = $arithmetic;
-                #[cfg(feature = "std")]
-                type Backend = Tables;
-                #[cfg(not(feature = "std"))]
                 type Backend = primeorder::mul_backend::VariableOnly;
 
                 const EQUATION_A: FieldElement = $a;
@@ -267,36 +262,13 @@ macro_rules! weierstrass {
                 const GENERATOR: (FieldElement, FieldElement) =
                     (FieldElement::from_hex_vartime($gx), FieldElement::from_hex_vartime($gy));
             }
-
-            /// Multiples of the generator, made when first used. On the heap: as a static alone they would be some twenty kilobytes in
-            /// the binary for each curve, all zeros.
-            #[cfg(feature = "std")]
-            static TABLES: LazyLock<Box<primeorder::BasepointTable<ProjectivePoint, $tables>>> =
-                LazyLock::new(Box::default);
-
-            /// Multiplies the generator by its tables.
-            #[cfg(feature = "std")]
-            #[derive(Clone, Copy, Debug)]
-            #[allow(unreachable_pub, reason = "the curve's parameters name it")]
-            pub struct Tables;
-
-            #[cfg(feature = "std")]
-            impl primeorder::MulBackend<Curve> for Tables {
-                fn mul_by_generator(k: &Scalar) -> ProjectivePoint {
-                    TABLES.mul(k)
-                }
-
-                fn mul_by_generator_vartime(k: &Scalar) -> ProjectivePoint {
-                    TABLES.mul_vartime(k)
-                }
-            }
         }
     };
 }
 
 weierstrass! {
     /// NIST P-192. FIPS 186-4, D.1.2.1.
-    nist_p192: U192, U24, EquationAIsMinusThree, field = generic, tables = 25,
+    nist_p192: U192, U24, EquationAIsMinusThree, field = generic,
     p = ("fffffffffffffffffffffffffffffffeffffffffffffffff", 11),
     n = ("ffffffffffffffffffffffff99def836146bc9b1b4d22831", 3),
     a = FieldElement::from_u64(3).neg(),
@@ -309,7 +281,7 @@ weierstrass! {
 
 weierstrass! {
     /// NIST P-224. SP 800-186, 3.2.1.2.
-    nist_p224: U256, U28, EquationAIsMinusThree, field = generic, tables = 29,
+    nist_p224: U256, U28, EquationAIsMinusThree, field = generic,
     p = ("00000000ffffffffffffffffffffffffffffffff000000000000000000000001", 11),
     n = ("00000000ffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3d", 2),
     a = FieldElement::from_u64(3).neg(),
@@ -322,7 +294,7 @@ weierstrass! {
 
 weierstrass! {
     /// NIST P-256. SP 800-186, 3.2.1.3.
-    nist_p256: U256, U32, EquationAIsMinusThree, field = nist_p256, tables = 33,
+    nist_p256: U256, U32, EquationAIsMinusThree, field = nist_p256,
     p = ("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff", 6),
     n = ("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", 7),
     a = FieldElement::from_hex_vartime("ffffffff00000001000000000000000000000000fffffffffffffffffffffffc"),
@@ -335,7 +307,7 @@ weierstrass! {
 
 weierstrass! {
     /// The Barreto-Naehrig curve of 256 bits. TCG Algorithm Registry.
-    bn_p256: U256, U32, EquationAIsZero, field = generic, tables = 33,
+    bn_p256: U256, U32, EquationAIsZero, field = generic,
     p = ("fffffffffffcf0cd46e5f25eee71a49f0cdc65fb12980a82d3292ddbaed33013", 2),
     n = ("fffffffffffcf0cd46e5f25eee71a49e0cdc65fb1299921af62d536cd10b500d", 2),
     a = FieldElement::ZERO,
@@ -348,7 +320,7 @@ weierstrass! {
 
 weierstrass! {
     /// The curve of SM2. GB/T 32918.5-2017.
-    sm2_p256: U256, U32, EquationAIsMinusThree, field = generic, tables = 33,
+    sm2_p256: U256, U32, EquationAIsMinusThree, field = generic,
     p = ("fffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffff", 13),
     n = ("fffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123", 2),
     a = FieldElement::from_u64(3).neg(),

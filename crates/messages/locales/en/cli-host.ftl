@@ -1,4 +1,4 @@
-# What the commands about the host and its keychain say: crates/sigillo/src/cmd.
+# What the commands about the host and its keychain say: crates/cli/src/cmd.
 
 audit-last-hash = last hash { $hash }
 audit-says-torn = a crash left the beginning of one more line, which stands for nothing that was done

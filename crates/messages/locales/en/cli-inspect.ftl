@@ -1,4 +1,4 @@
-# What stands in what tpm inspect and tpm diff tell: crates/sigillo/src/cmd/inspect.
+# What stands in what tpm inspect and tpm diff tell: crates/cli/src/cmd/inspect.
 
 two-tpms = these are two TPMs, not two states of one
 change-not-shown = ~ { $path }: another one (not shown)

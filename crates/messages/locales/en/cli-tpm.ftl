@@ -1,4 +1,4 @@
-# What the commands about TPMs and their keys say: crates/sigillo/src/cmd.
+# What the commands about TPMs and their keys say: crates/cli/src/cmd.
 
 passphrase-is-key = the passphrase is key { $key_id } of { $vm }
 key-opens-no-more = key { $key_id } opens { $vm } no more

@@ -1,4 +1,4 @@
-# What the commands about VMs say: crates/sigillo/src/cmd.
+# What the commands about VMs say: crates/cli/src/cmd.
 
 check-hopeless = VM { $vm } cannot be made ready for Windows 11, and nothing was changed: { $what }: { $why }
 check-no-tpm = VM { $vm } gets no TPM, and nothing was changed: { $why }

@@ -1,4 +1,4 @@
-# What the commands about the host and its keychain say: crates/sigillo/src/cmd.
+# What the commands about the host and its keychain say: crates/cli/src/cmd.
 
 audit-last-hash = ultimo hash { $hash }
 audit-says-torn = un arresto anomalo ha lasciato l'inizio di un'altra riga, che non corrisponde ad alcuna operazione eseguita

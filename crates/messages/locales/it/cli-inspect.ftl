@@ -1,4 +1,4 @@
-# What stands in what tpm inspect and tpm diff tell: crates/sigillo/src/cmd/inspect.
+# What stands in what tpm inspect and tpm diff tell: crates/cli/src/cmd/inspect.
 
 two-tpms = questi sono due TPM, non due stati dello stesso
 change-not-shown = ~ { $path }: un altro (non mostrato)

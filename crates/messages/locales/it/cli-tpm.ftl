@@ -1,4 +1,4 @@
-# What the commands about TPMs and their keys say: crates/sigillo/src/cmd.
+# What the commands about TPMs and their keys say: crates/cli/src/cmd.
 
 passphrase-is-key = la passphrase è la chiave { $key_id } di { $vm }
 key-opens-no-more = la chiave { $key_id } non apre più { $vm }

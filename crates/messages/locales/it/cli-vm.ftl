@@ -1,4 +1,4 @@
-# What the commands about VMs say: crates/sigillo/src/cmd.
+# What the commands about VMs say: crates/cli/src/cmd.
 
 check-hopeless = la VM { $vm } non può essere resa pronta per Windows 11, e nulla è stato modificato: { $what }: { $why }
 check-no-tpm = la VM { $vm } non riceve un TPM, e nulla è stato modificato: { $why }
