@@ -5,7 +5,9 @@
 use crypto_bigint::{NonZero, U640};
 use primeorder::elliptic_curve::PrimeField as _;
 use primeorder::elliptic_curve::group::{CurveAffine as _, Group as _};
-use primeorder::elliptic_curve::ops::{LinearCombination as _, Reduce as _};
+#[cfg(not(feature = "std"))]
+use primeorder::elliptic_curve::ops::LinearCombination as _;
+use primeorder::elliptic_curve::ops::Reduce as _;
 use primeorder::elliptic_curve::point::AffineCoordinates as _;
 use zeroize::Zeroizing;
 #[cfg(feature = "std")]
@@ -99,9 +101,13 @@ macro_rules! curve {
                 affine(&(point(p)? * *scalar(k)? + point(q)?))
             }
 
-            pub(super) fn linear_combination(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Result<Pair, Error> {
-                let terms = [(ProjectivePoint::generator(), *reduced(k)?), (point(p)?, *reduced(l)?)];
-                affine(&ProjectivePoint::lincomb(&terms))
+            pub(super) fn combination_vartime(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Result<Pair, Error> {
+                let (k, l, p) = (reduced(k)?, reduced(l)?, point(p)?);
+                #[cfg(feature = "std")]
+                let sum = MULTIPLES.mul_vartime(&k) + p.mul_vartime(&l);
+                #[cfg(not(feature = "std"))]
+                let sum = ProjectivePoint::lincomb_vartime(&[(ProjectivePoint::generator(), *k), (p, *l)]);
+                affine(&sum)
             }
 
             pub(super) fn mul_add(a: &[u8], b: &[u8], c: &[u8]) -> Result<Zeroizing<Number>, Error> {
@@ -168,16 +174,16 @@ pub(crate) mod portable {
         /// kP, for k in 1..n.
         mul(k: &[u8], p: [&[u8]; 2]) -> Pair;
 
-        /// kG + lP, for k and l below n.
-        linear_combination(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Pair;
+        /// kG + lP, for k and l below n. Takes a time that depends on them: for verification, where all is public.
+        combination_vartime(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Pair;
     }
 }
 
 #[cfg(not(feature = "aws-lc"))]
-pub(crate) use portable::{base_mul, linear_combination, mul};
+pub(crate) use portable::{base_mul, combination_vartime, mul};
 
 #[cfg(feature = "aws-lc")]
-pub(crate) use super::curve_aws_lc::{base_mul, linear_combination, mul};
+pub(crate) use super::curve_aws_lc::{base_mul, combination_vartime, mul};
 
 on_curve! {
     /// Whether `value` is a private key: in 1..n.
@@ -241,4 +247,72 @@ pub(crate) fn reduce_extra_bits(value: &[u8], n: &[u8]) -> Result<Zeroizing<Numb
     }
     let remainder = modulo(value, &wide(n)?.wrapping_sub(&U640::ONE))?;
     Ok(narrow(&remainder.wrapping_add(&U640::ONE), n.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rng;
+    use crate::drbg::Drbg;
+    use crate::ecc::parameters;
+    use alloc::vec::Vec;
+
+    /// Zero, one, two, n - 2, n - 1, a power of two, and random numbers below n.
+    fn scalars(curve: EccCurve, rng: &mut Drbg) -> Vec<Number> {
+        let width = curve.coordinate_size();
+        let small = [0_u8, 1, 2].map(|value| {
+            let mut out = [0; MAX_WIDTH];
+            out[width - 1] = value;
+            out
+        });
+        let mut power = [0; MAX_WIDTH];
+        power[width / 2] = 0x10;
+        let mut all: Vec<_> = small.into();
+        all.extend([2, 1].map(|value| *negate(curve, &small[value][..width]).unwrap()));
+        all.push(power);
+        for _ in 0..4 {
+            let mut draw = [0; WIDE];
+            rng.fill(&mut draw);
+            all.push(*reduce(&draw, parameters(curve).n).unwrap());
+        }
+        all
+    }
+
+    #[test]
+    fn the_sum_in_variable_time_is_that_of_the_multiples_in_constant_time() {
+        let mut rng = Drbg::instantiate(&[7; 48], &[], &[]).unwrap();
+        for curve in [
+            EccCurve::NistP192,
+            EccCurve::NistP224,
+            EccCurve::NistP256,
+            EccCurve::NistP384,
+            EccCurve::NistP521,
+            EccCurve::BnP256,
+            EccCurve::Sm2P256,
+        ] {
+            let width = curve.coordinate_size();
+            let scalars = scalars(curve, &mut rng);
+            let is_zero = |value: &[u8]| value.iter().all(|&octet| octet == 0);
+            // Points that the sums meet as well: G, -G, 2G and one of a random logarithm.
+            for by in [1, 2, 4, 9] {
+                let [x, y] = portable::base_mul(curve, &scalars[by][..width]).unwrap();
+                let p = [&x[..width], &y[..width]];
+                for k in scalars.iter().map(|k| &k[..width]) {
+                    for l in scalars.iter().map(|l| &l[..width]) {
+                        let expected = match (is_zero(k), is_zero(l)) {
+                            (true, true) => Err(Error::NoResult),
+                            (true, false) => portable::mul(curve, l, p),
+                            (false, true) => portable::base_mul(curve, k),
+                            (false, false) => {
+                                let [x, y] = portable::base_mul(curve, k).unwrap();
+                                mul_add_point(curve, l, p, [&x[..width], &y[..width]])
+                            }
+                        };
+                        let seen = portable::combination_vartime(curve, k, l, p);
+                        assert_eq!(seen, expected, "{curve:?} {k:x?} {l:x?} {by}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -43,9 +43,9 @@ pub(crate) fn mul(curve: EccCurve, k: &[u8], p: [&[u8]; 2]) -> Result<Pair, Erro
     finite(known.multiple(k, p))
 }
 
-/// kG + lP, for k and l below n.
-pub(crate) fn linear_combination(curve: EccCurve, k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Result<Pair, Error> {
-    let Some(known) = known(curve) else { return portable::linear_combination(curve, k, l, p) };
+/// kG + lP, for k and l below n, all of them public as for the portable backend.
+pub(crate) fn combination_vartime(curve: EccCurve, k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Result<Pair, Error> {
+    let Some(known) = known(curve) else { return portable::combination_vartime(curve, k, l, p) };
     check_reduced(curve, k)?;
     check_point(curve, p)?;
     check_reduced(curve, l)?;
@@ -143,10 +143,10 @@ mod tests {
                 for l in scalars.iter().map(|l| &l[..width]) {
                     for [x, y] in &points {
                         let p = [&x[..width], &y[..width]];
-                        let expected = portable::linear_combination(curve, k, l, p);
+                        let expected = portable::combination_vartime(curve, k, l, p);
                         finite += u32::from(expected.is_ok());
                         infinite += u32::from(expected == Err(Error::NoResult));
-                        let seen = linear_combination(curve, k, l, p);
+                        let seen = combination_vartime(curve, k, l, p);
                         assert_eq!(seen, expected, "{curve:?} {k:x?} {l:x?} {p:x?}");
                     }
                 }
@@ -166,7 +166,7 @@ mod tests {
                 let (k, p) = (&k[..k_width], [&x[..p_width], &y[..p_width]]);
                 assert_eq!(base_mul(curve, k), portable::base_mul(curve, k));
                 assert_eq!(mul(curve, k, p), Err(Error::BadSize));
-                assert_eq!(linear_combination(curve, k, k, p), Err(Error::BadSize));
+                assert_eq!(combination_vartime(curve, k, k, p), Err(Error::BadSize));
             }
         }
     }

@@ -176,7 +176,7 @@ pub fn verify_schnorr(
         let e = backend::reduce(&r[..width], parameters(curve).n)?;
         let minus_e = backend::negate(curve, &e[..width])?;
         let [x, _] =
-            backend::linear_combination(curve, &s[..width], &minus_e[..width], public.coordinates())?;
+            backend::combination_vartime(curve, &s[..width], &minus_e[..width], public.coordinates())?;
         // A signer never gives r = 0: it would tell nothing of the key.
         Ok(!is_zero(&e[..]) && schnorr_r(curve, alg, &x[..width], digest)? == r)
     })
@@ -201,7 +201,7 @@ pub fn verify_ecdaa(
         let (k, s) = (in_range(curve, k)?, in_range(curve, s)?);
         let t = backend::reduce(&hash(alg, &[&k[..width], p]), parameters(curve).n)?;
         let minus_t = backend::negate(curve, &t[..width])?;
-        let pair = backend::linear_combination(curve, &s[..width], &minus_t[..width], public.coordinates())?;
+        let pair = backend::combination_vartime(curve, &s[..width], &minus_t[..width], public.coordinates())?;
         Ok(EcPoint { curve, coordinates: pair } == *committed)
     })
 }
@@ -229,7 +229,7 @@ pub fn verify_sm2(public: &EcPoint, e: &[u8], r: &[u8], s: &[u8]) -> Result<(), 
     verified(|| {
         let (r, s) = (in_range(curve, r)?, in_range(curve, s)?);
         let t = backend::mul_add(curve, &r[..width], &one[..width], &s[..width])?;
-        let [x, _] = backend::linear_combination(curve, &s[..width], &t[..width], public.coordinates())?;
+        let [x, _] = backend::combination_vartime(curve, &s[..width], &t[..width], public.coordinates())?;
         let x = backend::reduce_once(curve, &x[..width])?;
         let e = backend::reduce(e, n)?;
         let expected = backend::mul_add(curve, &e[..width], &one[..width], &x[..width])?;
@@ -252,7 +252,7 @@ pub fn verify(public: &EcPoint, digest: &[u8], r: &[u8], s: &[u8]) -> Result<(),
         let k = backend::mul_add(curve, &z[..width], &inverse[..width], zero)?;
         let l = backend::mul_add(curve, &r[..width], &inverse[..width], zero)?;
         // The point at infinity has no x; r is not zero, so it could not match either.
-        let [x, _] = backend::linear_combination(curve, &k[..width], &l[..width], public.coordinates())?;
+        let [x, _] = backend::combination_vartime(curve, &k[..width], &l[..width], public.coordinates())?;
         Ok(backend::reduce_once(curve, &x[..width])? == r)
     })
 }
