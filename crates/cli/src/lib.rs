@@ -17,10 +17,11 @@ pub fn main() -> ExitCode {
     if name.as_deref().is_some_and(|name| Path::new(name).file_name().is_some_and(|file| file == "swtpm")) {
         return cmd::swtpm::run(&args);
     }
-    // These two take other programs' options, word for word, so clap does not see them.
+    // These take other programs' options, word for word, so clap does not see them.
     match args.split_first() {
         Some((word, rest)) if word == "swtpm" => cmd::swtpm::run(rest),
         Some((word, rest)) if word == "worker" => cmd::worker::run(rest),
+        Some((word, rest)) if word == "serial-log" => cmd::serial_log::run(rest),
         _ => cmd::run(),
     }
 }

@@ -40,7 +40,7 @@ pub struct SandboxError(String);
 /// What stays allowed.
 #[derive(Debug)]
 pub struct Sandbox<'a> {
-    /// Files may be read, made, replaced and removed in here: the store's directory.
+    /// Files may be read, made, replaced and removed in here: the store's directory, or that of a serial log.
     pub store_dir: BorrowedFd<'a>,
     /// Files may be removed in these directories: of sockets and of the pid file.
     pub cleanup_dirs: Vec<&'a Path>,

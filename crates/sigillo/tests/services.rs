@@ -279,8 +279,8 @@ fn under_a_systemd_of_its_own_the_units_start_confine_and_stop_what_they_are_for
     ] {
         has(line);
     }
-    // The program that waits, the TPM's process and QEMU.
-    assert_eq!(said.lines().filter(|line| line.starts_with("process: ")).count(), 3, "{said}");
+    // The program that waits, the TPM's process, the serial log's and QEMU.
+    assert_eq!(said.lines().filter(|line| line.starts_with("process: ")).count(), 4, "{said}");
     assert!(
         said.lines().filter(|line| line.starts_with("process: ")).all(|line| line.ends_with(" 1 2")),
         "{said}"

@@ -249,6 +249,14 @@ pub enum Error {
         /// Its own words.
         why: String,
     },
+    /// The serial log's process did not come up.
+    #[error("{}", text!("vm-serial-log", ?name, why))]
+    SerialLog {
+        /// The VM.
+        name: String,
+        /// Its own words.
+        why: String,
+    },
     /// QEMU did not come up.
     #[error("{}", text!("vm-qemu", ?name, why))]
     Qemu {
@@ -382,6 +390,7 @@ impl Error {
             Self::BackupRecord { .. } => "SIG_ERR_TPM_BACKUP_RECORD",
             Self::HostPart { .. } => "SIG_ERR_HOST_PART_MISSING",
             Self::Worker { code, .. } => code,
+            Self::SerialLog { .. } => "SIG_ERR_VM_SERIAL_LOG",
             Self::Qemu { .. } => "SIG_ERR_VM_START",
             Self::NoKvm { .. } => "SIG_ERR_VM_NO_KVM",
             Self::Qmp(_) => "SIG_ERR_VM_MONITOR",

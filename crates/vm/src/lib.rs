@@ -10,6 +10,7 @@
 //! - [`remove_tpm`]: takes the TPM out, and keeps its store as a backup; [`availability`]: where a TPM can be had.
 //! - [`clone_vm`], [`rename_vm`], [`move_vm`], [`delete_vm`], [`export_vm`], [`import_vm`]: which VM is which, and where.
 //! - [`start`], [`stop`], [`Bundle::status`]: the running machine.
+//! - [`SerialWriter`]: what the guest says on its serial port, in files that are bounded.
 //! - [`doctor`]: what is wrong with a host and its VMs, and what to do.
 //! - [`variables`]: what firmware variables say of Secure Boot.
 //! - [`certificate`]: what an EK certificate says it is.
@@ -56,6 +57,7 @@ mod removal;
 mod resume;
 mod rundir;
 mod saved;
+mod serial_log;
 mod snapshot;
 mod start;
 mod stop;
@@ -96,6 +98,7 @@ pub use plan::Plan;
 pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};
 pub use removal::{TpmRemoved, remove_tpm};
 pub use rundir::{RunState, Status};
+pub use serial_log::SerialWriter;
 pub use snapshot::{
     NewSnapshot, Reverted, Snapshot, delete_snapshot, find_snapshot, life_files_stay_inside,
     require_deletable, revert, snapshot, snapshot_store, snapshots,

@@ -40,6 +40,14 @@ impl Process {
         true
     }
 
+    /// Waits until it has ended; one that takes longer is killed.
+    pub(crate) fn end(self, limit: Duration) {
+        if !self.wait_end(limit) {
+            self.kill();
+            self.wait_end(limit);
+        }
+    }
+
     /// Ends it without asking.
     pub(crate) fn kill(self) {
         let Some(pid) = Pid::from_raw(self.pid) else { return };

@@ -26,6 +26,9 @@ pub(crate) const QEMU: &str = "qemu-system-x86_64";
 /// What QEMU gives up: a guest that breaks out of it starts no program and gains no privilege.
 const SANDBOX: &str = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
+/// QEMU's number for what the serial log is written into.
+const LOG_SET: u32 = 1;
+
 /// Where the guest's first serial port goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Serial {
@@ -35,7 +38,7 @@ pub(crate) enum Serial {
     Terminal,
 }
 
-/// All arguments but the program's name.
+/// All arguments but the program's name, and [`log_into`].
 pub(crate) fn arguments(
     bundle: &Bundle,
     run: &RunDir,
@@ -62,8 +65,9 @@ pub(crate) fn arguments(
             socket
         }
     };
-    chardev.push(",logfile=");
-    args.path("-chardev", &chardev, &run.serial_log(), "");
+    // Added to, since QEMU would shorten what it opens otherwise, which a pipe does not take.
+    chardev.push(format!(",logfile=/dev/fdset/{LOG_SET},logappend=on"));
+    args.pair("-chardev", chardev);
     args.pair("-serial", "chardev:serial0");
     if config.firmware == Firmware::Uefi {
         if smm {
@@ -81,6 +85,11 @@ pub(crate) fn arguments(
         args.pair("-device", format!("tpm-{},tpmdev=tpm0", tpm.interface));
     }
     Ok(args.0)
+}
+
+/// Gives QEMU the descriptor that takes the serial log.
+pub(crate) fn log_into(args: &mut Vec<OsString>, fd: &str) {
+    args.extend(["-add-fd".into(), format!("fd={fd},set={LOG_SET},opaque=serial-log").into()]);
 }
 
 #[derive(Default)]

@@ -9,6 +9,8 @@ use crate::{
     libvirt::{self, Libvirt},
     process::Process,
     qmp::Qmp,
+    serial_log,
+    start::WORKER_END,
 };
 use rustix::process::{Flock, FlockOffsetType, FlockType};
 use serde::{Deserialize, Serialize};
@@ -70,10 +72,22 @@ pub struct RunState {
     pub qemu: Option<Process>,
     /// The TPM's process, if the VM has a TPM.
     pub worker: Option<Process>,
+    /// The process that writes the serial log, where it is ours; libvirt has one of its own.
+    #[serde(default)]
+    pub serial_log: Option<Process>,
     /// `kvm` or `tcg`.
     pub accel: String,
     /// Why that one.
     pub accel_reason: Reason,
+}
+
+impl RunState {
+    /// Waits for the processes beside a QEMU that has ended; they end by themselves.
+    pub(crate) fn end_workers(&self) {
+        for process in [self.worker, self.serial_log].into_iter().flatten() {
+            process.end(WORKER_END);
+        }
+    }
 }
 
 /// What a VM runs as.
@@ -112,7 +126,7 @@ impl RunDir {
         self.0.join("tpm.log")
     }
     pub(crate) fn serial_log(&self) -> PathBuf {
-        self.0.join("serial.log")
+        self.0.join(serial_log::NAME)
     }
     pub(crate) fn qemu_log(&self) -> PathBuf {
         self.0.join("qemu.log")
@@ -185,6 +199,7 @@ impl RunDir {
         Some(RunState {
             qemu: Some(Process::of(holder.as_raw_pid())?),
             worker: None,
+            serial_log: None,
             accel: "unknown".to_owned(),
             accel_reason: Reason::Unknown,
         })
@@ -271,6 +286,7 @@ impl Bundle {
                 let unknown = || RunState {
                     qemu: None,
                     worker: None,
+                    serial_log: None,
                     accel: "unknown".to_owned(),
                     accel_reason: Reason::Libvirt,
                 };

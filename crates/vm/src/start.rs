@@ -1,4 +1,4 @@
-//! Starting a VM: the TPM's process first, then QEMU, then a look that both are well.
+//! Starting a VM: the TPM's process first, then the serial log's, then QEMU, then a look that all are well.
 use crate::{
     accel::{self, Choice},
     bundle::{Bundle, VARS},
@@ -18,6 +18,7 @@ use crate::{
     resume::Load,
     rundir::{RunDir, RunState},
     saved::{self, Saved, SavedStore},
+    serial_log::SerialLog,
     worker::{Inherited, Worker},
 };
 use sigillo_messages::{text, words};
@@ -140,8 +141,9 @@ pub fn start(
             (Ok(()), attach) => libvirt.stay(attach, worker.as_ref().map(Worker::process)),
             (Err(e), _) => Err(e),
         };
-        return end(bundle, worker, accel, ended.map(Some));
+        return end(bundle, worker, None, accel, ended.map(Some));
     }
+    let mut log = None;
     let mut prepare = || {
         display::prepare(&machine, &run)?;
         let args = qemu::arguments(&machine, &run, &accel, serial)?;
@@ -151,7 +153,8 @@ pub fn start(
         Ok((args, Some(saved.load(bundle)?)))
     };
     let result = prepare().and_then(|(args, load)| {
-        launch(bundle, &run, args, options.attach, &accel, worker.as_ref(), load, starter)
+        let log = log.insert(SerialLog::start(bundle, &run, &options.program)?);
+        launch(bundle, &run, args, options.attach, &accel, worker.as_ref(), log, load, starter)
     });
     // From here on the state file says that the VM runs; a foreground QEMU is watched without the lock.
     drop(lock);
@@ -165,16 +168,20 @@ pub fn start(
         Ok(None) => return Ok(Started { accel, ended: None }),
         Err(e) => Err(e),
     };
-    end(bundle, worker, accel, result)
+    end(bundle, worker, log, accel, result)
 }
 
 /// Ends what a VM that has ended leaves.
 fn end(
     bundle: &Bundle,
     worker: Option<Worker>,
+    log: Option<SerialLog>,
     accel: Choice,
     result: Result<Option<ExitStatus>>,
 ) -> Result<Started> {
+    if let Some(log) = log {
+        log.end(WORKER_END);
+    }
     if let Some(worker) = worker {
         // A TPM that QEMU never reached waits for it; what it has stored is stored.
         worker.end(if result.is_ok() { WORKER_END } else { Duration::from_secs(2) });
@@ -249,6 +256,7 @@ fn launch(
     attach: Attach,
     accel: &Choice,
     worker: Option<&Worker>,
+    log: &mut SerialLog,
     mut load: Option<Load>,
     starter: &mut dyn Starter,
 ) -> Result<Option<std::process::Child>> {
@@ -261,14 +269,15 @@ fn launch(
     {
         load.adapt(&mut args, &inherited.give(input).map_err(|e| failed(e.to_string()))?);
     }
+    if let Some(pipe) = log.take_pipe() {
+        qemu::log_into(&mut args, &inherited.give(pipe).map_err(|e| failed(e.to_string()))?);
+    }
     let log_path = run.qemu_log();
-    let log = fresh_file(&log_path, 0o600)?;
-    // QEMU follows what it finds under the name, and what it writes there is the guest's.
-    fresh_file(&run.serial_log(), 0o600)?;
+    let errors = fresh_file(&log_path, 0o600)?;
     let mut command = Command::new(qemu::QEMU);
     command.args(&args).current_dir("/");
     let words = || qemu::last_words(&fs::read(&log_path).unwrap_or_default());
-    command.stdin(if attach == Attach::Serial { Stdio::inherit() } else { Stdio::null() }).stderr(log);
+    command.stdin(if attach == Attach::Serial { Stdio::inherit() } else { Stdio::null() }).stderr(errors);
     if attach == Attach::Background {
         // Not by QEMU's own daemonizing, which its sandbox does not survive. In a group of its own no Ctrl-C reaches it.
         command.stdout(Stdio::null()).process_group(0);
@@ -283,6 +292,7 @@ fn launch(
     let state = RunState {
         qemu: Some(process),
         worker: worker.map(Worker::process),
+        serial_log: Some(log.worker().process()),
         accel: accel.accel.as_str().to_owned(),
         accel_reason: accel.reason.clone(),
     };

@@ -4,7 +4,6 @@ use crate::{
     error::{Error, Result},
     qmp::Qmp,
     rundir::RunBy,
-    start::WORKER_END,
 };
 use std::time::Duration;
 
@@ -58,11 +57,7 @@ pub fn stop(bundle: &Bundle, options: Stop) -> Result<Stopped> {
         }
     }
     let gone = qemu.wait_end(QUIT);
-    if let Some(worker) = state.worker
-        && !worker.wait_end(WORKER_END)
-    {
-        worker.kill();
-    }
+    state.end_workers();
     if !gone {
         return Err(Error::StopTimeout { name: bundle.name().to_owned(), seconds: QUIT.as_secs() });
     }

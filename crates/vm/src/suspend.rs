@@ -13,7 +13,6 @@ use crate::{
     qmp::Qmp,
     rundir::{RunBy, RunDir, RunState},
     saved::{self, Saved, SavedStore, Stamp},
-    start::WORKER_END,
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -264,12 +263,7 @@ fn finish(
         qemu.kill();
         qemu.wait_end(QUIT);
     }
-    if let Some(worker) = state.worker
-        && !worker.wait_end(WORKER_END)
-    {
-        worker.kill();
-        worker.wait_end(QUIT);
-    }
+    state.end_workers();
     let mut saved = Saved::of(vm)?.ok_or_else(|| LifeError::NotSuspended { name: vm.name().to_owned() })?;
     saved.add_writer(vm, anchors)?;
     run.clear()?;

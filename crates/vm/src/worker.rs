@@ -1,4 +1,4 @@
-//! The TPM's process, as the VM's starter sees it. It gets all it needs as inherited descriptors: the bundle's directory, the
+//! The TPM's process, as the VM's starter sees it, and what it has in common with the other one that is beside QEMU. It gets all it needs as inherited descriptors: the bundle's directory, the
 //! password in a pipe, the socket it listens on. Nothing secret is in its arguments or environment.
 use crate::{
     bundle::Bundle,
@@ -30,8 +30,10 @@ use std::{
 const READY: Duration = Duration::from_secs(30);
 /// More is not read of what it says. Bytes.
 const WORDS: usize = 4096;
+/// What it begins with when it is well.
+const READY_WORD: &str = "ready";
 
-/// A TPM that listens.
+/// A process of ours beside QEMU: a TPM that listens, or the writer of the serial log.
 #[derive(Debug)]
 pub(crate) struct Worker {
     child: Child,
@@ -43,6 +45,34 @@ impl Worker {
         self.process
     }
 
+    /// Starts it, and waits until it says `ready` or why not. What it said; the process, if it was `ready`.
+    pub(crate) fn raise(
+        command: &mut Command,
+        inherited: Inherited,
+        ready: &OwnedFd,
+    ) -> std::result::Result<(Option<Self>, Said), String> {
+        command
+            .env_clear()
+            .env(sigillo_messages::VARIABLE, sigillo_messages::language().tag())
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        // A group of its own: a Ctrl-C meant for the terminal does not end what a guest needs before the guest.
+        let child = command.process_group(0).spawn();
+        drop(inherited);
+        let mut child = child.map_err(|e| format!("{}: {e}", Path::new(command.get_program()).display()))?;
+        let said = wait_ready(ready, &mut child);
+        let process = i32::try_from(child.id()).ok().and_then(Process::of);
+        match process.filter(|_| said.as_ref().is_ok_and(|said| said.starts_with(READY_WORD))) {
+            Some(process) => Ok((Some(Self { child, process }), said)),
+            None => {
+                let _ = child.kill();
+                child.wait().map_err(|e| e.to_string())?;
+                Ok((None, said))
+            }
+        }
+    }
+
     /// Waits until it has ended by itself, as it does when QEMU closes the connection; then ends it.
     pub(crate) fn end(mut self, limit: Duration) {
         if !self.process.wait_end(limit) {
@@ -52,6 +82,9 @@ impl Worker {
         let _ = self.child.wait();
     }
 }
+
+/// What a process says of itself, or why it could not be heard.
+pub(crate) type Said = std::result::Result<String, String>;
 
 /// How a start went.
 #[derive(Debug)]
@@ -113,30 +146,12 @@ pub(crate) fn spawn(
     for state in goes_on {
         command.arg("--goes-on").arg(state);
     }
-    command.arg("--terminate");
-    command
-        .env_clear()
-        .env(sigillo_messages::VARIABLE, sigillo_messages::language().tag())
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(errors);
-    // A group of its own: a Ctrl-C meant for the terminal does not end a guest's TPM before the guest.
-    let child = command.process_group(0).spawn();
-    drop(inherited);
-    let mut child = child.map_err(|e| failed(format!("{}: {e}", program.display())))?;
-    let said = wait_ready(&ready, &mut child);
-    let process = i32::try_from(child.id()).ok().and_then(Process::of);
+    command.arg("--terminate").stderr(errors);
+    let (worker, said) = Worker::raise(&mut command, inherited, &ready).map_err(failed)?;
     let line = said.as_deref().unwrap_or_default().trim_end();
     let of_store = |word: &str| line.strip_prefix(word).map(str::trim_start);
-    match (of_store("ready"), process) {
-        (Some(verdict), Some(process)) => {
-            return Ok(Spawned::Ready(Worker { child, process }, serde_json::from_str(verdict).ok()));
-        }
-        _ => {
-            let _ = child.kill();
-            child.wait().map_err(|e| failed(e.to_string()))?;
-        }
+    if let (Some(worker), Some(verdict)) = (worker, of_store(READY_WORD)) {
+        return Ok(Spawned::Ready(worker, serde_json::from_str(verdict).ok()));
     }
     if let Some(held) = of_store("held").and_then(|held| serde_json::from_str(held).ok()) {
         return Ok(Spawned::Held(held));
@@ -169,7 +184,7 @@ impl Inherited {
 }
 
 /// What the child says on its ready descriptor, until it ends the line or itself.
-fn wait_ready(pipe: &OwnedFd, child: &mut Child) -> std::result::Result<String, String> {
+fn wait_ready(pipe: &OwnedFd, child: &mut Child) -> Said {
     let slice = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
     let end = Instant::now() + READY;
     let mut said = Vec::new();

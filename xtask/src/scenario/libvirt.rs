@@ -157,6 +157,8 @@ fn running(setup: &Setup, daemon: &Daemon, uuid: &str, report: &mut Report) -> R
             format!("{mode:o}"),
         );
     }
+    let logged = daemon.logs_into(&setup.bundle().join("run/serial.log"));
+    ok &= report.check("virtlogd writes the serial log", logged, "");
     let socket = setup.bundle().join("run/tpm.sock");
     ok &= report.check("no socket of the TPM is left for others", !socket.exists(), "");
     for (verb, status) in [("pause", "paused"), ("unpause", "running")] {

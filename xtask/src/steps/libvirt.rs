@@ -93,6 +93,13 @@ impl Daemon {
         }
     }
 
+    /// Whether its logger, which bounds what it writes, has a file open.
+    pub(crate) fn logs_into(&self, file: &Path) -> bool {
+        let pid = self.virtlogd.as_ref().map(Child::id).unwrap_or_default();
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        open.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|path| path == file)
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }

@@ -71,6 +71,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         facts.push(("accel_reason", json!(run.accel_reason.to_string())));
         facts.push(("qemu_pid", json!(run.qemu.map(|qemu| qemu.pid))));
         facts.push(("tpm_pid", json!(run.worker.map(|worker| worker.pid))));
+        facts.extend(run.serial_log.map(|process| ("serial_log_pid", json!(process.pid))));
     }
     if output::is_json() {
         let all: serde_json::Map<String, Value> = facts.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();

@@ -30,6 +30,7 @@ mod progress;
 mod resume;
 mod salvage;
 mod secret;
+pub(crate) mod serial_log;
 mod snapshot;
 mod start;
 mod stop;
@@ -91,6 +92,9 @@ enum Command {
     /// One TPM behind inherited descriptors; started by `vm start`
     #[command(hide = true, disable_help_flag = true)]
     Worker,
+    /// The serial log of one VM; started by `vm start`
+    #[command(hide = true, disable_help_flag = true)]
+    SerialLog,
 }
 
 #[derive(Subcommand)]
@@ -209,5 +213,6 @@ fn dispatch(command: Command, home: Option<&Path>) -> Done {
         Command::Man(args) => man::run(&args),
         Command::Swtpm => Ok(swtpm::run(&[])),
         Command::Worker => Ok(worker::run(&[])),
+        Command::SerialLog => Ok(serial_log::run(&[])),
     }
 }

@@ -28,6 +28,7 @@ tpm-backup = no backup of the TPM of VM { $name } was restored: { $why }. Nothin
 tpm-backup-record = no backup of the TPM of VM { $name } was restored: the system keychain has no record with key { $key_ids }. Nothing was changed, and the VM keeps the TPM it has. Bring the record from the host the VM came from and try again
 host-part = { $what } is not there: { $path }. Install Debian's package { $package }
 vm-worker = VM { $name } was not started: its TPM did not come up: { $why }
+vm-serial-log = VM { $name } was not started: the process that writes its serial log did not come up: { $why }
 vm-qemu = VM { $name } was not started: QEMU did not come up: { $why }
 vm-no-kvm = VM { $name } was not started: it asks for KVM, and this host's KVM does not do: { $why }. Set accel = "auto"
 vm-monitor = QEMU's monitor: { $why }

@@ -25,6 +25,7 @@ tpm-backup = nessun backup del TPM della VM { $name } è stato ripristinato: { $
 tpm-backup-record = nessun backup del TPM della VM { $name } è stato ripristinato: il portachiavi di sistema non ha un record con la chiave { $key_ids }. Nulla è stato modificato e la VM conserva il TPM che ha. Portare il record dall'host da cui proviene la VM e riprovare
 host-part = manca { $what }: { $path }. Installare il pacchetto Debian { $package }
 vm-worker = la VM { $name } non è stata avviata: il suo TPM non si è avviato: { $why }
+vm-serial-log = la VM { $name } non è stata avviata: il processo che scrive il log della sua console seriale non si è avviato: { $why }
 vm-qemu = la VM { $name } non è stata avviata: QEMU non si è avviato: { $why }
 vm-no-kvm = la VM { $name } non è stata avviata: richiede KVM, e il KVM di questo host non è utilizzabile: { $why }. Impostare accel = "auto"
 vm-monitor = monitor di QEMU: { $why }

@@ -11,7 +11,7 @@ use crate::{
     process::Process,
     rundir::{RunDir, RunState},
     saved::Saved,
-    start::{Attach, WORKER_END},
+    start::Attach,
     stop::{Stop, Stopped},
     worker::Worker,
 };
@@ -72,6 +72,7 @@ impl Libvirt {
         let state = RunState {
             qemu: None,
             worker: worker.map(Worker::process),
+            serial_log: None,
             accel: accel.accel.as_str().to_owned(),
             accel_reason: accel.reason.clone(),
         };
@@ -204,10 +205,8 @@ impl Libvirt {
                 return Err(Error::StopTimeout { name: self.name.clone(), seconds: QUIT.as_secs() });
             }
         }
-        if let Some(worker) = state.and_then(|state| state.worker)
-            && !worker.wait_end(WORKER_END)
-        {
-            worker.kill();
+        if let Some(state) = state {
+            state.end_workers();
         }
         vm.tidy_up()?;
         Ok(how)

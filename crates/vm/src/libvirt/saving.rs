@@ -12,10 +12,8 @@ use crate::{
     files::{is_own_dir, open_plain, read_plain, remove, replace_file},
     host::Starter,
     life::{LifeError, Watch},
-    process::Process,
     rundir::RunDir,
     saved::{self, Saved, Stamp},
-    start::WORKER_END,
     suspend::{Suspended, store_now},
 };
 use serde::{Deserialize, Serialize};
@@ -68,8 +66,7 @@ pub(crate) fn suspend(
     saved::retire(vm)?;
     let building = saved::building(vm)?;
     let state = run.state();
-    let worker = state.as_ref().and_then(|state| state.worker);
-    let accel = state.map(|state| state.accel);
+    let accel = state.as_ref().map(|state| state.accel.clone());
     let begun = accel
         .ok_or_else(|| Error::Qmp(text!("start-was-cut")))
         .and_then(|accel| begin(libvirt, vm, anchors, &run, &building, accel));
@@ -100,21 +97,14 @@ pub(crate) fn suspend(
         };
         return Err(LifeError::NotSaved { name: name(), why: error.to_string(), guest }.into());
     }
-    end_worker(worker);
+    if let Some(state) = state {
+        state.end_workers();
+    }
     complete(vm)?;
     let mut saved = Saved::of(vm)?.ok_or_else(|| LifeError::NotSuspended { name: name() })?;
     saved.add_writer(vm, anchors)?;
     run.clear()?;
     Ok(Suspended { memory: vm.saved_dir().join(saved::MEMORY), bytes: saved.memory_bytes })
-}
-
-fn end_worker(worker: Option<Process>) {
-    if let Some(worker) = worker
-        && !worker.wait_end(WORKER_END)
-    {
-        worker.kill();
-        worker.wait_end(WORKER_END);
-    }
 }
 
 /// Writes what is known before.
@@ -167,7 +157,7 @@ pub(crate) fn finish(vm: &Bundle) -> Result<()> {
         return Ok(());
     }
     if let Some(state) = vm.run_dir(false)?.state() {
-        end_worker(state.worker);
+        state.end_workers();
     }
     complete(vm)
 }

@@ -1,12 +1,13 @@
 //! The real QEMU, started with each set of devices and held before the guest's first instruction: it takes what we give it. Needs
 //! Debian's `qemu-system-x86` and `ovmf`.
-use super::{QEMU, Serial, arguments, last_words};
+use super::{QEMU, Serial, arguments, last_words, log_into};
 use crate::{
     Bundle, Create, DisplayKind, Guest, Home,
     accel::{Accel, Choice},
     config::{Accelerator, Bus, Cdrom, Config, Display, Firmware, Forward, Network, NetworkModel},
     display,
     qmp::Qmp,
+    worker::Inherited,
 };
 use serde_json::Value;
 use std::{
@@ -55,10 +56,14 @@ impl Held {
         let run = vm.run_dir(true).unwrap();
         display::prepare(&vm, &run).unwrap();
         let choice = Choice { accel: Accel::Tcg, reason: crate::Reason::Configuration };
-        let args = arguments(&vm, &run, &choice, Serial::Socket).unwrap();
+        let mut args = arguments(&vm, &run, &choice, Serial::Socket).unwrap();
+        let mut inherited = Inherited::default();
+        let log = fs::File::create(run.serial_log()).unwrap();
+        log_into(&mut args, &inherited.give(log.into()).unwrap());
         let mut command = Command::new(QEMU);
         command.args(args).arg("-S").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
+        drop(inherited);
         let end = Instant::now() + PATIENCE;
         let qmp = loop {
             if let Ok(qmp) = Qmp::connect(&run.monitor(), Duration::from_secs(5)) {
