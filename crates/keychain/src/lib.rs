@@ -71,9 +71,9 @@ pub trait Keychain: Send + Sync {
     /// [`KeychainError::NotFound`], or [`KeychainError::Conflict`] if the record is another by now.
     fn replace(&self, expect: KeyId, record: &Record) -> Result<(), KeychainError>;
 
-    /// Removes a record. Durable on return.
+    /// Removes the record of this name, which must have this key id. Durable on return.
     ///
     /// # Errors
-    /// [`KeychainError::NotFound`].
-    fn delete(&self, name: &RecordName) -> Result<(), KeychainError>;
+    /// [`KeychainError::NotFound`], or [`KeychainError::Conflict`] if the record is another by now; it stays.
+    fn delete(&self, name: &RecordName, expect: KeyId) -> Result<(), KeychainError>;
 }

@@ -194,10 +194,10 @@ impl Keychain for MacSystemKeychain {
         update_item(search(&keychain).service(&record.name.to_string()), &update).map_err(refused)
     }
 
-    fn delete(&self, name: &RecordName) -> Result<(), KeychainError> {
+    fn delete(&self, name: &RecordName, expect: KeyId) -> Result<(), KeychainError> {
         let _held = locked()?;
         let keychain = keychain()?;
-        one(&keychain, name)?;
+        require_expected(&one(&keychain, name)?, expect)?;
         search(&keychain).service(&name.to_string()).delete().map_err(refused)
     }
 }

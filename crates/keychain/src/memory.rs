@@ -71,8 +71,12 @@ pub(crate) fn replace(
 pub(crate) fn delete(
     records: &mut BTreeMap<RecordName, Record>,
     name: &RecordName,
+    expect: KeyId,
 ) -> Result<(), KeychainError> {
-    records.remove(name).map(drop).ok_or(KeychainError::NotFound(*name))
+    let there = records.get(name).ok_or(KeychainError::NotFound(*name))?;
+    require_expected(&there.info(), expect)?;
+    records.remove(name);
+    Ok(())
 }
 
 impl Keychain for MemoryKeychain {
@@ -92,7 +96,7 @@ impl Keychain for MemoryKeychain {
         replace(&mut self.records(), expect, record)
     }
 
-    fn delete(&self, name: &RecordName) -> Result<(), KeychainError> {
-        delete(&mut self.records(), name)
+    fn delete(&self, name: &RecordName, expect: KeyId) -> Result<(), KeychainError> {
+        delete(&mut self.records(), name, expect)
     }
 }

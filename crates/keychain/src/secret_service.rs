@@ -252,12 +252,13 @@ impl Keychain for SecretServiceKeychain {
         })
     }
 
-    fn delete(&self, name: &RecordName) -> Result<(), KeychainError> {
+    fn delete(&self, name: &RecordName, expect: KeyId) -> Result<(), KeychainError> {
         let _held = self.held()?;
         with_collection(async |collection| {
             let missing = || KeychainError::NotFound(*name);
             let collection = collection.ok_or_else(missing)?;
-            let (item, _) = one(&collection, name).await?.ok_or_else(missing)?;
+            let (item, there) = one(&collection, name).await?.ok_or_else(missing)?;
+            require_expected(&there.info(), expect)?;
             item.delete(None).await.map_err(failed)
         })
     }

@@ -419,9 +419,9 @@ impl Keychain for SystemKeychain {
         self.change(&dir, |records| memory::replace(records, expect, record))
     }
 
-    fn delete(&self, name: &RecordName) -> Result<(), KeychainError> {
+    fn delete(&self, name: &RecordName, expect: KeyId) -> Result<(), KeychainError> {
         let Some(dir) = self.dir_if_there()? else { return Err(KeychainError::NotFound(*name)) };
-        self.change(&dir, |records| memory::delete(records, name))
+        self.change(&dir, |records| memory::delete(records, name, expect))
     }
 }
 

@@ -16,6 +16,8 @@ fn conforms<K: Keychain>(fresh: impl Fn() -> K) {
     a_second_record_of_a_name_is_refused_and_the_first_stays(&fresh());
     replacing_needs_the_key_id_that_is_there(&fresh());
     deleting_takes_away_that_record_and_no_other(&fresh());
+    deleting_needs_the_key_id_that_is_there(&fresh());
+    of_racing_deletions_and_replacements_of_a_record_one_wins(&fresh());
     the_list_is_in_order_of_names(&fresh());
     an_invalid_record_is_refused(&fresh());
     insertions_from_many_threads_all_arrive(&fresh());
@@ -26,7 +28,7 @@ fn an_empty_keychain_lists_nothing_and_finds_nothing(keychain: &dyn Keychain) {
     let record = record(1);
     assert_eq!(keychain.list().unwrap(), []);
     assert!(matches!(keychain.get(&record.name), Err(KeychainError::NotFound(name)) if name == record.name));
-    assert!(matches!(keychain.delete(&record.name), Err(KeychainError::NotFound(_))));
+    assert!(matches!(keychain.delete(&record.name, record.key_id), Err(KeychainError::NotFound(_))));
     assert!(matches!(keychain.replace(record.key_id, &record), Err(KeychainError::NotFound(_))));
     assert_eq!(keychain.list().unwrap(), []);
 }
@@ -68,10 +70,45 @@ fn deleting_takes_away_that_record_and_no_other(keychain: &dyn Keychain) {
     let (first, second) = (record(1), record(2));
     keychain.insert_new(&first).unwrap();
     keychain.insert_new(&second).unwrap();
-    keychain.delete(&first.name).unwrap();
+    keychain.delete(&first.name, first.key_id).unwrap();
     assert!(matches!(keychain.get(&first.name), Err(KeychainError::NotFound(_))));
     assert_eq!(keychain.get(&second.name).unwrap(), second);
     keychain.insert_new(&first).unwrap();
+}
+
+fn deleting_needs_the_key_id_that_is_there(keychain: &dyn Keychain) {
+    let (first, second) = (record(1), record(1));
+    keychain.insert_new(&first).unwrap();
+    keychain.replace(first.key_id, &second).unwrap();
+    match keychain.delete(&first.name, first.key_id) {
+        Err(KeychainError::Conflict { name, expected, found }) => {
+            assert_eq!((name, expected, found), (first.name, first.key_id, second.key_id));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(keychain.get(&first.name).unwrap(), second);
+    keychain.delete(&second.name, second.key_id).unwrap();
+    assert_eq!(keychain.list().unwrap(), []);
+}
+
+/// What is asked about one record meets that one or none: never a deletion of what another has just put there.
+fn of_racing_deletions_and_replacements_of_a_record_one_wins(keychain: &dyn Keychain) {
+    let (first, second) = (record(1), record(1));
+    keychain.insert_new(&first).unwrap();
+    let (deleted, replaced) = std::thread::scope(|scope| {
+        let deleters: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| keychain.delete(&first.name, first.key_id))).collect();
+        let replaced = keychain.replace(first.key_id, &second);
+        let deleted: Vec<_> = deleters.into_iter().map(|deleter| deleter.join().unwrap()).collect();
+        (deleted, replaced)
+    });
+    let refused =
+        |error: &KeychainError| matches!(error, KeychainError::NotFound(_) | KeychainError::Conflict { .. });
+    let all = || deleted.iter().chain([&replaced]);
+    assert_eq!(all().filter(|done| done.is_ok()).count(), 1, "{deleted:?}, {replaced:?}");
+    assert!(all().filter_map(|done| done.as_ref().err()).all(refused), "{deleted:?}, {replaced:?}");
+    let left = if replaced.is_ok() { vec![second.info()] } else { Vec::new() };
+    assert_eq!(keychain.list().unwrap(), left);
 }
 
 fn the_list_is_in_order_of_names(keychain: &dyn Keychain) {
@@ -166,7 +203,7 @@ fn the_system_keychain_of_macos_conforms() {
     conforms(|| {
         let keychain = sigillo_keychain::MacSystemKeychain;
         for left in keychain.list().unwrap() {
-            keychain.delete(&left.name).unwrap();
+            keychain.delete(&left.name, left.key_id).unwrap();
         }
         keychain
     });
@@ -181,7 +218,7 @@ fn the_secret_service_conforms() {
     conforms(|| {
         let keychain = sigillo_keychain::SecretServiceKeychain::locking_in(&root.path().join("keychain"));
         for left in keychain.list().unwrap() {
-            keychain.delete(&left.name).unwrap();
+            keychain.delete(&left.name, left.key_id).unwrap();
         }
         keychain
     });

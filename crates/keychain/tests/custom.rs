@@ -90,7 +90,7 @@ fn a_wrong_password_is_told_as_such_and_changes_nothing() {
     assert_eq!(code(wrong.get(&record.name)), "SIG_ERR_KEYCHAIN_WRONG_PASSWORD");
     assert_eq!(code(wrong.list()), "SIG_ERR_KEYCHAIN_WRONG_PASSWORD");
     assert_eq!(code(wrong.insert_new(&self::record(2))), "SIG_ERR_KEYCHAIN_WRONG_PASSWORD");
-    assert_eq!(code(wrong.delete(&record.name)), "SIG_ERR_KEYCHAIN_WRONG_PASSWORD");
+    assert_eq!(code(wrong.delete(&record.name, record.key_id)), "SIG_ERR_KEYCHAIN_WRONG_PASSWORD");
     assert_eq!(place.bytes(), before);
     assert_eq!(place.names(), ["carry.kdbx"]);
     assert_eq!(keychain.get(&record.name).unwrap(), record);
@@ -151,7 +151,7 @@ fn links_directories_and_missing_files_are_told() {
     std::fs::rename(place.path(), &elsewhere).unwrap();
     symlink(&elsewhere, place.path()).unwrap();
     assert_eq!(code(made.get(&record.name)), "SIG_ERR_KEYCHAIN_UNSAFE_FILE");
-    assert_eq!(code(made.delete(&record.name)), "SIG_ERR_KEYCHAIN_UNSAFE_FILE");
+    assert_eq!(code(made.delete(&record.name, record.key_id)), "SIG_ERR_KEYCHAIN_UNSAFE_FILE");
     std::fs::remove_file(place.path()).unwrap();
     std::fs::create_dir(place.path()).unwrap();
     assert_eq!(code(made.get(&record.name)), "SIG_ERR_KEYCHAIN_UNSAFE_FILE");

@@ -100,7 +100,7 @@ fn a_sealed_key_opens_on_its_host_alone() {
     place.keychain().insert_new(&record).unwrap();
     for elsewhere in [place.keychain_on(b"two", &THERE), place.keychain_on(b"one", &GONE)] {
         assert_eq!(code(elsewhere.get(&record.name)), "SIG_ERR_KEYCHAIN_KEY_UNAVAILABLE");
-        assert_eq!(code(elsewhere.delete(&record.name)), "SIG_ERR_KEYCHAIN_KEY_UNAVAILABLE");
+        assert_eq!(code(elsewhere.delete(&record.name, record.key_id)), "SIG_ERR_KEYCHAIN_KEY_UNAVAILABLE");
         assert!(!place.key_file().exists(), "no weaker key takes its place");
     }
     // Another host's file in place of a key that was never made is told, not replaced.

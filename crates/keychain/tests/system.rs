@@ -50,11 +50,11 @@ fn looking_makes_nothing_and_a_refused_change_makes_no_key() {
     let keychain = place.keychain();
     assert_eq!(keychain.list().unwrap(), []);
     assert_eq!(keychain.status().unwrap().provider, None);
-    assert!(matches!(keychain.delete(&record(1).name), Err(KeychainError::NotFound(_))));
+    assert!(matches!(keychain.delete(&record(1).name, record(1).key_id), Err(KeychainError::NotFound(_))));
     assert!(!place.dir().exists());
     std::fs::create_dir(place.dir()).unwrap();
     set_mode(&place.dir(), 0o700);
-    assert!(matches!(keychain.delete(&record(1).name), Err(KeychainError::NotFound(_))));
+    assert!(matches!(keychain.delete(&record(1).name, record(1).key_id), Err(KeychainError::NotFound(_))));
     assert!(!place.key_file().exists());
 }
 
@@ -166,7 +166,7 @@ fn a_missing_or_other_host_key_is_told_and_never_made_anew() {
     std::fs::write(place.key_file(), [b'x'; 43]).unwrap();
     set_mode(&place.key_file(), 0o400);
     assert_eq!(code(keychain.get(&record.name)), "SIG_ERR_KEYCHAIN_WRONG_KEY");
-    assert_eq!(code(keychain.delete(&record.name)), "SIG_ERR_KEYCHAIN_WRONG_KEY");
+    assert_eq!(code(keychain.delete(&record.name, record.key_id)), "SIG_ERR_KEYCHAIN_WRONG_KEY");
     set_mode(&place.key_file(), 0o600);
     std::fs::write(place.key_file(), b"short").unwrap();
     assert_eq!(code(keychain.get(&record.name)), "SIG_ERR_KEYCHAIN_KEY_UNAVAILABLE");
@@ -190,7 +190,7 @@ fn a_locked_keychain_lists_and_does_nothing_else_until_it_is_unlocked() {
     assert_eq!(code(other.get(&self::record(2).name)), "SIG_ERR_KEYCHAIN_LOCKED");
     assert_eq!(code(other.insert_new(&self::record(2))), "SIG_ERR_KEYCHAIN_LOCKED");
     assert_eq!(code(other.replace(record.key_id, &self::record(1))), "SIG_ERR_KEYCHAIN_LOCKED");
-    assert_eq!(code(other.delete(&record.name)), "SIG_ERR_KEYCHAIN_LOCKED");
+    assert_eq!(code(other.delete(&record.name, record.key_id)), "SIG_ERR_KEYCHAIN_LOCKED");
     assert_eq!(place.bytes(), before);
     // One that does not open stays locked.
     let aside = place.root.path().join("host.key.aside");

@@ -250,6 +250,16 @@ fn a_record_that_a_store_needs_goes_only_after_a_yes_that_names_the_vm() {
     let (_, said) = place.ends(&["keychain", "delete", "demo", "--json"]);
     assert!(said.contains("\"code\":\"SIG_ERR_NOT_CONFIRMED\""), "{said}");
     assert_eq!(place.record(), kept);
+    // Another key, made while the question stands, is not what the yes is for.
+    let mut terminal = Terminal::open(&place, &["keychain", "delete", "demo"]);
+    terminal.shows("[yes/no] ");
+    place.ok(&["tpm", "key", "rotate", "demo"]);
+    let rotated = place.record();
+    assert_ne!(rotated, kept);
+    terminal.types("yes\n");
+    let (status, screen) = terminal.ends();
+    assert!(!status.success() && screen.contains("SIG_ERR_KEYCHAIN_CONFLICT"), "{screen}");
+    assert_eq!(place.record(), rotated);
     let mut terminal = Terminal::open(&place, &["keychain", "delete", "demo"]);
     terminal.shows("[yes/no] ");
     terminal.types("yes\n");

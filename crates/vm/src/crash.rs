@@ -220,7 +220,8 @@ pub(crate) mod tests {
             let fixture = Fixture::with_tpm();
             let path = fixture.vm().store_path().unwrap();
             let old = fs::read(&path).unwrap();
-            fixture.keychain.delete(&fixture.name()).unwrap();
+            let lost = fixture.record();
+            fixture.keychain.delete(&lost.name, lost.key_id).unwrap();
             let done = crashed_at(points, || fixture.key());
             assert_eq!(copies_of(fixture.vm().path(), &old), 1, "at point {points}");
             if let Some(done) = done {
@@ -244,7 +245,7 @@ pub(crate) mod tests {
         loop {
             let fixture = Fixture::with_tpm();
             let record = fixture.record();
-            fixture.keychain.delete(&record.name).unwrap();
+            fixture.keychain.delete(&record.name, record.key_id).unwrap();
             fixture.key().unwrap();
             let new = fs::read(fixture.vm().store_path().unwrap()).unwrap();
             // The old record turns up.

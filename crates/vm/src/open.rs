@@ -145,7 +145,7 @@ fn forget_next(vm: &Bundle, host: &Host<'_>, path: &Path) -> Result<()> {
             &parked.name.to_string(),
             "of a store that never was in use",
         )?;
-        host.keychain.delete(&parked.name).map_err(|error| keychain_error(vm, &error))?;
+        host.keychain.delete(&parked.name, parked.key_id).map_err(|error| keychain_error(vm, &error))?;
     }
     remove(&next)
 }

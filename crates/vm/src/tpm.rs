@@ -12,7 +12,7 @@ use crate::{
 };
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act};
 use sigillo_messages::words;
-use sigillo_store::{Algorithm, EntropyError, Secret};
+use sigillo_store::{Algorithm, EntropyError, KeyId, Secret};
 use std::{fs, path::PathBuf};
 use uuid::Uuid;
 
@@ -91,7 +91,7 @@ pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<Tpm
     if is_new {
         host.audit.record(Act::RecordAdded, &record.name.to_string(), &format!("key {}", record.key_id))?;
         host.keychain.insert_new(&record).map_err(from_keychain)?;
-        undo.record = Some(record.name);
+        undo.record = Some((record.name, record.key_id));
     }
     crash::point();
     if store.symlink_metadata().is_ok() {
@@ -154,7 +154,7 @@ pub(crate) fn record_for(uuid: &Uuid, name: &str) -> std::result::Result<Record,
 /// Takes back what was done when the rest fails. After a crash the same command goes on from what is there.
 struct Undo<'a> {
     keychain: &'a dyn Keychain,
-    record: Option<RecordName>,
+    record: Option<(RecordName, KeyId)>,
     store: Option<PathBuf>,
     vars: Option<(PathBuf, Vec<u8>)>,
     armed: bool,
@@ -173,8 +173,8 @@ impl Drop for Undo<'_> {
         if let Some(store) = &self.store {
             let _ = fs::remove_file(store);
         }
-        if let Some(record) = &self.record {
-            let _ = self.keychain.delete(record);
+        if let Some((name, key_id)) = &self.record {
+            let _ = self.keychain.delete(name, *key_id);
         }
     }
 }

@@ -164,7 +164,7 @@ fn without_its_record_a_vm_does_not_start_and_its_store_is_untouched() {
     let fixture = Fixture::new();
     let vm = fixture.with_tpm();
     let name = RecordName::for_vm(vm.config().uuid.as_bytes());
-    fixture.keychain.delete(&name).unwrap();
+    fixture.lose_record(&vm);
     let before = files(fixture.dir.path());
     let error = fixture.start(&vm);
     assert_eq!(error.code(), "SIG_ERR_TPM_RECORD_MISSING");

@@ -105,7 +105,7 @@ fn a_copied_tpm_is_the_same_in_another_store_under_another_record_and_leaves_its
     assert_ne!(id(&twin), id(&vm));
     assert!(fixture.acts().contains(&"store-copied".to_owned()));
     // Without its record it cannot be read.
-    fixture.keychain.delete(&record(&fixture, &vm).name).unwrap();
+    fixture.lose_record(&vm);
     let error = clone(&fixture, &CloneVm { tpm: CloneTpm::Copy, ..replace("third") }).unwrap_err();
     assert_eq!(error.code(), "SIG_ERR_TPM_RECORD_MISSING");
     assert!(fixture.home.open("third").is_err());

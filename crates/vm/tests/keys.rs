@@ -96,8 +96,8 @@ impl Keychain for Stubborn<'_> {
     fn replace(&self, expect: KeyId, record: &Record) -> Result<(), KeychainError> {
         self.1(self.0, expect, record)
     }
-    fn delete(&self, name: &RecordName) -> Result<(), KeychainError> {
-        self.0.delete(name)
+    fn delete(&self, name: &RecordName, expect: KeyId) -> Result<(), KeychainError> {
+        self.0.delete(name, expect)
     }
 }
 
@@ -211,7 +211,7 @@ fn a_lost_record_comes_back_with_the_recovery_code_or_a_passphrase() {
     for key in [&code, &words] {
         let lost = world.record();
         assert_eq!(world.restore(key, false).unwrap_err().code(), "SIG_ERR_TPM_RECORD_THERE");
-        world.fixture.keychain.delete(&world.name()).unwrap();
+        world.fixture.keychain.delete(&lost.name, lost.key_id).unwrap();
         assert_eq!(list_keys(&world.vm, &world.fixture.keychain).unwrap().record, RecordState::Missing);
         assert_eq!(world.rotate().unwrap_err().code(), "SIG_ERR_TPM_RECORD_MISSING");
         assert_eq!(world.fixture.start(&world.vm).code(), "SIG_ERR_TPM_RECORD_MISSING");

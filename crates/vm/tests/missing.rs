@@ -16,7 +16,7 @@ const AS_FAR_AS_THE_TPM: &str = "SIG_ERR_TPM_START";
 fn without_record() -> (Fixture, Bundle) {
     let fixture = Fixture::new();
     let vm = fixture.with_tpm();
-    fixture.keychain.delete(&RecordName::for_vm(vm.config().uuid.as_bytes())).unwrap();
+    fixture.lose_record(&vm);
     (fixture, vm)
 }
 

@@ -101,7 +101,7 @@ fn a_snapshot_of_a_tpm_whose_key_is_nowhere_is_refused_and_comes_back_with_the_r
     live(&fixture, &vm, b"then");
     make(&vm, "one").unwrap();
     let (old, old_uuid) = (record(&fixture, &vm), open(&fixture, &vm).info().file_uuid);
-    fixture.keychain.delete(&old.name).unwrap();
+    fixture.keychain.delete(&old.name, old.key_id).unwrap();
     fixture.start_as(&vm, Some(WhenRecordMissing::New), None, &mut Person::absent());
     assert_eq!(open(&fixture, &vm).state(), b"another TPM");
     // Sockets cannot be read.

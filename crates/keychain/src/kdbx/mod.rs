@@ -319,9 +319,10 @@ impl Keychain for CustomKeychain {
         })
     }
 
-    fn delete(&self, name: &RecordName) -> Result<(), KeychainError> {
+    fn delete(&self, name: &RecordName, expect: KeyId) -> Result<(), KeychainError> {
         self.change(|opened| {
-            let (id, _) = opened.records.get(name).ok_or(KeychainError::NotFound(*name))?;
+            let (id, there) = opened.records.get(name).ok_or(KeychainError::NotFound(*name))?;
+            memory::require_expected(&there.info(), expect)?;
             entries::delete(&mut opened.database, *id);
             Ok(())
         })

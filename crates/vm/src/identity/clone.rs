@@ -238,7 +238,7 @@ fn take_back(host: &Host<'_>, record: &Record) {
     if host.keychain.get(&record.name).is_ok_and(|there| there.key_id == record.key_id) {
         let _ =
             host.audit.record(Act::RecordDeleted, &record.name.to_string(), "of a clone that was not made");
-        let _ = host.keychain.delete(&record.name);
+        let _ = host.keychain.delete(&record.name, record.key_id);
     }
 }
 

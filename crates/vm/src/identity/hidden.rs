@@ -379,7 +379,7 @@ fn forget_records(dir: &Path, uuid: &Uuid, host: &Host<'_>) -> Result<Vec<String
             {
                 let detail = format!("key {}, with the store {}", record.key_id, path.display());
                 host.audit.record(Act::RecordDeleted, &name.to_string(), &detail)?;
-                host.keychain.delete(&name).map_err(failed)?;
+                host.keychain.delete(&name, record.key_id).map_err(failed)?;
                 forgotten.push(name.to_string());
             }
         }

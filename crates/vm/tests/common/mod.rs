@@ -62,6 +62,12 @@ impl Fixture {
         vm
     }
 
+    /// Deletes a VM's record, whatever its key.
+    pub fn lose_record(&self, vm: &Bundle) {
+        let record = self.keychain.get(&RecordName::for_vm(vm.config().uuid.as_bytes())).unwrap();
+        self.keychain.delete(&record.name, record.key_id).unwrap();
+    }
+
     /// Starts with a TPM process that ends at once, so that what comes before it can be seen.
     pub fn start(&self, vm: &Bundle) -> Error {
         self.start_as(vm, None, None, &mut Person::absent())

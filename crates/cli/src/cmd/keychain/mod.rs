@@ -130,15 +130,9 @@ pub(crate) fn run(home: &Home, command: &Command) -> Done {
             let all = keychain.list()?;
             let found = all.iter().find(|info| info.name == name).ok_or(KeychainError::NotFound(name))?;
             needed::require_given_up(home, &all, found, None, *yes)?;
-            // The question may have stood for long, and the key have been rotated in the meantime.
-            if let Some(there) = keychain.list()?.into_iter().find(|info| info.name == name)
-                && there.key_id != found.key_id
-            {
-                let (expected, found) = (found.key_id, there.key_id);
-                return Err(KeychainError::Conflict { name, expected, found }.into());
-            }
             audit::log()?.record(Act::RecordDeleted, &name.to_string(), &format!("key {}", found.key_id))?;
-            keychain.delete(&name)?;
+            // The question may have stood for long, and the key have been rotated in the meantime.
+            keychain.delete(&name, found.key_id)?;
             output::report(
                 || json!({ "deleted": name.to_string() }),
                 || say!("{}", text!("record-deleted", name)),
