@@ -1,7 +1,7 @@
 //! Serves the control channel: one client at a time, each request answered before the next is looked at.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,19 +175,24 @@ fn set_data_fd(fds: &mut Vec<OwnedFd>, shared: &Arc<Shared>) -> Result<(), Fault
     })
 }
 
-/// Serves client after client. Ends when the process should.
-pub(crate) fn serve_all(listener: &crate::net::Listener, shared: &Arc<Shared>) {
-    let mut patience = shared.options.first_client_within;
+/// Serves client after client. Ends when the process should, or when `starter` closes before the first one came.
+pub(crate) fn serve_all(listener: &crate::net::Listener, mut starter: Option<OwnedFd>, shared: &Arc<Shared>) {
     loop {
-        match listener.accept_within(patience) {
+        let accepted = match &starter {
+            Some(starter) => listener.accept_before(starter.as_fd()),
+            None => listener.accept().map(Some),
+        };
+        match accepted {
             Ok(Some(socket)) => {
-                patience = None;
+                starter = None;
                 if serve_one(&socket, shared) {
                     return;
                 }
             }
             Ok(None) => {
-                shared.log.error(format_args!("no control client came"));
+                shared
+                    .log
+                    .error(format_args!("who started this process is gone, and no control client came"));
                 shared.exit(Exit::Terminate);
                 return;
             }

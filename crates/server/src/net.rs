@@ -262,31 +262,50 @@ impl Listener {
     /// The socket is broken, or the process has no descriptor left.
     pub fn accept(&self) -> io::Result<Socket> {
         loop {
-            if let Some(socket) = self.accept_within(None)? {
+            wait(self.fd.as_fd(), PollFlags::IN, None)?;
+            if let Some(socket) = self.accepted()? {
                 return Ok(socket);
             }
         }
     }
 
-    /// Waits so long for the next client, or for ever; `None` if none came.
+    /// Waits for the next client as long as the other end of `pipe` is open; `None` when it is closed and none is there.
     ///
     /// # Errors
-    /// The socket is broken, or the process has no descriptor left.
-    pub fn accept_within(&self, timeout: Option<Duration>) -> io::Result<Option<Socket>> {
+    /// As of [`Listener::accept`].
+    pub fn accept_before(&self, pipe: BorrowedFd<'_>) -> io::Result<Option<Socket>> {
         loop {
-            if !wait(self.fd.as_fd(), PollFlags::IN, timeout)? {
-                return Ok(None);
-            }
-            let flags = rustix::net::SocketFlags::CLOEXEC;
-            match rustix::net::accept_with(&self.fd, flags) {
-                Ok(fd) => {
-                    // Small answers must not wait for more; a Unix socket has no such option.
-                    let _ = rustix::net::sockopt::set_tcp_nodelay(&fd, true);
-                    return Ok(Some(Socket(fd)));
-                }
-                Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => {}
+            // Nobody writes to the pipe, so that all it can tell is its end.
+            let mut waiting = [
+                PollFd::from_borrowed_fd(self.fd.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(pipe, PollFlags::empty()),
+            ];
+            match poll(&mut waiting, None) {
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
+            let [client, end] = waiting.map(|fd| !fd.revents().is_empty());
+            // A client that came while the other end closed is served.
+            if client {
+                if let Some(socket) = self.accepted()? {
+                    return Ok(Some(socket));
+                }
+            } else if end {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The client that waits, unless it is gone again.
+    fn accepted(&self) -> io::Result<Option<Socket>> {
+        match rustix::net::accept_with(&self.fd, rustix::net::SocketFlags::CLOEXEC) {
+            Ok(fd) => {
+                // Small answers must not wait for more; a Unix socket has no such option.
+                let _ = rustix::net::sockopt::set_tcp_nodelay(&fd, true);
+                Ok(Some(Socket(fd)))
+            }
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => Ok(None),
+            Err(errno) => Err(errno.into()),
         }
     }
 
@@ -401,9 +420,11 @@ mod tests {
         let error = Listener::unix(&path, 0o600).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         // They saw no client.
-        assert!(listener.accept_within(Some(Duration::ZERO)).unwrap().is_none());
+        let (closed, _) = rustix::pipe::pipe().unwrap();
+        assert!(listener.accept_before(closed.as_fd()).unwrap().is_none());
+        // A client that is there is served, closed or not.
         let _client = UnixStream::connect(&path).unwrap();
-        assert!(listener.accept_within(Some(Duration::ZERO)).unwrap().is_some());
+        assert!(listener.accept_before(closed.as_fd()).unwrap().is_some());
     }
 
     #[test]

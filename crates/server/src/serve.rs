@@ -1,6 +1,7 @@
 //! A TPM process: its sockets, its threads, its end.
 
 use sigillo_messages::text;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -41,6 +42,9 @@ impl Endpoint {
 pub struct Endpoints {
     /// The control channel.
     pub control: Option<Endpoint>,
+    /// A pipe whose other end is open as long as whoever started the process for a client lives: the process ends when it closes before the
+    /// first one has connected to the control channel.
+    pub starter: Option<OwnedFd>,
     /// The data channel; without one, the control channel must bring it.
     pub data: Option<Endpoint>,
     /// The simulator's command and platform ports.
@@ -158,8 +162,9 @@ impl Server {
             }
         })?;
         if let Some(control) = endpoints.control {
+            let starter = endpoints.starter;
             spawn("control", &shared, move |shared| match &control {
-                Endpoint::Listener(listener) => control_channel::serve_all(listener, shared),
+                Endpoint::Listener(listener) => control_channel::serve_all(listener, starter, shared),
                 Endpoint::Client(socket) => {
                     control_channel::serve_one(socket, shared);
                     // Nobody else can reach this channel any more.

@@ -47,8 +47,6 @@ pub struct Behaviour {
     pub terminate_with_data: bool,
     /// A data connection is closed after each response.
     pub disconnect: bool,
-    /// The process ends when no control client comes within so long: who started it for one is gone.
-    pub first_client_within: Option<std::time::Duration>,
     /// The vendor command that sets the locality from the data channel is obeyed.
     pub allow_set_locality: bool,
 }

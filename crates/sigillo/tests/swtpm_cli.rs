@@ -5,6 +5,7 @@ mod tpm;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Instant;
 
 use sigillo_store::{CreateOptions, Key, KeyId, Secret, Store};
@@ -420,14 +421,36 @@ fn a_tpm_process_can_be_looked_into_by_nobody_but_root() {
 }
 
 #[test]
-fn a_worker_whose_starter_is_gone_ends() {
+fn a_worker_whose_starter_is_gone_before_a_client_came_ends() {
     let dir = tempfile::tempdir().unwrap();
+    let (mut worker, lifeline) = worker_with_lifeline(dir.path());
+    assert_eq!(worker.said, "ready\n");
+    assert!(worker.child.try_wait().unwrap().is_none());
+    drop(lifeline);
+    assert!(wait(&mut worker.child).success());
+}
+
+#[test]
+fn a_worker_that_has_had_its_client_outlives_its_starter() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut worker, lifeline) = worker_with_lifeline(dir.path());
+    let mut control = Control::connect(&dir.path().join("sock"));
+    control.expect("00000001", "00000000 0001ffff");
+    drop(lifeline);
+    control.expect("00000001", "00000000 0001ffff");
+    assert!(worker.child.try_wait().unwrap().is_none());
+    drop(control);
+    assert!(wait(&mut worker.child).success());
+}
+
+/// A worker over a store of its own, and the end of the pipe that its starter has.
+fn worker_with_lifeline(dir: &Path) -> (Worker, OwnedFd) {
     let uuid = uuid::Uuid::parse_str(UUID).unwrap();
     let options = CreateOptions::new(*uuid.as_bytes(), Key::None, KeyId::random().unwrap());
-    furnished(&dir.path().join("tpm.store"), &options);
-    let mut worker = worker_alone(dir.path(), UUID, None, &["--client-within", "1"]);
-    assert_eq!(worker.said, "ready\n");
-    assert!(wait(&mut worker.child).success());
+    furnished(&dir.join("tpm.store"), &options);
+    let (starter, lifeline) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let worker = worker_alone(dir, UUID, None, &["--starter-fd", &give(&starter)]);
+    (worker, lifeline)
 }
 
 #[test]

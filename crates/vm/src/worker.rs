@@ -38,6 +38,8 @@ const READY_WORD: &str = "ready";
 pub(crate) struct Worker {
     child: Child,
     process: Process,
+    /// Open as long as the starter has it: a TPM's process that QEMU has not reached yet ends with its starter.
+    lifeline: Option<OwnedFd>,
 }
 
 impl Worker {
@@ -64,7 +66,7 @@ impl Worker {
         let said = wait_ready(ready, &mut child);
         let process = i32::try_from(child.id()).ok().and_then(Process::of);
         match process.filter(|_| said.as_ref().is_ok_and(|said| said.starts_with(READY_WORD))) {
-            Some(process) => Ok((Some(Self { child, process }), said)),
+            Some(process) => Ok((Some(Self { child, process, lifeline: None }), said)),
             None => {
                 let _ = child.kill();
                 child.wait().map_err(|e| e.to_string())?;
@@ -146,11 +148,14 @@ pub(crate) fn spawn(
     for state in goes_on {
         command.arg("--goes-on").arg(state);
     }
+    let (starter, lifeline) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
+    command.arg("--starter-fd").arg(inherited.give(starter).map_err(system)?);
     command.arg("--terminate").stderr(errors);
     let (worker, said) = Worker::raise(&mut command, inherited, &ready).map_err(failed)?;
     let line = said.as_deref().unwrap_or_default().trim_end();
     let of_store = |word: &str| line.strip_prefix(word).map(str::trim_start);
-    if let (Some(worker), Some(verdict)) = (worker, of_store(READY_WORD)) {
+    if let (Some(mut worker), Some(verdict)) = (worker, of_store(READY_WORD)) {
+        worker.lifeline = Some(lifeline);
         return Ok(Spawned::Ready(worker, serde_json::from_str(verdict).ok()));
     }
     if let Some(held) = of_store("held").and_then(|held| serde_json::from_str(held).ok()) {

@@ -170,7 +170,6 @@ fn serve(args: &Args, place: &Place) -> Result<ExitCode, String> {
             terminate_with_control: args.terminate || sockets.terminate_with_control,
             terminate_with_data: args.terminate,
             disconnect: sockets.disconnect,
-            first_client_within: None,
             allow_set_locality,
         },
         attributes: info::ATTRIBUTES_OF_THIS_TPM,

@@ -3,7 +3,7 @@
 //! ```text
 //! sigillo worker --store-dir-fd N --store-name NAME [--key-fd N] --ctrl-fd N --vm-uuid UUID
 //!                [--log-fd N] [--log-level N] [--ready-fd N] [--seccomp kill|log|none] [--terminate]
-//!                [--client-within SECONDS] [--anchor-fd N [--accept STATE]] [--goes-on STATE]...
+//!                [--starter-fd N] [--anchor-fd N [--accept STATE]] [--goes-on STATE]...
 //! ```
 //! - `--key-fd`: the store's password, read to its end. Without it the store must be unencrypted.
 //! - `--ctrl-fd`: a listening stream socket for the control channel; the data channel comes by SET_DATAFD.
@@ -16,7 +16,8 @@
 //! - `--goes-on`, repeated: the guest was suspended over this store. It is not run unless it is in one of the states named
 //!   (GENERATION:HASH) or was last written by one of the openings named (their salts, in hexadecimal).
 //! - `--terminate`: the process ends when the control client leaves.
-//! - `--client-within`: it ends when none comes so long, which is when its starter was killed before it started QEMU.
+//! - `--starter-fd`: a pipe whose other end only the starter has. The process ends when it closes before a control client came, which is when
+//!   the starter was killed, or interrupted, before QEMU ran.
 //!
 //! State blobs leave sealed, and only sealed ones are taken, under a key of the store's: a snapshot or a migration
 //! stream holds no more of the TPM than the store does, and QEMU cannot put another TPM in its place. The blobs of an
@@ -29,7 +30,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use sigillo_keychain::anchor::{AnchorFile, Anchored, Held, Seen, Verdict, state_name};
@@ -78,9 +78,9 @@ struct Args {
     /// End when the control client leaves
     #[arg(long)]
     terminate: bool,
-    /// End when no control client comes within so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    client_within: u64,
+    /// End when this pipe closes before a control client came
+    #[arg(long, value_name = "FD")]
+    starter_fd: Option<i32>,
     /// Where the newest state of the store is remembered
     #[arg(long, value_name = "FD")]
     anchor_fd: Option<i32>,
@@ -226,6 +226,7 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
         None => None,
     };
     let control = Listener::new(fds::inherited(args.ctrl_fd).map_err(text)?).map_err(text)?;
+    let starter = args.starter_fd.map(fds::inherited).transpose().map_err(text)?;
     let signals = EndSignals::catch().map_err(text)?;
 
     let sandbox = Sandbox { store_dir: dir.as_fd(), cleanup_dirs: Vec::new(), seccomp: args.seccomp.into() };
@@ -235,18 +236,14 @@ fn serve(args: &Args, tell: impl Fn(&str)) -> Result<(), String> {
     options.keys.migration = persist.store().outside_key(b"state blob").map(KeyMaterial::Random);
     let setup = Setup {
         options,
-        behaviour: Behaviour {
-            terminate_with_control: args.terminate,
-            first_client_within: Some(Duration::from_secs(args.client_within)),
-            ..Behaviour::default()
-        },
+        behaviour: Behaviour { terminate_with_control: args.terminate, ..Behaviour::default() },
         attributes: info::ATTRIBUTES_OF_THIS_TPM,
         start: Start::Wait,
         cleanup: Vec::new(),
         signals,
         log,
     };
-    let endpoints = Endpoints { control: Some(Endpoint::Listener(control)), ..Endpoints::default() };
+    let endpoints = Endpoints { control: Some(Endpoint::Listener(control)), starter, ..Endpoints::default() };
     let server = Server::new(Box::new(persist), endpoints, setup).map_err(|e| e.to_string())?;
     match verdict {
         Some(moved @ Verdict::MovedOn { .. }) => {

@@ -66,7 +66,7 @@ impl Process {
         let dir = tempfile::tempdir().unwrap();
         let listen = |name: &str| Endpoint::Listener(Listener::unix(&dir.path().join(name), 0o600).unwrap());
         let mut endpoints =
-            Endpoints { control: Some(listen("ctrl")), data: Some(listen("data")), simulator: None };
+            Endpoints { control: Some(listen("ctrl")), data: Some(listen("data")), ..Endpoints::default() };
         let mut simulator = None;
         if wanted.simulator {
             let any = || Listener::tcp("127.0.0.1:0".parse().unwrap()).unwrap();
