@@ -128,6 +128,12 @@ pub fn of_table(id: &str) -> String {
     say(id, &mut [])
 }
 
+/// Others' words, as the name of a file or what a program says is, without what would move a terminal's cursor.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.replace(char::is_control, "?")
+}
+
 /// What `--help` says of a command, by `help-` and its path, where the language has words of its own for it.
 #[must_use]
 pub fn help(id: &str) -> Option<String> {
@@ -164,6 +170,11 @@ mod tests {
     fn an_argument_is_never_read_as_a_message() {
         let name = "{ $name } { vm-not-running }\n[one] *[other]";
         assert_eq!(text!("vm-not-running", name), format!("VM {name} is not running"));
+    }
+
+    #[test]
+    fn others_words_do_not_move_the_cursor() {
+        assert_eq!(printable("a\u{1b}[2J\n\u{9b}b è"), "a?[2J??b è");
     }
 
     #[test]

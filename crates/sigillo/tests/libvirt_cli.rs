@@ -3,7 +3,13 @@
 mod place;
 
 use place::Place;
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
 
 /// Keeps one domain in files beside it, and every command in `log`.
 const VIRSH: &str = r#"#!/bin/sh
@@ -151,22 +157,89 @@ fn a_saved_state_that_was_changed_is_not_gone_on_from() {
     assert_eq!(fake.status(), "stopped");
 }
 
+/// In the place of a QEMU that libvirt started: a process with its name and the UUID of the machine.
+struct Qemu(Child);
+
+impl Qemu {
+    fn of(fake: &Fake) -> Self {
+        let program = fake.file("bin/qemu-fake");
+        if !program.exists() {
+            std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
+        }
+        let mut command = Command::new(program);
+        // Its own words end where nobody holds the other end of its input any more.
+        command.args(["-c", "echo up; read end", "-uuid", &fake.uuid()]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
 #[test]
-fn a_libvirtd_that_does_not_answer_is_not_taken_for_a_vm_that_is_off() {
+fn a_guest_runs_on_while_libvirtd_does_not_answer() {
     let fake = Fake::with_demo(&BIOS);
     fake.0.ok(&["vm", "start", "demo"]);
+    let qemu = Qemu::of(&fake);
     fake.put("down", "");
-    for args in [
-        &["vm", "start", "demo"][..],
-        &["vm", "stop", "demo"],
-        &["vm", "info", "demo"],
-        &["vm", "suspend", "demo"],
-    ] {
+    assert_eq!(fake.status(), "running");
+    let listed = fake.0.run(&["vm", "list"]);
+    let (rows, note) = (String::from_utf8(listed.stdout).unwrap(), String::from_utf8(listed.stderr).unwrap());
+    assert!(listed.status.success() && rows.contains("running"), "{rows}");
+    let process = format!("runs on without the daemon, in process {}", qemu.0.id());
+    assert!(note.contains(&process) && note.contains("systemctl start libvirtd"), "{note}");
+    fake.0.refused(&["vm", "start", "demo"], "SIG_ERR_VM_RUNNING");
+    fake.0.refused(&["vm", "delete", "demo", "--yes"], "SIG_ERR_VM_RUNNING");
+    for args in [&["vm", "stop", "demo"][..], &["vm", "suspend", "demo"], &["vm", "pause", "demo"]] {
         let said = fake.0.refused(args, "SIG_ERR_LIBVIRT_CONNECT");
-        assert!(said.contains("systemctl start libvirtd"), "{said}");
+        assert!(said.contains(&process), "{said}");
     }
-    fake.0.refused(&["vm", "delete", "demo", "--yes"], "SIG_ERR_LIBVIRT_CONNECT");
+    fs::remove_file(fake.file("down")).unwrap();
+    assert!(!fake.0.ok(&["vm", "info", "demo"]).contains("does not answer"));
+    drop(qemu);
+    fake.0.ok(&["vm", "stop", "demo"]);
+    assert_eq!(fake.status(), "stopped");
+}
+
+#[test]
+fn a_guest_that_ended_while_libvirtd_was_gone_is_off_and_its_vm_can_do_without_libvirt() {
+    let fake = Fake::with_demo(&BIOS);
+    fake.0.ok(&["vm", "start", "demo"]);
+    assert!(fake.0.bundle().join("run/state.json").exists());
+    fake.put("down", "");
+    assert_eq!(fake.status(), "stopped");
+    assert!(fake.0.ok(&["vm", "list", "-a"]).contains("stopped"));
+    for args in [&["vm", "start", "demo"][..], &["vm", "stop", "demo"], &["vm", "delete", "demo", "--yes"]] {
+        let said = fake.0.refused(args, "SIG_ERR_LIBVIRT_CONNECT");
+        assert!(said.contains("It is off: no QEMU of it is there"), "{said}");
+        assert!(
+            said.contains("hypervisor = \"qemu\"") && said.contains("systemctl start libvirtd"),
+            "{said}"
+        );
+    }
     assert!(fake.0.bundle().exists());
+    // As it says.
+    let toml = fake.0.bundle().join("vm.toml");
+    let text = fs::read_to_string(&toml).unwrap();
+    fs::write(&toml, text.replace("hypervisor = \"libvirt\"", "hypervisor = \"qemu\"")).unwrap();
+    fake.0.ok(&["vm", "start", "demo"]);
+    assert_eq!(fake.0.json(&["vm", "info", "demo", "--json"])["status"], "running");
+    fake.0.ok(&["vm", "stop", "demo", "--force"]);
+    // And back, once the daemon is.
+    fs::write(&toml, text).unwrap();
+    fs::remove_file(fake.file("down")).unwrap();
+    fake.put("state", "shut off");
+    fake.0.ok(&["vm", "start", "demo"]);
+    assert_eq!(fake.status(), "running");
+    fake.0.ok(&["vm", "stop", "demo"]);
+    fake.0.ok(&["vm", "delete", "demo", "--yes"]);
+    assert!(!fake.file("domain").exists(), "undefined with it");
 }
 
 #[test]

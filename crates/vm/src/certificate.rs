@@ -1,5 +1,6 @@
 //! What an X.509 certificate says it is: as much of it as a listing of a TPM's EK certificates shows. The bytes are the guest's, so
 //! nothing is believed of them, and no signature is checked. RFC 5280, 4.1.
+use sigillo_messages::printable;
 use std::fmt::Write as _;
 
 /// The longest name or number that is shown, in bytes.
@@ -80,7 +81,7 @@ impl Certificate {
         tbs.expect(SEQUENCE)?;
         let issuer = name(tbs.expect(SEQUENCE)?)?;
         let mut validity = Reader(tbs.expect(SEQUENCE)?);
-        let mut time = || validity.next().map(|(_, contents)| printable(contents));
+        let mut time = || validity.next().map(|(_, contents)| shown(contents));
         let (not_before, not_after) = (time()?, time()?);
         let subject = name(tbs.expect(SEQUENCE)?)?;
         // The public key: without one it is no certificate.
@@ -102,7 +103,7 @@ fn name(bytes: &[u8]) -> Option<String> {
             let (_, value) = attribute.next()?;
             if text.len() < LONGEST {
                 let comma = if text.is_empty() { "" } else { ", " };
-                text += &format!("{comma}{}={}", attribute_name(kind), printable(value));
+                text += &format!("{comma}{}={}", attribute_name(kind), shown(value));
             }
         }
     }
@@ -135,10 +136,10 @@ fn hex(octets: &[u8]) -> String {
     })
 }
 
-/// Text without what would move a terminal's cursor.
-fn printable(bytes: &[u8]) -> String {
+/// Not more of a text than is shown.
+fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes.get(..LONGEST.min(bytes.len())).unwrap_or_default());
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    printable(&text)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     rundir::RunDir,
 };
 use serde::{Deserialize, Serialize};
-use sigillo_messages::{text, words};
+use sigillo_messages::{printable, text, words};
 use std::{
     io::Write,
     path::PathBuf,
@@ -108,7 +108,7 @@ pub(crate) fn note_libvirts(
     name: &str,
     place: Option<&str>,
 ) -> Result<()> {
-    let place = place.map(|place| place.trim().replace(char::is_control, "?"));
+    let place = place.map(|place| printable(place.trim()));
     let place = Place::Libvirt { uri: uri.to_owned(), name: name.to_owned(), place };
     keep(run, &Note { kind, place })
 }

@@ -328,7 +328,7 @@ pub enum Error {
         /// Why, and what to do.
         why: String,
     },
-    /// No TPM to remove.
+    /// No TPM to remove, or to have keys to.
     #[error("{}", text!("tpm-none", ?name))]
     NoTpm {
         /// The VM.

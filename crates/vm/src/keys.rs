@@ -23,15 +23,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// The VM is not in a state for it.
+    /// The VM is not in a state for it, or has no TPM.
     #[error(transparent)]
     Vm(#[from] Error),
-    /// The VM has no TPM.
-    #[error("{}", text!("keys-no-tpm", ?name))]
-    NoTpm {
-        /// The VM.
-        name: String,
-    },
     /// The store is for another VM.
     #[error("{}", text!("keys-foreign", store = store.display(), ?name))]
     Foreign {
@@ -105,7 +99,6 @@ impl KeysError {
     pub fn code(&self) -> &str {
         match self {
             Self::Vm(error) => error.code(),
-            Self::NoTpm { .. } => "SIG_ERR_TPM_NONE",
             Self::Foreign { .. } => "SIG_ERR_TPM_STORE",
             Self::RecordMissing { .. } => "SIG_ERR_TPM_RECORD_MISSING",
             Self::RecordOther { .. } => "SIG_ERR_TPM_RECORD_OTHER",
@@ -440,7 +433,7 @@ fn record_name(vm: &Bundle) -> RecordName {
 }
 
 fn path(vm: &Bundle) -> Result<PathBuf> {
-    vm.store_path().ok_or_else(|| KeysError::NoTpm { name: vm.name().to_owned() })
+    vm.store_path().ok_or_else(|| Error::NoTpm { name: vm.name().to_owned() }.into())
 }
 
 /// What the store's header says, which has to be for this VM.

@@ -2,9 +2,16 @@
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs,
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::ffi::OsStrExt,
+    path::Path,
     time::{Duration, Instant},
 };
+
+/// More is not looked at of a command line. Bytes.
+const COMMAND_LINE: u64 = 1 << 20;
 
 /// A process id and when that process started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +72,37 @@ impl Process {
     }
 }
 
+/// The living QEMU of the machine with that UUID, whoever started it. An error where not all processes of the host can be seen: then
+/// one that is not found proves nothing.
+pub(crate) fn qemu_of(uuid: &str) -> io::Result<Option<Process>> {
+    // Where others' processes are hidden, this is one of them.
+    command_line(1)?;
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // One that has ended since the directory was read, or while it is looked at, is none.
+        if command_line(pid).is_ok_and(|line| is_qemu_of(&line, uuid))
+            && let Some(process) = Process::of(pid)
+        {
+            return Ok(Some(process));
+        }
+    }
+    Ok(None)
+}
+
+fn command_line(pid: i32) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    File::open(format!("/proc/{pid}/cmdline"))?.take(COMMAND_LINE).read_to_end(&mut line)?;
+    Ok(line)
+}
+
+/// Whoever starts a QEMU for a machine of ours, libvirt too, gives it the machine's UUID there.
+fn is_qemu_of(line: &[u8], uuid: &str) -> bool {
+    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+    let program = words.first().and_then(|program| Path::new(OsStr::from_bytes(program)).file_name());
+    program.is_some_and(|name| name.as_bytes().starts_with(b"qemu"))
+        && words.windows(2).any(|two| two == [&b"-uuid"[..], uuid.as_bytes()])
+}
+
 /// State and start time. The second field may hold anything, parentheses too, so fields are counted from the last one.
 fn stat(pid: i32) -> Option<(char, u64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -79,6 +117,18 @@ fn stat(pid: i32) -> Option<(char, u64)> {
 mod tests {
     use super::*;
     use std::process::Command;
+
+    #[test]
+    fn a_qemu_is_known_by_its_program_and_its_machine() {
+        let line = |words: &[&str]| words.join("\0").into_bytes();
+        let uuid = "4f83b81b-2fcf-4a5b-b334-7815ee860574";
+        assert!(is_qemu_of(&line(&["/usr/bin/qemu-system-x86_64", "-S", "-uuid", uuid, "-m", "64"]), uuid));
+        assert!(is_qemu_of(&line(&["/usr/libexec/qemu-kvm", "-uuid", uuid, ""]), uuid));
+        assert!(!is_qemu_of(&line(&["/usr/bin/qemu-system-x86_64", "-uuid", "another"]), uuid));
+        assert!(!is_qemu_of(&line(&["grep", "-uuid", uuid]), uuid));
+        assert!(!is_qemu_of(b"", uuid));
+        assert_eq!(qemu_of("a machine that nobody has").unwrap(), None);
+    }
 
     #[test]
     fn a_process_is_known_by_its_start_and_a_zombie_is_dead() {

@@ -246,7 +246,7 @@ impl Bundle {
     /// Who runs the VM, if it runs.
     ///
     /// # Errors
-    /// When there is no place for a run directory, or libvirt does not answer.
+    /// When there is no place for a run directory; libvirt does not answer, and the host's processes cannot be seen.
     pub fn run_state(&self) -> Result<Option<RunState>> {
         Ok(self.runner()?.map(|runner| match runner {
             Runner::Qemu(state) | Runner::Libvirt(_, _, state) => state,
@@ -281,7 +281,7 @@ impl Bundle {
         let is = Libvirt::of(self.config());
         let same = |one: &Libvirt| was.as_ref().is_some_and(|other| one.uri() == other.uri());
         for libvirt in was.clone().into_iter().chain(is.filter(|is| !same(is))) {
-            let domain = libvirt.domain()?;
+            let domain = libvirt.domain_or_qemu()?;
             if let Some(status) = domain.status() {
                 let unknown = || RunState {
                     qemu: None,
@@ -296,10 +296,19 @@ impl Bundle {
         Ok(None)
     }
 
+    /// Why what is said of the VM is by its processes alone: libvirt is to know it, and does not answer.
+    #[must_use]
+    pub fn unanswered(&self) -> Option<Error> {
+        match self.run_by().ok()? {
+            RunBy::Libvirt(libvirt) => libvirt.domain().err(),
+            RunBy::Qemu(_) | RunBy::Nobody => None,
+        }
+    }
+
     /// What the VM is doing: by its processes and, when they live, by what QEMU says.
     ///
     /// # Errors
-    /// When there is no place for a run directory, or libvirt does not answer.
+    /// When there is no place for a run directory; libvirt does not answer, and the host's processes cannot be seen.
     pub fn status(&self) -> Result<Status> {
         match self.runner()? {
             Some(Runner::Libvirt(_, status, _)) => return Ok(status),

@@ -1,5 +1,5 @@
-//! The TPM's process, as the VM's starter sees it, and what it has in common with the other one that is beside QEMU. It gets all it needs as inherited descriptors: the bundle's directory, the
-//! password in a pipe, the socket it listens on. Nothing secret is in its arguments or environment.
+//! The processes of ours beside QEMU, as the VM's starter sees them, and the TPM's above all. It gets all it needs as inherited descriptors:
+//! the bundle's directory, the password in a pipe, the socket it listens on. Nothing secret is in its arguments or environment.
 use crate::{
     bundle::Bundle,
     error::{Error, Result},

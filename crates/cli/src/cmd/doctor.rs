@@ -1,11 +1,11 @@
 //! `sigillo doctor`: what is wrong with this host and its VMs. Ends with 1 if there is an error among the findings.
 use super::{
     Done, audit, keychain,
-    output::{self, BAD, DOUBTFUL, PLAIN, paint, printable},
+    output::{self, BAD, DOUBTFUL, PLAIN, paint},
 };
 use serde_json::json;
 use sigillo_keychain::anchor::Anchors;
-use sigillo_messages::{text, words};
+use sigillo_messages::{printable, text, words};
 use sigillo_vm::{
     Home,
     doctor::{Finding, Patient, Records, Severity, examine},

@@ -73,6 +73,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         facts.push(("tpm_pid", json!(run.worker.map(|worker| worker.pid))));
         facts.extend(run.serial_log.map(|process| ("serial_log_pid", json!(process.pid))));
     }
+    if let Some(error) = vm.unanswered() {
+        note!("{error}");
+    }
     if output::is_json() {
         let all: serde_json::Map<String, Value> = facts.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         say!("{}", Value::Object(all));

@@ -57,6 +57,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
             say!("{uuid:38}  {status:9} {:15}  {:24} {}", "-", vm.name(), tpm_state(vm));
         }
     }
+    for error in rows.iter().filter_map(|(vm, _)| vm.unanswered()) {
+        note!("{error}");
+    }
     for (name, error) in &broken {
         complain(&Failure::new(error.code().to_owned(), format!("{name}: {error}")));
     }

@@ -156,11 +156,6 @@ pub(crate) fn complain(failure: &Failure) {
     }
 }
 
-/// Others' words, as the name of a file is, must not move a terminal's cursor.
-pub(crate) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "?")
-}
-
 /// Ends a command: with its status, or that of its failure.
 pub(crate) fn end(done: Done) -> ExitCode {
     let failure = match (done, UNWRITTEN.get()) {

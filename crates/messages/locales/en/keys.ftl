@@ -1,6 +1,5 @@
 # The keys to a TPM: crates/vm/src/keys.rs.
 
-keys-no-tpm = VM { $name } has no TPM, so there are no keys to it; `sigillo tpm add { $name }` gives it one
 keys-foreign = the TPM store { $store } belongs to another VM than { $name }; nothing was changed; put the VM's own store back
 keys-record-missing = the keys to the TPM of VM { $name } were not changed: the system keychain has no record { $record }, which opens the store; bring the record from the host the VM came from, or make a new one with the recovery code or the passphrase: `sigillo tpm key restore-record { $name }`
 keys-record-other = the keys to the TPM of VM { $name } were not changed: the record { $record } (key id { $key_id }) does not open its store; it may be the key of another store of this VM, such as a backup, so it was left as it is. Bring the right record, or put a new one in its place with the recovery code or the passphrase: `sigillo tpm key restore-record { $name } --replace`

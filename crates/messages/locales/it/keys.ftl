@@ -1,6 +1,5 @@
 # The keys to a TPM: crates/vm/src/keys.rs.
 
-keys-no-tpm = la VM { $name } non ha un TPM, quindi non ha chiavi per aprirlo; `sigillo tpm add { $name }` gliene dà uno
 keys-foreign = l'archivio TPM { $store } appartiene a una VM diversa da { $name }; nulla è stato modificato; rimettere l'archivio della VM
 keys-record-missing = le chiavi del TPM della VM { $name } non sono state modificate: il portachiavi di sistema non ha il record { $record }, che apre l'archivio; portare il record dall'host da cui proviene la VM, oppure crearne uno nuovo con il codice di ripristino o la passphrase: `sigillo tpm key restore-record { $name }`
 keys-record-other = le chiavi del TPM della VM { $name } non sono state modificate: il record { $record } (ID di chiave { $key_id }) non apre il suo archivio; potrebbe essere la chiave di un altro archivio di questa VM, ad esempio di un backup, quindi è stato lasciato com'è. Portare il record giusto, oppure metterne uno nuovo al suo posto con il codice di ripristino o la passphrase: `sigillo tpm key restore-record { $name } --replace`

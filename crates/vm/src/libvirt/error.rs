@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum LibvirtError {
     /// libvirt does not answer.
-    #[error("{}", text!("libvirt-unreachable", ?name, uri, why))]
+    #[error("{}", text!("libvirt-unreachable", ?name, uri, why, guest))]
     Unreachable {
         /// The VM.
         name: String,
@@ -15,6 +15,8 @@ pub enum LibvirtError {
         uri: String,
         /// virsh's words.
         why: String,
+        /// What the guest does all the same.
+        guest: String,
     },
     /// libvirt refused something.
     #[error("{}", text!("libvirt-refused", ?name, action, why, then))]

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     files::{fresh_file, read_plain, remove},
     host::Starter,
-    process::Process,
+    process::{Process, qemu_of},
     rundir::{RunDir, RunState},
     saved::Saved,
     start::Attach,
@@ -151,7 +151,7 @@ impl Libvirt {
     }
 
     /// Stays until the guest has ended: with its console, or silently. A daemon that does not answer is waited for as long as the
-    /// TPM's process lives: it ends when QEMU does.
+    /// TPM's process lives, which ends when QEMU does, or QEMU itself.
     pub(crate) fn stay(&self, attach: Attach, worker: Option<Process>) -> Result<ExitStatus> {
         if attach == Attach::Serial {
             // A console that does not open is no reason to leave the guest.
@@ -162,6 +162,7 @@ impl Libvirt {
                 Ok(Domain::Off) => break,
                 Ok(_) => {}
                 Err(_) if worker.is_some_and(Process::is_alive) => {}
+                Err(_) if qemu_of(&self.uuid).is_ok_and(|qemu| qemu.is_some()) => {}
                 Err(error) => return Err(error),
             }
             let args = ["event", &self.uuid, "--event", "lifecycle", "--timeout", EVENT_S];

@@ -16,6 +16,7 @@ use crate::{
     bundle::Bundle,
     config::{Bus, Config, Hypervisor},
     error::{Error, Result},
+    process::qemu_of,
     qemu::on_path,
     rundir::Status,
 };
@@ -131,7 +132,12 @@ impl Libvirt {
     }
 
     fn unreachable(&self, why: String) -> Error {
-        LibvirtError::Unreachable { name: self.name.clone(), uri: self.uri.clone(), why }.into()
+        let guest = match qemu_of(&self.uuid) {
+            Ok(Some(qemu)) => text!("libvirt-qemu-lives", pid = qemu.pid),
+            Ok(None) => text!("libvirt-qemu-none"),
+            Err(_) => text!("libvirt-qemu-hidden"),
+        };
+        LibvirtError::Unreachable { name: self.name.clone(), uri: self.uri.clone(), why, guest }.into()
     }
 
     fn refused(&self, action: Words, why: String, then: impl Into<String>) -> Error {
@@ -157,6 +163,20 @@ impl Libvirt {
             // Its words for a domain that is not there are not compared: only a daemon that answers can say that it has none.
             Err(_) if !self.is_defined()? => Ok(Domain::Off),
             Err(why) => Err(self.unreachable(why)),
+        }
+    }
+
+    /// As [`Self::domain`]; while libvirt does not answer, by whether a QEMU of the domain lives, which outlives the daemon. A guest that
+    /// is held then counts as running.
+    pub(crate) fn domain_or_qemu(&self) -> Result<Domain> {
+        let error = match self.domain() {
+            Err(error @ (Error::Libvirt(LibvirtError::Unreachable { .. }) | Error::HostPart { .. })) => error,
+            answered => return answered,
+        };
+        match qemu_of(&self.uuid) {
+            Ok(Some(_)) => Ok(Domain::Running),
+            Ok(None) => Ok(Domain::Off),
+            Err(_) => Err(error),
         }
     }
 

@@ -1,6 +1,6 @@
 //! libvirt's own program for its daemon. It is found on the PATH, gets arguments that hold no secret, and is not waited for
 //! longer than its command may take.
-use sigillo_messages::text;
+use sigillo_messages::{printable, text};
 use std::{
     ffi::OsStr,
     io::Read,
@@ -56,7 +56,7 @@ pub(super) fn run<S: AsRef<OsStr>>(
             let words: Vec<&str> = words.into_iter().filter(|line| !line.is_empty()).collect();
             match (words.is_empty(), status.signal()) {
                 // libvirt quotes QEMU, which may be the guest's by then.
-                (false, _) => Err(words.join("; ").replace(char::is_control, "?")),
+                (false, _) => Err(printable(&words.join("; "))),
                 (true, Some(signal)) => Err(text!("program-signal", program = VIRSH, signal)),
                 (true, None) => Err(text!("program-ended", program = VIRSH, status)),
             }
