@@ -1,4 +1,5 @@
-//! The systemd units in contrib/systemd: well-formed, hardened, and doing what they say. Needs Debian's `ovmf`, `qemu-system-x86`, `systemd` and `socat`.
+//! The systemd units in contrib/systemd: well-formed, hardened, and doing what they say. Needs Debian's `ovmf`, `qemu-system-x86`, `systemd`, `socat`
+//! and `libvirt-daemon-system`.
 mod exit;
 mod place;
 
@@ -215,30 +216,35 @@ fn remove_cgroup(path: &Path) {
 }
 
 /// A cgroup for it, or nothing where this process may make none.
-fn cgroup() -> Option<PathBuf> {
+fn cgroup(name: &str) -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     let place = mounts.lines().find_map(|line| {
         let mut fields = line.split(' ').skip(1);
         let path = fields.next()?;
         (fields.next()? == "cgroup2").then(|| PathBuf::from(path))
     })?;
-    let path = place.join(format!("sigillo-services-{}", std::process::id()));
+    let path = place.join(format!("sigillo-{name}-{}", std::process::id()));
     fs::create_dir(&path).ok()?;
     Some(path)
 }
 
-#[test]
+/// What a job said that was done under a systemd of its own, with a file of ours in /mnt; or nothing where the system gives it none.
 #[allow(clippy::print_stderr, reason = "who runs the tests should know what was not tried")]
-fn under_a_systemd_of_its_own_the_units_start_confine_and_stop_what_they_are_for() {
+fn under_a_systemd(job: &str, name: &str, file: Option<&Path>) -> Option<String> {
     let boxed = tempfile::tempdir().unwrap();
     for new in ["root", "out"] {
         fs::create_dir(boxed.path().join(new)).unwrap();
     }
     fs::write(boxed.path().join("root.sh"), include_str!("services/root.sh")).unwrap();
-    fs::write(boxed.path().join("job.sh"), include_str!("services/job.sh")).unwrap();
-    let cgroup = cgroup();
-    let without = |why: &str| eprintln!("without a systemd of its own: {why}");
-    let Some(cgroup) = cgroup else { return without("no cgroup can be made here") };
+    fs::write(boxed.path().join("job.sh"), job).unwrap();
+    if let Some(file) = file {
+        fs::copy(file, boxed.path().join("out").join(file.file_name().unwrap())).unwrap();
+    }
+    let without = |why: &str| {
+        eprintln!("without a systemd of its own: {why}");
+        None
+    };
+    let Some(cgroup) = cgroup(name) else { return without("no cgroup can be made here") };
     let script = "echo $$ > \"$0/cgroup.procs\" && exec unshare --fork --kill-child --pid --mount --uts --ipc --cgroup sh \"$@\"";
     let output = Command::new("sh")
         .args(["-c", script])
@@ -256,7 +262,13 @@ fn under_a_systemd_of_its_own_the_units_start_confine_and_stop_what_they_are_for
         return without(words.trim());
     }
     let said = fs::read_to_string(boxed.path().join("out/said")).unwrap_or_else(|e| panic!("{e}: {words}"));
-    let has = |line: &str| assert!(said.lines().any(|one| one == line), "{line:?} in\n{said}\n{words}");
+    Some(format!("{said}\n{words}"))
+}
+
+#[test]
+fn under_a_systemd_of_its_own_the_units_start_confine_and_stop_what_they_are_for() {
+    let Some(said) = under_a_systemd(include_str!("services/job.sh"), "units", None) else { return };
+    let has = |line: &str| assert!(said.lines().any(|one| one == line), "{line:?} in\n{said}");
     let none = "0000000000000000";
     for line in [
         "vm start: 0 active",
@@ -288,4 +300,39 @@ fn under_a_systemd_of_its_own_the_units_start_confine_and_stop_what_they_are_for
     assert!(!said.contains("a TPM without a key") && !said.contains("no sigillo-"), "{said}");
     let killed = said.lines().find_map(|line| line.strip_prefix("killed: ")).unwrap();
     assert!(killed.contains("\"stopped\"") && killed.ends_with(" 0"), "{said}");
+}
+
+#[test]
+fn under_a_systemd_of_its_own_and_a_libvirt_the_units_drop_in_lets_a_domain_start_and_stop() {
+    assert!(run(Command::new("libvirtd").arg("--version")).0);
+    let drop_in = units().join("sigillo-vm@.service.d/libvirt.conf");
+    let job = include_str!("services/libvirt.sh");
+    let Some(said) = under_a_systemd(job, "libvirt", Some(&drop_in)) else { return };
+    for line in [
+        "libvirtd: 0",
+        "without drop-in: 1",
+        "SIG_ERR_IO",
+        "vm start: 0 active running",
+        // CAP_CHOWN alone.
+        "process: 0000000000000001 1 2",
+        "disk: libvirt-qemu 600",
+        "vm stop: 0 inactive success shut off",
+        "disk: root 600",
+        "again: 0 running",
+        "vm suspend: shut off success",
+        "vm resume: 0 running",
+        "killed: running",
+        "suspended after that: 0 0",
+        "resumed after that: 0 running",
+        "ended by libvirt: success",
+        "end",
+    ] {
+        assert!(said.lines().any(|one| one == line), "{line:?} in\n{said}");
+    }
+    let refused = format!("while it runs: 1 {} running", exit::status("SIG_ERR_VM_RUNNING").unwrap());
+    assert!(said.lines().any(|one| one == refused), "{refused:?} in\n{said}");
+    let processes = said.lines().filter(|line| line.starts_with("process: ")).count();
+    assert_eq!(processes, 2, "the program that waits and the TPM's: {said}");
+    let left = said.lines().find(|line| line.ends_with(" sigillo") || line.contains("qemu-system"));
+    assert_eq!(left, None, "{said}");
 }

@@ -13,6 +13,7 @@ pub(crate) fn run(_: &mut Context, report: &mut Report) -> Result<()> {
     apt::ensure(apt::GUEST)?;
     apt::ensure(apt::SHELLS)?;
     apt::ensure(apt::SERVICES)?;
+    apt::ensure(apt::LIBVIRT)?;
     let mut command = sh::cargo(["test", "--workspace", "--no-fail-fast"]);
     count(command.args(sh::ALL_FEATURES), report)
 }

@@ -163,6 +163,7 @@ libvirt-cannot-pass-means = the VM does not start, unless a list of rights (getf
 libvirt-cannot-pass-do = let that user search the directory, or move the VM: `sigillo vm move`
 libvirt-apparmor = AppArmor confines QEMU, and no rule for libvirt's guests names the TPMs' sockets in { $home }
 libvirt-apparmor-means = QEMU cannot connect to the TPM's process, and the VM does not start
+libvirt-apparmor-means-later = nothing yet: this host's AppArmor does not look at connections to Unix sockets; one that does (Ubuntu's, or Linux 6.17 and later with profiles made for it) keeps QEMU from the TPM's process
 libvirt-apparmor-do = add the rule; guests that are started from then on have it
 libvirt-selinux = SELinux confines QEMU; its policy has no rule for the socket of a TPM that is not libvirt's own
 libvirt-selinux-means = QEMU may be kept from the TPM's process, and the VM does not start then

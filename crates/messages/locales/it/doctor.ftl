@@ -160,6 +160,7 @@ libvirt-cannot-pass-means = la VM non si avvia, a meno che una lista di diritti 
 libvirt-cannot-pass-do = consentire a quell'utente di attraversare la directory, oppure spostare la VM: `sigillo vm move`
 libvirt-apparmor = AppArmor confina QEMU, e nessuna regola per i guest di libvirt nomina i socket dei TPM in { $home }
 libvirt-apparmor-means = QEMU non può connettersi al processo del TPM, e la VM non si avvia
+libvirt-apparmor-means-later = per ora nulla: l'AppArmor di questo host non controlla le connessioni ai socket Unix; uno che lo fa (quello di Ubuntu, o Linux 6.17 e successivi con profili fatti per esso) tiene QEMU lontano dal processo del TPM
 libvirt-apparmor-do = aggiungere la regola; vale per i guest avviati da allora in poi
 libvirt-selinux = SELinux confina QEMU; la sua policy non ha regole per il socket di un TPM che non è di libvirt
 libvirt-selinux-means = a QEMU potrebbe essere impedito di raggiungere il processo del TPM, e in tal caso la VM non si avvia

@@ -1,5 +1,5 @@
 //! A VM that libvirt runs: whether its daemon answers, offers an emulated TPM, and lets QEMU at the VM's files.
-use super::{Findings, Severity, name_of, quoted};
+use super::{Findings, Severity, apparmor, name_of, quoted};
 use crate::{
     bundle::Bundle,
     error::Error,
@@ -15,6 +15,11 @@ use std::{
 const APPARMOR: [&str; 2] =
     ["etc/apparmor.d/local/abstractions/libvirt-qemu", "etc/apparmor.d/abstractions/libvirt-qemu"];
 const APPARMOR_DIR: &str = "etc/apparmor.d/abstractions/libvirt-qemu.d";
+/// What AppArmor calls its look at Unix sockets: Linux since 6.17, and Ubuntu's kernels.
+const MEDIATES: [&str; 2] = ["network_v9", "network"];
+const FEATURES: &str = "sys/kernel/security/apparmor/features";
+/// Where a distribution may have all profiles made for the features of an older kernel.
+const PARSER: &str = "etc/apparmor/parser.conf";
 /// "0" where SELinux only notes what it would refuse.
 const ENFORCE: &str = "sys/fs/selinux/enforce";
 /// Where policies keep their modules, by priority and name.
@@ -78,15 +83,21 @@ fn confinement(vm: &Bundle, models: &[String], root: &Path, findings: &mut Findi
         return;
     }
     let has = |model: &str| models.iter().any(|found| found == model);
-    let home = vm.path().parent().map(|home| fs::canonicalize(home).unwrap_or_else(|_| home.to_owned()));
-    let home = home.unwrap_or_default().display().to_string();
-    if has("apparmor") && !allowed(&rules(root), &home) {
-        let rule = format!("\"{home}/*.sigillo/run/tpm.sock\" rw,");
+    let bundle = fs::canonicalize(vm.path()).unwrap_or_else(|_| vm.path().to_owned());
+    let home = bundle.parent().unwrap_or(Path::new("/")).display().to_string();
+    let socket = bundle.join("run/tpm.sock").display().to_string();
+    if has("apparmor") && !apparmor::allow(&rules(root), &socket) {
+        let rule = format!("\"{}/*.sigillo/run/tpm.sock\" rw,", apparmor::literal(&home));
+        let (severity, meaning) = if mediates(root) {
+            (Severity::Warning, words!("libvirt-apparmor-means"))
+        } else {
+            (Severity::Note, words!("libvirt-apparmor-means-later"))
+        };
         findings.with_command(
-            Severity::Warning,
+            severity,
             "SIG_ERR_LIBVIRT_APPARMOR",
             text!("libvirt-apparmor", home),
-            words!("libvirt-apparmor-means"),
+            meaning,
             words!("libvirt-apparmor-do"),
             Some(format!("echo {} >>/{}", quoted(&rule), APPARMOR.first().unwrap_or(&""))),
         );
@@ -102,6 +113,19 @@ fn confinement(vm: &Bundle, models: &[String], root: &Path, findings: &mut Findi
             text!("libvirt-selinux-do", vm = name_of(vm)),
         );
     }
+}
+
+/// Whether AppArmor asks its rules about Unix sockets here: the kernel can, and the profiles are made so.
+fn mediates(root: &Path) -> bool {
+    let kernel = |group: &&&str| root.join(FEATURES).join(group).join("af_unix").exists();
+    let parser = fs::read_to_string(root.join(PARSER)).unwrap_or_default();
+    let pinned = parser.lines().rev().find_map(|line| line.trim().strip_prefix("policy-features="));
+    let pinned = pinned.and_then(|file| fs::read_to_string(root.join(file.trim_start_matches('/'))).ok());
+    MEDIATES.iter().filter(kernel).any(|group| match &pinned {
+        Some(features) => apparmor::has_feature(features, group, "af_unix"),
+        // What the program that makes profiles falls back to knows Ubuntu's way alone.
+        None => *group == "network",
+    })
 }
 
 /// What AppArmor's files for libvirt's guests say.
@@ -127,24 +151,9 @@ fn has_module(root: &Path) -> bool {
     })
 }
 
-/// Whether a rule names the sockets below a home.
-fn allowed(rules: &str, home: &str) -> bool {
-    let active = |line: &&str| !line.trim_start().starts_with('#');
-    rules.lines().filter(active).any(|line| line.contains(home) && line.contains("tpm.sock"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_rule_that_is_in_force_and_names_the_home_counts() {
-        let rule = "  \"/var/lib/sigillo/vms/*.sigillo/run/tpm.sock\" rw,\n";
-        assert!(allowed(rule, "/var/lib/sigillo/vms"));
-        assert!(!allowed(&format!("#{rule}"), "/var/lib/sigillo/vms"));
-        assert!(!allowed(rule, "/home/a/vms"));
-        assert!(!allowed("", "/home/a/vms"));
-    }
 
     /// A host's files, and what is found on it for a VM with a TPM in a home of its own.
     struct Fake(tempfile::TempDir);
@@ -182,15 +191,33 @@ mod tests {
     }
 
     #[test]
-    fn apparmor_is_told_of_until_a_rule_names_the_homes_sockets() {
+    fn apparmor_is_told_of_until_a_rule_lets_at_the_socket_and_less_loudly_where_it_does_not_look_at_sockets()
+    {
         let host = Fake(tempfile::tempdir().unwrap());
-        let told = [("SIG_ERR_LIBVIRT_APPARMOR".to_owned(), Severity::Warning)];
-        assert_eq!(host.found("apparmor"), told);
+        let told = |severity| [("SIG_ERR_LIBVIRT_APPARMOR".to_owned(), severity)];
+        assert_eq!(host.found("apparmor"), told(Severity::Note));
+        // Ubuntu's kernel, and one of Linux's own.
+        host.put(&format!("{FEATURES}/network/af_unix"), "yes\n");
+        assert_eq!(host.found("apparmor"), told(Severity::Warning));
+        host.put(PARSER, "#policy-features=/x\npolicy-features=/usr/share/features\n");
+        host.put("usr/share/features", "network_v8 {af_mask {unix\n}\n}\n");
+        assert_eq!(host.found("apparmor"), told(Severity::Note));
+        host.put(&format!("{FEATURES}/network_v9/af_unix"), "yes\n");
+        assert_eq!(host.found("apparmor"), told(Severity::Note));
+        host.put("usr/share/features", "network_v9 {af_mask {unix\n}\naf_unix {yes\n}\n}\n");
+        assert_eq!(host.found("apparmor"), told(Severity::Warning));
+
         host.put(APPARMOR[1], "  /dev/kvm rw,\n");
-        assert_eq!(host.found("apparmor"), told);
+        assert_eq!(host.found("apparmor"), told(Severity::Warning));
         let home = fs::canonicalize(host.home()).unwrap();
+        host.put(APPARMOR[0], &format!("\"{}/other.sigillo/run/tpm.sock\" rw,\n", home.display()));
+        assert_eq!(host.found("apparmor"), told(Severity::Warning));
         host.put(APPARMOR[0], &format!("\"{}/*.sigillo/run/tpm.sock\" rw,\n", home.display()));
         assert_eq!(host.found("apparmor"), []);
+        host.put(APPARMOR[0], &format!("{}/** rwk,\n", home.display()));
+        assert_eq!(host.found("apparmor"), []);
+        host.put(&format!("{APPARMOR_DIR}/site"), &format!("deny {}/*/run/** w,\n", home.display()));
+        assert_eq!(host.found("apparmor"), told(Severity::Warning));
         assert_eq!(host.found("none"), []);
     }
 

@@ -2,6 +2,7 @@
 //! repaired here and no file of a bundle is written; where a repair is safe, its command is in the finding.
 //!
 //! Reading a VM's store takes its password, so the audit log gets the line of every reading of a record.
+mod apparmor;
 mod bundle;
 mod firmware;
 mod host;

@@ -29,7 +29,9 @@ const START: Duration = Duration::from_secs(120);
 const QUIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(300);
 /// So long a look at a domain is good for.
-const EVENT_S: &str = "10";
+const LOOK: Duration = Duration::from_secs(10);
+/// So many are taken in short order once the TPM's process has ended.
+const QUICK_LOOKS: u32 = 30;
 
 impl Libvirt {
     /// Makes or updates the domain, starts it, and answers when its guest runs. `saved`: it goes on from there. What had come up
@@ -157,6 +159,7 @@ impl Libvirt {
             // A console that does not open is no reason to leave the guest.
             let _ = virsh::virsh(&self.uri).args(["console", &self.uuid]).status();
         }
+        let mut quick = QUICK_LOOKS;
         loop {
             match self.domain() {
                 Ok(Domain::Off) => break,
@@ -165,16 +168,36 @@ impl Libvirt {
                 Err(_) if qemu_of(&self.uuid).is_ok_and(|qemu| qemu.is_some()) => {}
                 Err(error) => return Err(error),
             }
-            let args = ["event", &self.uuid, "--event", "lifecycle", "--timeout", EVENT_S];
-            let begun = Instant::now();
-            // It only makes the next look come at the right time; a domain that is gone has no events.
-            if self.run(&args, START).is_err() || begun.elapsed() < PAUSE {
-                std::thread::sleep(PAUSE);
+            match worker {
+                Some(worker) if worker.is_alive() => {
+                    // It ends with QEMU. An event may come between two looks and be missed.
+                    let end = Instant::now() + LOOK;
+                    while worker.is_alive() && Instant::now() < end {
+                        std::thread::sleep(PAUSE);
+                    }
+                }
+                // libvirt is about to see that QEMU has ended; or something has ended the TPM's process alone.
+                Some(_) if quick > 0 => {
+                    quick = quick.saturating_sub(1);
+                    std::thread::sleep(PAUSE);
+                }
+                _ => self.wait_for_event(),
             }
         }
         let reason = self.run(&["domstate", "--reason", &self.uuid], QUIT).unwrap_or_default();
         let crashed = reason.contains("(crashed)") || reason.contains("(failed)");
         Ok(ExitStatus::from_raw(if crashed { 1 << 8 } else { 0 }))
+    }
+
+    /// Until something happens to the domain, or a while has passed.
+    fn wait_for_event(&self) {
+        let seconds = LOOK.as_secs().to_string();
+        let args = ["event", &self.uuid, "--event", "lifecycle", "--timeout", &seconds];
+        let begun = Instant::now();
+        // It only makes the next look come at the right time; a domain that is gone has no events.
+        if self.run(&args, START).is_err() || begun.elapsed() < PAUSE {
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// Until the domain is off; false when the time passes first.
