@@ -9,7 +9,7 @@ use sigillo_keychain::{
 };
 use sigillo_store::{Algorithm, Key, KeyId, KeyKind, OpenError, RecoveryCode, Secret, Store};
 use sigillo_vm::{
-    Bundle, Event, Host, KeysError, RecordState, Reencrypt, Reencrypted, add_key, list_keys,
+    Bundle, Event, Home, Host, KeysError, RecordState, Reencrypt, Reencrypted, add_key, list_keys, needed_by,
     reencrypt, remove_key, restore_record, rotate,
 };
 use std::path::Path;
@@ -355,6 +355,36 @@ fn a_store_is_not_encrypted_anew_while_a_copy_of_it_is_alive() {
     assert_eq!(std::fs::read(&path).unwrap(), before);
     drop(alive);
     world.reencrypt(KEEP).unwrap();
+}
+
+#[test]
+fn a_record_of_a_vm_that_ran_from_elsewhere_is_known_to_be_needed() {
+    let world = World::new();
+    let (home, record) = (&world.fixture.home, world.record());
+    let needed = |home: &Home, name: &RecordName| {
+        let needed = needed_by(home, &world.fixture.anchors, name, &record.key_id).unwrap();
+        (needed.stores.len(), needed.elsewhere)
+    };
+    assert_eq!(needed(home, &record.name), (1, false));
+    let other = Home::find(Some(&world.fixture.dir.path().join("other")));
+    assert_eq!(needed(&other, &record.name), (0, true));
+    assert_eq!(needed(&other, &RecordName::for_vm(&[7; 16])), (0, false), "of a VM that never was here");
+    // One that cannot be read is the one that is meant, for all that can be seen.
+    let path = world.vm.store_path().unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..100]).unwrap();
+    assert_eq!(needed(home, &record.name), (1, false));
+    std::fs::write(&path, &whole).unwrap();
+    // A store that the record does not open is not the one it is asked about, and is not elsewhere either.
+    world.rotate().unwrap();
+    assert_eq!(needed(home, &record.name), (0, false));
+    // As a link to a disk that is not mounted.
+    let away = world.fixture.dir.path().join("away");
+    std::fs::rename(world.vm.path(), &away).unwrap();
+    std::os::unix::fs::symlink(&away, world.vm.path()).unwrap();
+    assert_eq!(needed(home, &record.name), (0, false));
+    std::fs::rename(&away, away.with_extension("unmounted")).unwrap();
+    assert_eq!(needed(home, &record.name), (0, true));
 }
 
 #[test]
