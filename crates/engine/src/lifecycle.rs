@@ -271,7 +271,7 @@ impl Tpm {
         if self.state.persistent.established {
             self.state.persistent_mut().established = false;
         }
-        Some(self.pending(before, Vec::new()))
+        Some(self.pending(before, Zeroizing::default()))
     }
 
     /// _TPM_Hash_Start: begins to measure an H-CRTM (before TPM2_Startup) or a D-RTM (after it). The reply of an indication is empty.
@@ -283,7 +283,7 @@ impl Tpm {
             let sequence = Sequence { auth: Tpm2bAuth::default(), kind: SequenceKind::Event(hashers) };
             self.state.volatile_mut().hash_sequence = Some(Arc::new(sequence));
         }
-        self.pending(before, Vec::new())
+        self.pending(before, Zeroizing::default())
     }
 
     /// _TPM_Hash_Data: more of what is measured; nothing without a _TPM_Hash_Start. Part 3, 22.10.
@@ -297,7 +297,7 @@ impl Tpm {
                 hasher.update(data);
             }
         }
-        self.pending(before, Vec::new())
+        self.pending(before, Zeroizing::default())
     }
 
     /// _TPM_Hash_End: what was measured goes to PCR 0 (before TPM2_Startup) or PCR 17; nothing without a _TPM_Hash_Start. Part 3, 22.11.
@@ -315,7 +315,7 @@ impl Tpm {
                 self.h_crtm_event(&digests);
             }
         }
-        self.pending(before, Vec::new())
+        self.pending(before, Zeroizing::default())
     }
 
     /// Part 1, 31.2.
@@ -343,7 +343,7 @@ impl Tpm {
     }
 
     /// The outcome of what ran since `before`.
-    pub(crate) fn pending(&mut self, before: State, reply: Vec<u8>) -> Pending<'_> {
+    pub(crate) fn pending(&mut self, before: State, reply: Zeroizing<Vec<u8>>) -> Pending<'_> {
         let permanent = self.settle(&before);
         Pending::new(self, before, reply, permanent)
     }

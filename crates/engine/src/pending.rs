@@ -14,7 +14,8 @@ pub struct Pending<'a> {
     tpm: &'a mut Tpm,
     /// To go back to if the changes cannot be stored; taken once the outcome is decided.
     before: Option<State>,
-    reply: Vec<u8>,
+    /// Wiped where it is not given out.
+    reply: Zeroizing<Vec<u8>>,
     permanent: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -22,7 +23,7 @@ impl<'a> Pending<'a> {
     pub(crate) fn new(
         tpm: &'a mut Tpm,
         before: State,
-        reply: Vec<u8>,
+        reply: Zeroizing<Vec<u8>>,
         permanent: Option<Zeroizing<Vec<u8>>>,
     ) -> Self {
         Self { tpm, before: Some(before), reply, permanent }
@@ -42,7 +43,7 @@ impl<'a> Pending<'a> {
             self.tpm.mark_stored();
         }
         self.tpm.roll_nonces();
-        core::mem::take(&mut self.reply)
+        core::mem::take(&mut *self.reply)
     }
 
     /// The reply when the state could not be stored: the command is undone and answered with `TPM_RC_NV_UNAVAILABLE`.

@@ -12,7 +12,9 @@ use sigillo_crypto::{
 use sigillo_types::{
     EccCurve, HashAlg,
     alg::EccKeyExchange,
-    buffers::{Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer, Tpm2bPublicKeyRsa, Tpm2bRsaMessage},
+    buffers::{
+        Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer, Tpm2bPublicKeyRsa, Tpm2bRsaMessage, Tpm2bSecretBuffer,
+    },
     commands::{
         EcEphemeral, EccDecrypt, EccEncrypt, EccEncryptResponse, EccParameters, EcdhKeyGen, EcdhZGen,
         ReadPublic, RsaDecrypt, RsaEncrypt, ZGen2Phase,
@@ -21,7 +23,7 @@ use sigillo_types::{
     rc,
     structures::{
         EccScheme, KdfScheme, PublicId, PublicParms, RsaDecryptScheme, RsaScheme, Tpm2bEccPoint,
-        TpmsEccPoint, TpmtPublic,
+        Tpm2bEccSecretPoint, TpmsEccPoint, TpmsEccSecretPoint, TpmtPublic,
     },
 };
 use support::{flush, primary};
@@ -227,13 +229,18 @@ impl OtherSide {
     }
 
     /// What it computes of the TPM's public keys.
-    fn agree(&self, scheme: EccKeyExchange, static_a: &EcPoint, ephemeral_a: &EcPoint) -> [Tpm2bEccPoint; 2] {
+    fn agree(
+        &self,
+        scheme: EccKeyExchange,
+        static_a: &EcPoint,
+        ephemeral_a: &EcPoint,
+    ) -> [Tpm2bEccSecretPoint; 2] {
         let own = KeyPair { static_key: &self.static_key, ephemeral: &self.ephemeral };
         let other = KeyPair { static_key: static_a, ephemeral: ephemeral_a };
-        let one = |z: Result<EcPoint, _>| [sized(&z.expect("a point")), Tpm2bEccPoint::default()];
+        let one = |z: Result<EcPoint, _>| [secret(&z.expect("a point")), Tpm2bEccSecretPoint::default()];
         match scheme {
             EccKeyExchange::Ecdh => [(&self.static_key, static_a), (&self.ephemeral, ephemeral_a)]
-                .map(|(key, point)| sized(&key.ecdh(point).expect("a point"))),
+                .map(|(key, point)| secret(&key.ecdh(point).expect("a point"))),
             EccKeyExchange::Sm2 => one(ecc::sm2_exchange(&own, &other)),
             EccKeyExchange::Ecmqv => one(ecc::mqv(&own, &other)),
         }
@@ -243,6 +250,11 @@ impl OtherSide {
 fn sized(point: &EcPoint) -> Tpm2bEccPoint {
     let [x, y] = [point.x(), point.y()].map(|octets| octets.try_into().expect("a coordinate"));
     Tpm2bEccPoint { point: TpmsEccPoint { x, y } }
+}
+
+fn secret(point: &EcPoint) -> Tpm2bEccSecretPoint {
+    let [x, y] = [point.x(), point.y()].map(|octets| octets.try_into().expect("a coordinate"));
+    Tpm2bEccSecretPoint { point: TpmsEccSecretPoint { x, y } }
 }
 
 fn point(curve: EccCurve, point: &TpmsEccPoint) -> EcPoint {
@@ -349,7 +361,7 @@ fn kdf2(hash_alg: HashAlg) -> Option<KdfScheme> {
 }
 
 fn ecc_encrypt(key_handle: ObjectHandle, message: &[u8], in_scheme: Option<KdfScheme>) -> EccEncrypt {
-    EccEncrypt { key_handle, plain_text: Tpm2bMaxBuffer::new(message).expect("short"), in_scheme }
+    EccEncrypt { key_handle, plain_text: Tpm2bSecretBuffer::new(message).expect("short"), in_scheme }
 }
 
 #[test]

@@ -286,7 +286,7 @@ fn symmetric_parents_of_other_tpms_can_be_imported() {
         let unique = PublicId::KeyedHash(Tpm2bDigest::new(unique).unwrap());
         let import = Import {
             parent_handle: root,
-            encryption_key: sigillo_types::buffers::Tpm2bData::default(),
+            encryption_key: sigillo_types::buffers::Tpm2bSecretData::default(),
             object_public: TpmtPublic { unique, ..keyed_hash(attributes, Some(scheme)) }.into(),
             duplicate: Tpm2bSensitive::from(sensitive.clone()).to_bytes().try_into().unwrap(),
             in_sym_seed: sigillo_types::buffers::Tpm2bEncryptedSecret::default(),

@@ -10,7 +10,9 @@ use sigillo_types::{
     EccCurve, HashAlg, Marshal,
     alg::{AesKeyBits, BlockCipher, SymMode},
     attributes::TpmaObject,
-    buffers::{Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bPrivate, Tpm2bSecretDigest},
+    buffers::{
+        Tpm2bAuth, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bPrivate, Tpm2bSecretData, Tpm2bSecretDigest,
+    },
     commands::{
         Duplicate, DuplicateResponse, Import, Load, PolicyCommandCode, PolicyGetDigest, Rewrap, Unseal,
     },
@@ -60,7 +62,7 @@ fn command(
     Duplicate {
         object_handle,
         new_parent_handle,
-        encryption_key_in: Tpm2bData::new(inner.unwrap_or_default()).expect("short"),
+        encryption_key_in: Tpm2bSecretData::new(inner.unwrap_or_default()).expect("short"),
         symmetric_alg: inner.map(|_| AES),
     }
 }
@@ -89,7 +91,7 @@ fn import(
 ) -> Import {
     Import {
         parent_handle,
-        encryption_key: Tpm2bData::new(key).expect("short"),
+        encryption_key: Tpm2bSecretData::new(key).expect("short"),
         object_public: Tpm2bPublic { public_area: public_area.clone() },
         duplicate: from.duplicate.clone(),
         in_sym_seed: from.out_sym_seed.clone(),
@@ -341,7 +343,7 @@ fn known_parent(tpm: &mut TestTpm, parent: ObjectHandle, seed: &[u8]) -> ObjectH
     let imported = tpm
         .call(&Import {
             parent_handle: parent,
-            encryption_key: Tpm2bData::default(),
+            encryption_key: Tpm2bSecretData::default(),
             object_public: Tpm2bPublic { public_area: public.clone() },
             duplicate,
             in_sym_seed: Tpm2bEncryptedSecret::default(),

@@ -14,7 +14,8 @@ use sigillo_types::{
     alg::{AesKeyBits, SymMode, id},
     attributes::TpmaObject,
     buffers::{
-        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEccPrivate, Tpm2bMaxBuffer, Tpm2bPrivate, Tpm2bSecretDigest,
+        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEccPrivate, Tpm2bMaxBuffer, Tpm2bPrivate, Tpm2bSecretBuffer,
+        Tpm2bSecretData, Tpm2bSecretDigest,
     },
     commands::{
         Certify, Create, CreatePrimary, EccEncrypt, EcdhKeyGen, EvictControl, GetCapability, Import, Load,
@@ -128,7 +129,7 @@ fn a_key_from_elsewhere_signs_as_there() {
     let parent_handle = primary(&mut tpm, Hierarchy::Owner, template::ecc_storage());
     let import = Import {
         parent_handle,
-        encryption_key: Tpm2bData::default(),
+        encryption_key: Tpm2bSecretData::default(),
         object_public: Tpm2bPublic { public_area: public.clone() },
         duplicate: Tpm2bPrivate::new(&Tpm2bSensitive::from(private).to_bytes()).expect("a sensitive area"),
         in_sym_seed: Default::default(),
@@ -304,7 +305,7 @@ fn only_the_commands_of_v185_sign_and_verify_by_eddsa() {
         assert_eq!(refused(&mut tpm, &command), rc::KEY.at(EcdhKeyGen::KEY_HANDLE));
         let command = EccEncrypt {
             key_handle: key,
-            plain_text: Tpm2bMaxBuffer::default(),
+            plain_text: Tpm2bSecretBuffer::default(),
             in_scheme: Some(KdfScheme::Kdf2 { hash_alg: HashAlg::Sha256 }),
         };
         assert_eq!(refused(&mut tpm, &command), rc::KEY.at(EccEncrypt::KEY_HANDLE));

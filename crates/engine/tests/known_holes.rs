@@ -14,8 +14,8 @@ use sigillo_types::{
     alg::{AesKeyBits, CipherMode},
     attributes::{TpmaNv, TpmaObject},
     buffers::{
-        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bIv, Tpm2bMaxBuffer, Tpm2bOperand, Tpm2bPublicKeyRsa,
-        Tpm2bRsaMessage, Tpm2bSensitiveData,
+        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bIv, Tpm2bOperand, Tpm2bPublicKeyRsa, Tpm2bRsaMessage,
+        Tpm2bSecretBuffer, Tpm2bSensitiveData,
     },
     commands::{
         ActivateCredential, Certify, Create, CreatePrimary, EncryptDecrypt2, FlushContext, HashSequenceStart,
@@ -535,7 +535,7 @@ fn a_message_encrypted_in_pieces_is_encrypted_as_a_whole() {
         let message = if mode.takes_whole_blocks() { &message[..192] } else { &message[..] };
         for decrypt in [false, true] {
             let mut run = |iv_in: Tpm2bIv, data: &[u8]| {
-                let in_data = Tpm2bMaxBuffer::new(data).expect("a piece");
+                let in_data = Tpm2bSecretBuffer::new(data).expect("a piece");
                 let done =
                     tpm.call(&EncryptDecrypt2 { key_handle, in_data, decrypt, mode: Some(mode), iv_in });
                 done.map(|done| (done.out_data.to_vec(), done.iv_out)).expect("done")

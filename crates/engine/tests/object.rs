@@ -12,7 +12,7 @@ use sigillo_types::{
     alg::{AesKeyBits, KdfAlg, SymMode},
     attributes::TpmaObject,
     buffers::{
-        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIdObject, Tpm2bPrivate,
+        Tpm2bAuth, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIdObject, Tpm2bPrivate, Tpm2bSecretData,
         Tpm2bSecretDigest, Tpm2bSensitiveData, Tpm2bSymKey,
     },
     commands::{
@@ -313,7 +313,7 @@ fn a_key_that_another_tpm_made_for_another_mode_still_stores() {
     };
     let import = Import {
         parent_handle: root,
-        encryption_key: Tpm2bData::default(),
+        encryption_key: Tpm2bSecretData::default(),
         object_public: public.clone().into(),
         duplicate: Tpm2bSensitive::from(sensitive).to_bytes().try_into().unwrap(),
         in_sym_seed: Tpm2bEncryptedSecret::default(),

@@ -236,7 +236,7 @@ fn two_copies_of_one_state_draw_different_numbers() {
         let tpm = Tpm::resume(&local.disk, &volatile, &mut host).unwrap();
         let disk = local.disk.clone();
         let mut copy = client(tpm, host, disk);
-        copy.call(&GetRandom { bytes_requested: 32 }).unwrap().random_bytes
+        copy.call(&GetRandom { bytes_requested: 32 }).unwrap().random_bytes.to_vec()
     });
     draws.sort();
     assert_ne!(draws[0], draws[1]);

@@ -13,8 +13,8 @@ use sigillo_types::{
     },
     attributes::{TpmaObject, TpmaSession},
     buffers::{
-        Tpm2bAuth, Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIv, Tpm2bMaxBuffer, Tpm2bSecretDigest,
-        Tpm2bSymKey,
+        Tpm2bAuth, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIv, Tpm2bMaxBuffer, Tpm2bSecretBuffer,
+        Tpm2bSecretData, Tpm2bSecretDigest, Tpm2bSymKey,
     },
     commands::{
         ContextLoad, ContextSave, CreatePrimary, EncryptDecrypt, EncryptDecrypt2, EventSequenceComplete,
@@ -92,7 +92,8 @@ fn command(
     data: &[u8],
 ) -> EncryptDecrypt2 {
     let iv_in = Tpm2bIv::new(iv).expect("a block");
-    EncryptDecrypt2 { key_handle, in_data: buffer(data), decrypt, mode, iv_in }
+    let in_data = Tpm2bSecretBuffer::new(data).expect("a piece of a message");
+    EncryptDecrypt2 { key_handle, in_data, decrypt, mode, iv_in }
 }
 
 #[test]
@@ -239,7 +240,7 @@ fn a_weak_tdes_key_is_not_loaded_from_elsewhere() {
             };
             let import = Import {
                 parent_handle: root,
-                encryption_key: Tpm2bData::default(),
+                encryption_key: Tpm2bSecretData::default(),
                 object_public: public.clone().into(),
                 duplicate: Tpm2bSensitive::from(sensitive.clone()).to_bytes().try_into().unwrap(),
                 in_sym_seed: Tpm2bEncryptedSecret::default(),

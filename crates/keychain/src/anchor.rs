@@ -212,6 +212,17 @@ pub enum Anchored {
     Damaged,
 }
 
+impl Anchored {
+    /// What an open store is to what its anchor holds.
+    pub fn verdict(&self, store: &Store) -> Verdict {
+        match self {
+            Anchored::Nothing => Verdict::First,
+            Anchored::State(seen) => Verdict::of(store, Some(seen)),
+            Anchored::Damaged => Verdict::Unreadable,
+        }
+    }
+}
+
 impl AnchorFile {
     /// Takes an open file over, as the TPM's process inherits it.
     pub fn new(file: File) -> Self {
@@ -224,6 +235,17 @@ impl AnchorFile {
     /// The operating system refused.
     pub fn lock(&self) -> io::Result<Result<(), Option<u32>>> {
         Ok(if files::try_lock(&self.file)? { Ok(()) } else { Err(files::lock_holder(&self.file)) })
+    }
+
+    /// Takes the file's lock, as [`AnchorFile::lock`] does, and tells what an open store is to what is there.
+    ///
+    /// # Errors
+    /// The operating system refused.
+    pub fn judge(&mut self, store: &Store) -> io::Result<Verdict> {
+        match self.lock()? {
+            Err(pid) => Ok(Verdict::InUse { pid }),
+            Ok(()) => Ok(self.read()?.verdict(store)),
+        }
     }
 
     /// Reads the newer copy that verifies.
@@ -362,6 +384,16 @@ impl Anchors {
         let mut anchor = self.open(vm_uuid, &store.info().file_uuid)?;
         // For the number of the next copy; what is there is to be replaced.
         anchor.read().and_then(|_| anchor.write(&Seen::of(store))).map_err(|e| self.io(e))
+    }
+
+    /// Opens the anchor of a VM's open store, takes its lock for as long as it is held, and tells what the store is to it.
+    ///
+    /// # Errors
+    /// See [`AnchorError`].
+    pub fn judge(&self, vm_uuid: &[u8; 16], store: &Store) -> Result<(AnchorFile, Verdict), AnchorError> {
+        let mut anchor = self.open(vm_uuid, &store.info().file_uuid)?;
+        let verdict = anchor.judge(store).map_err(|e| self.io(e))?;
+        Ok((anchor, verdict))
     }
 
     /// What is remembered of a VM's store. Nothing is made, locked or written.

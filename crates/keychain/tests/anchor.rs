@@ -54,11 +54,7 @@ impl Fixture {
 
     fn verdict(&self) -> Verdict {
         let store = self.open();
-        match self.seen_of(&store) {
-            Anchored::Nothing => Verdict::of(&store, None),
-            Anchored::State(seen) => Verdict::of(&store, Some(&seen)),
-            Anchored::Damaged => Verdict::Unreadable,
-        }
+        self.seen_of(&store).verdict(&store)
     }
 
     fn seen_of(&self, store: &Store) -> Anchored {

@@ -157,6 +157,10 @@ fn a_record_that_a_store_may_need_is_not_given_up_unasked() {
     asks("without it the guest loses its TPM");
     cli.ok(&["tpm", "remove", "demo", "--yes"]);
     asks("kept of VM");
+
+    // A VM that ran here, and whose bundle lies elsewhere now.
+    fs::rename(cli.bundle(), cli.dir.path().join("away")).unwrap();
+    asks("nowhere else was looked");
 }
 
 #[test]

@@ -257,6 +257,10 @@ short_buffer! {
     /// TPM2B_DATA: a digest with its algorithm, or anything that short. Part 2, 10.3.3.
     Tpm2bData, limits::MAX_TPMT_HA
 }
+secret_buffer! {
+    /// TPM2B_DATA where it holds a secret: the key of a duplicate's inner wrapping. Part 2, 10.3.3.
+    Tpm2bSecretData, limits::MAX_TPMT_HA
+}
 short_buffer! {
     /// TPM2B_NONCE. Part 2, 10.3.4.
     Tpm2bNonce, limits::MAX_DIGEST
@@ -266,7 +270,7 @@ secret_buffer! {
     Tpm2bAuth, limits::MAX_DIGEST
 }
 secret_buffer! {
-    /// TPM2B_DIGEST where it holds a secret: a seedValue, a credential. Part 2, 10.3.2.
+    /// TPM2B_DIGEST where it holds a secret: a seedValue, a credential, random octets. Part 2, 10.3.2.
     Tpm2bSecretDigest, limits::MAX_DIGEST
 }
 short_buffer! {
@@ -280,6 +284,10 @@ buffer! {
 buffer! {
     /// TPM2B_MAX_BUFFER: a piece of a message. Part 2, 10.3.8.
     Tpm2bMaxBuffer, limits::MAX_2B_BUFFER_SIZE
+}
+secret_buffer! {
+    /// TPM2B_MAX_BUFFER where it holds a secret: what is encrypted, or was decrypted. Part 2, 10.3.8.
+    Tpm2bSecretBuffer, limits::MAX_2B_BUFFER_SIZE
 }
 buffer! {
     /// TPM2B_MAX_NV_BUFFER: what one NV command moves. Part 2, 10.3.9.
@@ -331,7 +339,7 @@ buffer! {
     Tpm2bEccParameter, limits::MAX_ECC_KEY_BYTES
 }
 secret_buffer! {
-    /// TPM2B_ECC_PARAMETER where it holds a private key. Part 2, 11.2.5.1.
+    /// TPM2B_ECC_PARAMETER where it holds a private key, or a coordinate of a shared secret. Part 2, 11.2.5.1.
     Tpm2bEccPrivate, limits::MAX_ECC_KEY_BYTES
 }
 buffer! {

@@ -201,6 +201,8 @@ fn a_buffer_above_its_maximum_is_size() {
         Tpm2bNonce 64,
         Tpm2bAuth 64,
         Tpm2bSecretDigest 64,
+        Tpm2bSecretData 66,
+        Tpm2bSecretBuffer 1024,
         Tpm2bOperand 64,
         Tpm2bEvent 1024,
         Tpm2bMaxBuffer 1024,
@@ -325,6 +327,7 @@ fn a_structure_of_another_size_than_it_says_is_size() {
     refuses::<Tpm2bSensitiveCreate>("0004 0000 0081", rc::SIZE);
     refuses::<Tpm2bSensitive>("0000", rc::SIZE);
     refuses::<Tpm2bEccPoint>("0000", rc::SIZE);
+    refuses::<Tpm2bEccSecretPoint>("0000", rc::SIZE);
     refuses::<Tpm2bEccPoint>("0006 0001 07 0000", rc::SIZE);
     refuses::<Tpm2bEccPoint>("0005 0001 07 00", rc::INSUFFICIENT);
     refuses::<Tpm2bNvPublic>("0000", rc::SIZE);

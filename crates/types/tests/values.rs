@@ -1,6 +1,8 @@
 //! What the types say beyond their octets.
 
-use sigillo_types::{HashAlg, attributes::*, buffers::*, cc, constants::*, handles::*, rc, structures::*, *};
+use sigillo_types::{
+    HashAlg, attributes::*, buffers::*, cc, commands::*, constants::*, handles::*, rc, structures::*, *,
+};
 
 #[test]
 fn a_secret_is_not_printed() {
@@ -14,6 +16,33 @@ fn a_secret_is_not_printed() {
         printed,
         "TpmtSensitive { auth_value: [secret], seed_value: [secret], sensitive: Bits([secret]) }"
     );
+}
+
+#[test]
+fn what_a_command_takes_and_gives_in_secret_is_not_printed() {
+    let coordinate = || Tpm2bEccPrivate::from([0x5A; 32]);
+    let point = || Tpm2bEccSecretPoint { point: TpmsEccSecretPoint { x: coordinate(), y: coordinate() } };
+    let octets = || Tpm2bSecretBuffer::from([0x5A; 32]);
+    let wrapping = || Tpm2bSecretData::from([0x5A; 16]);
+    let printed = [
+        format!("{:?}", GetRandomResponse { random_bytes: [0x5A; 32].into() }),
+        format!("{:?}", EncryptDecryptResponse { out_data: octets(), iv_out: Tpm2bIv::default() }),
+        format!("{:?}", EncryptDecrypt2Response { out_data: octets(), iv_out: Tpm2bIv::default() }),
+        format!("{:?}", EccDecryptResponse { plain_text: octets() }),
+        format!("{:?}", EcdhZGenResponse { out_point: point() }),
+        format!("{:?}", ZGen2PhaseResponse { out_z1: point(), out_z2: point() }),
+        format!(
+            "{:?}",
+            DuplicateResponse {
+                encryption_key_out: wrapping(),
+                duplicate: Tpm2bPrivate::default(),
+                out_sym_seed: Tpm2bEncryptedSecret::default(),
+            }
+        ),
+    ];
+    for printed in printed {
+        assert!(printed.contains("[secret]") && !printed.contains("5a5a"), "{printed}");
+    }
 }
 
 #[test]

@@ -13,11 +13,15 @@ pub(crate) use tests::point;
 pub(crate) mod tests {
     use crate::{
         AddTpm, Bundle, Create, Error, Event, Firmware, Guest, Home, Host, HostPolicy, Interface, Keys,
-        NewSnapshot, Question, Start, Starter, WhenRecordMissing, accel, add_tpm, backups,
-        config::Accelerator, find_snapshot, open, remove_tpm, restore_backup, revert, snapshot, snapshots,
-        start::Attach,
+        NewSnapshot, Question, Reencrypt, Start, Starter, WhenRecordMissing, accel, add_tpm, backups,
+        config::Accelerator, find_snapshot, open, reencrypt, remove_tpm, restore_backup, revert, snapshot,
+        snapshots, start::Attach,
     };
-    use sigillo_keychain::{Keychain, MemoryKeychain, Record, RecordName, anchor::Anchors, audit::AuditLog};
+    use sigillo_keychain::{
+        Keychain, MemoryKeychain, Record, RecordName,
+        anchor::{Anchors, Verdict},
+        audit::AuditLog,
+    };
     use sigillo_store::{Algorithm, Key, Secret, Store};
     use std::{
         cell::Cell,
@@ -276,6 +280,33 @@ pub(crate) mod tests {
             points += 1;
         }
         assert!(points >= 3, "{points}");
+    }
+
+    #[test]
+    fn a_store_encrypted_anew_is_never_older_than_what_the_host_remembers_after_a_crash_at_any_point() {
+        let keep = || Reencrypt { algorithm: None, recovery_code: None, passphrase: None };
+        let mut points = 0;
+        loop {
+            let fixture = Fixture::with_tpm();
+            let verdict = || {
+                let (vm, key) = (fixture.vm(), Key::Password(fixture.record().secret));
+                let store = Store::open(&vm.store_path().unwrap(), &key).unwrap();
+                let seen = fixture.anchors.look(vm.config().uuid.as_bytes(), &store.info().file_uuid);
+                seen.unwrap().verdict(&store)
+            };
+            let done = crashed_at(points, || reencrypt(&fixture.vm(), &fixture.host(), keep()));
+            let finished = done.is_some();
+            done.map(|done| done.unwrap());
+            let expected = if finished { Verdict::Same } else { Verdict::Newer { by: 1 } };
+            assert_eq!(verdict(), expected, "at point {points}");
+            reencrypt(&fixture.vm(), &fixture.host(), keep()).unwrap();
+            assert_eq!((fixture.state(), verdict()), (b"a TPM".to_vec(), Verdict::Same), "at point {points}");
+            if finished {
+                break;
+            }
+            points += 1;
+        }
+        assert!(points >= 1, "{points}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
 use sigillo_keychain::{
     RecordName,
     anchor::{Held, Verdict},
-    audit::Act,
+    audit::{Act, AuditError, AuditLog},
     calendar,
 };
 use sigillo_messages::{text, words};
@@ -75,11 +75,20 @@ fn note(
     starter: &mut dyn Starter,
 ) -> Result<()> {
     if let Some(Verdict::MovedOn { by }) = verdict {
-        let detail = format!("VM {:?}: {by} commits that this host did not see", bundle.name());
-        host.audit.record(Act::StoreMovedOn, &store_name(bundle), &detail)?;
+        note_moved_on(bundle, host.audit, by)?;
         starter.told(&Event::MovedOn { vm: bundle.name().to_owned(), by });
     }
     Ok(host.anchors.set_current(bundle.config().uuid.as_bytes(), file_uuid)?)
+}
+
+/// Logs that a store was written where this host did not see it.
+pub(crate) fn note_moved_on(
+    bundle: &Bundle,
+    audit: &AuditLog,
+    by: u64,
+) -> std::result::Result<(), AuditError> {
+    let detail = format!("VM {:?}: {by} commits that this host did not see", bundle.name());
+    audit.record(Act::StoreMovedOn, &store_name(bundle), &detail)
 }
 
 fn store_name(bundle: &Bundle) -> String {

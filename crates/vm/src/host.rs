@@ -78,7 +78,7 @@ impl fmt::Display for Question {
     }
 }
 
-/// What was done on the way to a start.
+/// What was done on the way to a start, or to a store under another key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -103,6 +103,13 @@ pub enum Event {
         /// Commits.
         by: u64,
     },
+    /// The host could not remember the newest state of a store.
+    NotRemembered {
+        /// The VM.
+        vm: String,
+        /// What the system said.
+        why: String,
+    },
 }
 
 impl fmt::Display for Event {
@@ -113,6 +120,7 @@ impl fmt::Display for Event {
             }
             Event::Finished { vm } => text!("event-finished", ?vm),
             Event::MovedOn { vm, by } => text!("event-moved-on", ?vm, #by),
+            Event::NotRemembered { vm, why } => text!("event-not-remembered", ?vm, why),
         })
     }
 }

@@ -4,12 +4,16 @@
 //! code or passphrase that was given.
 use crate::{
     bundle::{Bundle, Lock},
+    crash,
     error::Error,
+    guard::{note_moved_on, refusal},
+    host::{Event, Host},
     life::LifeError,
     tpm::new_record,
 };
 use sigillo_keychain::{
     Keychain, KeychainError, Record, RecordName,
+    anchor::{AnchorFile, Seen, Verdict},
     audit::{Act, AuditError, AuditLog},
 };
 use sigillo_messages::{text, words};
@@ -68,6 +72,14 @@ pub enum KeysError {
         /// The file beside the store.
         file: PathBuf,
     },
+    /// The store is not the newest state that this host has seen, or that cannot be told.
+    #[error("{}", text!("keys-not-newest", ?name))]
+    NotNewest {
+        /// The VM.
+        name: String,
+        /// What a start would be refused with.
+        why: Box<Error>,
+    },
     /// The key is the one that VM starts need.
     #[error("{}", text!("keys-in-use", key_id, ?name))]
     InUse {
@@ -104,6 +116,7 @@ impl KeysError {
             Self::RecordOther { .. } => "SIG_ERR_TPM_RECORD_OTHER",
             Self::RecordThere { .. } => "SIG_ERR_TPM_RECORD_THERE",
             Self::Suspended { .. } => "SIG_ERR_TPM_SUSPENDED",
+            Self::NotNewest { why, .. } => why.code(),
             Self::InUse { .. } => "SIG_ERR_TPM_KEY_IN_USE",
             Self::Open(error) => error.code(),
             Self::Store(error) => error.code(),
@@ -251,19 +264,18 @@ pub struct Reencrypted {
     pub passphrase: Option<KeyId>,
     /// What the rotation did that followed.
     pub rotated: Rotated,
+    /// What the person should know besides.
+    pub events: Vec<Event>,
 }
 
 /// Seals the store of a VM that is off under a new data key, and rotates its password after that. Only the record's password
-/// and the keys given open the new file.
+/// and the keys given open the new file. From then on the host takes that for the newest state, so that a copy under the old keys is
+/// one that was rolled back; a store that is not the newest itself is left alone.
 ///
 /// # Errors
 /// See [`KeysError`]. Interrupted, the store is the old or the new one, and the record opens it.
-pub fn reencrypt(
-    vm: &Bundle,
-    keychain: &dyn Keychain,
-    audit: &AuditLog,
-    options: Reencrypt,
-) -> Result<Reencrypted> {
+pub fn reencrypt(vm: &Bundle, host: &Host<'_>, options: Reencrypt) -> Result<Reencrypted> {
+    let Host { keychain, audit, .. } = *host;
     let mut opened = Opened::with_record(vm, keychain)?;
     opened.require_awake()?;
     if vm.is_suspended() {
@@ -271,6 +283,7 @@ pub fn reencrypt(
         let action = words!("doing-reencrypt");
         return Err(Error::from(LifeError::Suspended { name: vm.name().to_owned(), action }).into());
     }
+    let mut anchor = Anchor::of(vm, host, &opened.store)?;
     let algorithm = options.algorithm.unwrap_or(opened.store.info().algorithm);
     // Under the password that the record holds: a new one would have to change in two places at one moment.
     let mut keys = vec![(Key::Password(opened.record.secret.clone()), opened.record.key_id)];
@@ -285,10 +298,44 @@ pub fn reencrypt(
     let detail =
         format!("a new data key, {algorithm}; other keys than key {} are gone", opened.record.key_id);
     audit.record(Act::PasswordRotated, &opened.subject(), &detail)?;
+    let mut events = anchor.note(vm, audit)?;
     opened.store.reencrypt(algorithm, &keys)?;
-    drop(opened);
+    crash::point();
+    events.extend(anchor.tell(vm, &opened.store));
+    drop((opened, anchor));
     let rotated = rotate(vm, keychain, audit)?;
-    Ok(Reencrypted { algorithm, recovery_code, passphrase, rotated })
+    Ok(Reencrypted { algorithm, recovery_code, passphrase, rotated, events })
+}
+
+/// The anchor of an open store that is the newest state seen, locked: no copy of the store runs meanwhile.
+struct Anchor {
+    file: AnchorFile,
+    verdict: Verdict,
+}
+
+impl Anchor {
+    fn of(vm: &Bundle, host: &Host<'_>, store: &Store) -> Result<Self> {
+        let judged = host.anchors.judge(vm.config().uuid.as_bytes(), store);
+        let (file, verdict) = judged.map_err(Error::from)?;
+        if verdict.is_in_order() {
+            return Ok(Self { file, verdict });
+        }
+        let (why, _) = refusal(vm, verdict);
+        Err(KeysError::NotNewest { name: vm.name().to_owned(), why: Box::new(why) })
+    }
+
+    /// Once the new state is the newest, no start would tell that the one before it was written elsewhere.
+    fn note(&self, vm: &Bundle, audit: &AuditLog) -> Result<Vec<Event>> {
+        let Verdict::MovedOn { by } = self.verdict else { return Ok(Vec::new()) };
+        note_moved_on(vm, audit, by)?;
+        Ok(vec![Event::MovedOn { vm: vm.name().to_owned(), by }])
+    }
+
+    /// Remembers what the store is now. A failure undoes nothing: one commit behind is where a crash leaves an anchor as well.
+    fn tell(&mut self, vm: &Bundle, store: &Store) -> Option<Event> {
+        let why = self.file.write(&Seen::of(store)).err()?.to_string();
+        Some(Event::NotRemembered { vm: vm.name().to_owned(), why })
+    }
 }
 
 /// What restoring a record did.

@@ -93,7 +93,7 @@ pub use keys::{
 };
 pub use libvirt::LibvirtError;
 pub use life::{LifeError, Watch};
-pub use needs::{OpenedStore, opened_stores};
+pub use needs::{Needed, OpenedStore, needed_by};
 pub use plan::Plan;
 pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};
 pub use removal::{TpmRemoved, remove_tpm};

@@ -5,7 +5,7 @@ use crate::{
     identity::{entries_of, stores_in},
     snapshot::snapshot_stores,
 };
-use sigillo_keychain::RecordName;
+use sigillo_keychain::{RecordName, anchor::Anchors};
 use sigillo_store::{KeyId, OpenError, Store, StoreInfo};
 use std::path::PathBuf;
 
@@ -24,23 +24,43 @@ pub struct OpenedStore {
     pub other_way: bool,
 }
 
-/// The stores that a record of this name and key opens, those in use first, and those that it may open: what cannot be read may be this
-/// VM's, unless the bundle it lies in is another's.
+/// What a record opens, as far as can be seen from here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// The stores of one home that the record opens, those in use first, and those that it may open: what cannot be read may be this
+    /// VM's, unless the bundle it lies in is another's.
+    pub stores: Vec<OpenedStore>,
+    /// The VM ran on this host with a store that is none of these: one in another home, on a disk that is not there now, or gone.
+    pub elsewhere: bool,
+}
+
+/// What a record of this name and key opens. One home is looked at; of others only the host's anchors know, which remember each VM
+/// that ran here wherever its bundle lay.
 ///
 /// # Errors
 /// The home cannot be read.
-pub fn opened_stores(home: &Home, name: &RecordName, key_id: &KeyId) -> Result<Vec<OpenedStore>> {
+pub fn needed_by(home: &Home, anchors: &Anchors, name: &RecordName, key_id: &KeyId) -> Result<Needed> {
     // Its VM's record, or one that is kept under the name of the store.
     let opens = |info: &StoreInfo| {
         (info.is_for_vm(name.vm_uuid()) || info.file_uuid == *name.vm_uuid()) && info.key_ids.contains(key_id)
     };
-    let mut found = Vec::new();
+    // What is remembered and cannot be read may be anything.
+    let current = anchors.current(name.vm_uuid());
+    let mut elsewhere = !matches!(current, Ok(None));
+    let mut stores = Vec::new();
     let mut look = |vm: &std::result::Result<Bundle, String>, path: PathBuf, in_use: bool| {
         let (vm, is_other) = match vm {
             Ok(vm) => (vm.name(), vm.config().uuid.as_bytes() != name.vm_uuid()),
             Err(dir) => (dir.as_str(), false),
         };
-        let (in_use, other_way, key_ids) = match Store::peek(&path) {
+        let info = Store::peek(&path);
+        if let Ok(info) = &info
+            && info.is_for_vm(name.vm_uuid())
+            && current.as_ref().is_ok_and(|current| *current == Some(info.file_uuid))
+        {
+            elsewhere = false;
+        }
+        let (in_use, other_way, key_ids) = match info {
             Ok(info) if opens(&info) => {
                 let other_way = info.slots.len() > info.key_ids.len();
                 (in_use && info.is_for_vm(name.vm_uuid()), other_way, info.key_ids)
@@ -49,7 +69,7 @@ pub fn opened_stores(home: &Home, name: &RecordName, key_id: &KeyId) -> Result<V
             Err(_) if is_other => return,
             Err(_) => (in_use, false, Vec::new()),
         };
-        found.push(OpenedStore { vm: vm.to_owned(), path, in_use, key_ids, other_way });
+        stores.push(OpenedStore { vm: vm.to_owned(), path, in_use, key_ids, other_way });
     };
     for (name, vm) in home.list()? {
         let dir = home.bundle_path(&name);
@@ -69,6 +89,8 @@ pub fn opened_stores(home: &Home, name: &RecordName, key_id: &KeyId) -> Result<V
             look(&vm, path, false);
         }
     }
-    found.sort_by_key(|store| !store.in_use);
-    Ok(found)
+    stores.sort_by_key(|store| !store.in_use);
+    // One of those that cannot be read may be it, and is told already.
+    elsewhere &= stores.iter().all(|store| !store.key_ids.is_empty());
+    Ok(Needed { stores, elsewhere })
 }

@@ -4,14 +4,18 @@ mod common;
 use common::*;
 use sigillo_keychain::{
     Keychain, KeychainError, Record, RecordInfo, RecordName,
+    anchor::Verdict,
     audit::{Act, AuditLog},
 };
 use sigillo_store::{Algorithm, Key, KeyId, KeyKind, OpenError, RecoveryCode, Secret, Store};
 use sigillo_vm::{
-    Bundle, KeysError, RecordState, Reencrypt, add_key, list_keys, reencrypt, remove_key, restore_record,
-    rotate,
+    Bundle, Event, Home, Host, KeysError, RecordState, Reencrypt, Reencrypted, add_key, list_keys, needed_by,
+    reencrypt, remove_key, restore_record, rotate,
 };
 use std::path::Path;
+
+/// As it is, under a new data key.
+const KEEP: Reencrypt = Reencrypt { algorithm: None, recovery_code: None, passphrase: None };
 
 struct World {
     fixture: Fixture,
@@ -37,6 +41,26 @@ impl World {
 
     fn rotate(&self) -> Result<sigillo_vm::Rotated, KeysError> {
         rotate(&self.vm, &self.fixture.keychain, &self.audit)
+    }
+
+    fn reencrypt(&self, options: Reencrypt) -> Result<Reencrypted, KeysError> {
+        reencrypt(&self.vm, &Host { audit: &self.audit, ..self.fixture.host() }, options)
+    }
+
+    /// What the store is to the newest state that this host has seen.
+    fn verdict(&self) -> Verdict {
+        let store = self.open(&password(&self.record())).unwrap();
+        let seen = self.fixture.anchors.look(self.vm.config().uuid.as_bytes(), &store.info().file_uuid);
+        seen.unwrap().verdict(&store)
+    }
+
+    /// Commits so many states; the anchor knows of the opening, or of nothing.
+    fn commit(&self, states: u8, opening_seen: bool) {
+        let mut store = self.open(&password(&self.record())).unwrap();
+        if opening_seen {
+            self.fixture.anchors.accept(self.vm.config().uuid.as_bytes(), &store).unwrap();
+        }
+        (0..states).for_each(|state| store.commit(&[state]).unwrap());
     }
 
     fn add(&self, key: &Key) -> KeyId {
@@ -261,7 +285,7 @@ fn a_store_encrypted_anew_opens_with_the_record_and_the_keys_given() {
         recovery_code: Some(fresh.clone()),
         passphrase: Some(words.clone()),
     };
-    let done = reencrypt(&world.vm, &world.fixture.keychain, &world.audit, options).unwrap();
+    let done = world.reencrypt(options).unwrap();
     assert_eq!(done.algorithm, Algorithm::Aes256Gcm);
     for gone in [&password(&before), &old_code, &old_words] {
         world.is_closed_to(gone);
@@ -274,11 +298,93 @@ fn a_store_encrypted_anew_opens_with_the_record_and_the_keys_given() {
     let kinds: Vec<_> = keys.slots.iter().map(|slot| slot.kind).collect();
     assert_eq!(kinds.len(), 3);
     assert!(kinds.contains(&KeyKind::RecoveryCode) && kinds.contains(&KeyKind::Passphrase));
-    let keep = Reencrypt { algorithm: None, recovery_code: None, passphrase: None };
-    let done = reencrypt(&world.vm, &world.fixture.keychain, &world.audit, keep).unwrap();
+    let done = world.reencrypt(KEEP).unwrap();
     assert_eq!((done.algorithm, done.recovery_code, done.passphrase), (Algorithm::Aes256Gcm, None, None));
     world.opens(&password(&world.record()));
     world.audit.verify().unwrap();
+}
+
+#[test]
+fn a_store_encrypted_anew_is_the_newest_seen_and_a_copy_under_the_old_keys_is_rolled_back() {
+    let world = World::new();
+    let path = world.vm.store_path().unwrap();
+    let (old, old_record) = (std::fs::read(&path).unwrap(), world.record());
+    for _ in 0..2 {
+        assert_eq!(world.reencrypt(KEEP).unwrap().events, []);
+        assert_eq!(world.verdict(), Verdict::Same);
+    }
+    assert!(!world.acts().contains(&"store-moved-on".to_owned()), "{:?}", world.acts());
+
+    std::fs::write(&path, &old).unwrap();
+    world.fixture.keychain.replace(world.record().key_id, &old_record).unwrap();
+    assert!(matches!(world.verdict(), Verdict::RolledBack { by: 2, .. }), "{:?}", world.verdict());
+    // It would pass for one that moved on, made new often enough.
+    let refused = world.reencrypt(KEEP).unwrap_err();
+    assert_eq!(refused.code(), "SIG_ERR_TPM_ROLLED_BACK");
+    assert!(refused.to_string().contains("sigillo vm start"), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), old);
+    assert!(matches!(world.verdict(), Verdict::RolledBack { by: 2, .. }), "{:?}", world.verdict());
+    assert_eq!(world.record(), old_record);
+}
+
+#[test]
+fn what_the_anchor_was_behind_by_is_told_before_a_store_is_encrypted_anew_and_no_more_after_it() {
+    let world = World::new();
+    // A crash: the opening is the one that was seen.
+    world.commit(4, true);
+    assert_eq!(world.verdict(), Verdict::Newer { by: 4 });
+    assert_eq!(world.reencrypt(KEEP).unwrap().events, []);
+    assert_eq!(world.verdict(), Verdict::Same);
+    // Another host.
+    world.commit(3, false);
+    assert_eq!(world.verdict(), Verdict::MovedOn { by: 3 });
+    let done = world.reencrypt(KEEP).unwrap();
+    assert_eq!(done.events, [Event::MovedOn { vm: "vm".to_owned(), by: 3 }]);
+    assert_eq!(world.verdict(), Verdict::Same);
+    assert_eq!(world.acts().iter().filter(|act| *act == "store-moved-on").count(), 1, "{:?}", world.acts());
+}
+
+#[test]
+fn a_store_is_not_encrypted_anew_while_a_copy_of_it_is_alive() {
+    let world = World::new();
+    let path = world.vm.store_path().unwrap();
+    let (before, info) = (std::fs::read(&path).unwrap(), Store::peek(&path).unwrap());
+    let alive = world.fixture.anchors.open(world.vm.config().uuid.as_bytes(), &info.file_uuid).unwrap();
+    alive.lock().unwrap().unwrap();
+    assert_eq!(world.reencrypt(KEEP).unwrap_err().code(), "SIG_ERR_TPM_IN_USE");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    drop(alive);
+    world.reencrypt(KEEP).unwrap();
+}
+
+#[test]
+fn a_record_of_a_vm_that_ran_from_elsewhere_is_known_to_be_needed() {
+    let world = World::new();
+    let (home, record) = (&world.fixture.home, world.record());
+    let needed = |home: &Home, name: &RecordName| {
+        let needed = needed_by(home, &world.fixture.anchors, name, &record.key_id).unwrap();
+        (needed.stores.len(), needed.elsewhere)
+    };
+    assert_eq!(needed(home, &record.name), (1, false));
+    let other = Home::find(Some(&world.fixture.dir.path().join("other")));
+    assert_eq!(needed(&other, &record.name), (0, true));
+    assert_eq!(needed(&other, &RecordName::for_vm(&[7; 16])), (0, false), "of a VM that never was here");
+    // One that cannot be read is the one that is meant, for all that can be seen.
+    let path = world.vm.store_path().unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..100]).unwrap();
+    assert_eq!(needed(home, &record.name), (1, false));
+    std::fs::write(&path, &whole).unwrap();
+    // A store that the record does not open is not the one it is asked about, and is not elsewhere either.
+    world.rotate().unwrap();
+    assert_eq!(needed(home, &record.name), (0, false));
+    // As a link to a disk that is not mounted.
+    let away = world.fixture.dir.path().join("away");
+    std::fs::rename(world.vm.path(), &away).unwrap();
+    std::os::unix::fs::symlink(&away, world.vm.path()).unwrap();
+    assert_eq!(needed(home, &record.name), (0, false));
+    std::fs::rename(&away, away.with_extension("unmounted")).unwrap();
+    assert_eq!(needed(home, &record.name), (0, true));
 }
 
 #[test]
@@ -289,8 +395,7 @@ fn a_suspended_tpm_keeps_its_password() {
     volatile.push(".volatile");
     std::fs::write(&volatile, b"sealed").unwrap();
     assert_eq!(world.rotate().unwrap_err().code(), "SIG_ERR_TPM_SUSPENDED");
-    let keep = Reencrypt { algorithm: None, recovery_code: None, passphrase: None };
-    let refused = reencrypt(&world.vm, &world.fixture.keychain, &world.audit, keep).unwrap_err();
+    let refused = world.reencrypt(KEEP).unwrap_err();
     assert_eq!(refused.code(), "SIG_ERR_TPM_SUSPENDED");
     assert_eq!(world.record(), before);
     world.opens(&password(&before));

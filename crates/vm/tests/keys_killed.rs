@@ -60,7 +60,7 @@ fn child_changes_keys_until_it_is_killed() {
                 let algorithm =
                     [Algorithm::Aes128Gcm, Algorithm::Aes256Gcm][(next(&mut random) % 2) as usize];
                 let options = Reencrypt { algorithm: Some(algorithm), recovery_code: None, passphrase: None };
-                reencrypt(&world.vm, &world.kept.keychain, &world.kept.audit, options).unwrap();
+                reencrypt(&world.vm, &world.kept.host(), options).unwrap();
             }
             _ => {
                 world.open().commit(&state(written + 1)).unwrap();

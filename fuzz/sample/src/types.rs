@@ -168,6 +168,9 @@ macro_rules! every_type {
             ecc_scheme_or_null: Option<EccScheme>,
             tpmt_signature_or_null: Option<TpmtSignature>,
             tpm2b_sensitive_or_null: Option<Tpm2bSensitive>,
+            tpm2b_secret_data: Tpm2bSecretData,
+            tpm2b_secret_buffer: Tpm2bSecretBuffer,
+            tpm2b_ecc_secret_point: Tpm2bEccSecretPoint,
         }
     };
 }

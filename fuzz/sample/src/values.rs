@@ -79,6 +79,8 @@ buffers! {
     Tpm2bNonce;
     Tpm2bAuth;
     Tpm2bSecretDigest;
+    Tpm2bSecretData;
+    Tpm2bSecretBuffer;
     Tpm2bOperand;
     Tpm2bEvent;
     Tpm2bMaxBuffer;
@@ -508,6 +510,8 @@ structures! {
     TpmsEccParms { symmetric, scheme, curve_id, kdf }
     TpmsEccPoint { x, y }
     Tpm2bEccPoint { point }
+    TpmsEccSecretPoint { x, y }
+    Tpm2bEccSecretPoint { point }
     TpmsDerive { label, context }
     Tpm2bPublicPlus { public_area }
     TpmsAlgorithmDetailEcc { curve_id, key_size, kdf, sign, p, a, b, g_x, g_y, n, h }

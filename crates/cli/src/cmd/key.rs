@@ -1,6 +1,8 @@
 //! `sigillo tpm key list | add | remove | rotate | reencrypt | restore-record`: the ways into the store of a VM's TPM.
 use super::{
-    Done, Failure, audit, keychain, output,
+    Done, Failure, audit,
+    host::Kept,
+    keychain, output,
     secret::{self, Unlock},
 };
 use clap::{Subcommand, ValueEnum};
@@ -176,8 +178,8 @@ pub(crate) fn run(home: &Home, command: Command) -> Done {
 
 fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
     let vm = home.open(&anew.args.name)?;
-    let keychain = keychain::of_host()?;
-    let before = list_keys(&vm, keychain.as_ref())?;
+    let kept = Kept::find()?;
+    let before = list_keys(&vm, kept.keychain.as_ref())?;
     let had_passphrase = before.slots.iter().any(|slot| slot.kind == KeyKind::Passphrase);
     let wants_passphrase = anew.passphrase_file.is_some() || had_passphrase && !anew.no_passphrase;
     let passphrase =
@@ -185,7 +187,10 @@ fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
     let code = if anew.no_recovery_code { None } else { Some(new_code()?) };
     let options =
         Reencrypt { algorithm: anew.cipher.map(Algorithm::from), recovery_code: code.clone(), passphrase };
-    let done = reencrypt(&vm, keychain.as_ref(), &audit::log()?, options)?;
+    let done = reencrypt(&vm, &kept.host(), options)?;
+    for event in &done.events {
+        note!("{event}");
+    }
     let mut facts = rotated(&done.rotated);
     if let Value::Object(facts) = &mut facts {
         let id = |key_id: Option<KeyId>| json!(key_id.map(|key_id| key_id.to_string()));

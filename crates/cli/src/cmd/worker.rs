@@ -32,7 +32,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use sigillo_keychain::anchor::{AnchorFile, Anchored, Held, Seen, Verdict, state_name};
+use sigillo_keychain::anchor::{AnchorFile, Held, Seen, Verdict, state_name};
 use sigillo_server::key::KeyMaterial;
 use sigillo_server::log::{Level, Log};
 use sigillo_server::net::Listener;
@@ -163,14 +163,7 @@ fn guard(
     let text = |error: std::io::Error| text!("worker-anchor", error);
     let store = persist.store();
     let state = state_name(store);
-    let verdict = match anchor.lock().map_err(text)? {
-        Err(pid) => Verdict::InUse { pid },
-        Ok(()) => match anchor.read().map_err(text)? {
-            Anchored::Nothing => Verdict::First,
-            Anchored::State(seen) => Verdict::of(store, Some(&seen)),
-            Anchored::Damaged => Verdict::Unreadable,
-        },
-    };
+    let verdict = anchor.judge(store).map_err(text)?;
     let consent = accepted == Some(&state) && !matches!(verdict, Verdict::InUse { .. });
     if !verdict.is_in_order() && !consent {
         let held = serde_json::to_string(&Held { verdict, state }).map_err(|e| e.to_string())?;

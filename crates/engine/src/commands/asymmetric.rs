@@ -8,6 +8,7 @@ use crate::{
     state::Object,
 };
 use alloc::sync::Arc;
+use core::mem;
 use sigillo_crypto::{
     Error, derive,
     ecc::{self, EcPoint, EcPrivate, KeyPair},
@@ -25,7 +26,7 @@ use sigillo_types::{
     },
     rc,
     structures::{
-        EccScheme, KdfScheme, PublicParms, RsaDecryptScheme, RsaScheme, Tpm2bEccPoint,
+        EccScheme, KdfScheme, PublicParms, RsaDecryptScheme, RsaScheme, Tpm2bEccSecretPoint,
         TpmsAlgorithmDetailEcc, TpmsEccParms, TpmsRsaParms,
     },
 };
@@ -140,10 +141,10 @@ pub(crate) fn rsa_decrypt(tpm: &mut Tpm, cmd: RsaDecrypt) -> Result<RsaDecryptRe
         }
         None => private.raw(&cmd.cipher_text, &mut tpm.rng),
     };
-    let message = message
+    let mut message = message
         .map_err(|error| caller_or_fault(error, rc::VALUE))
         .map_err(|code| code.fmt1().map_or(code, |code| code.at(RsaDecrypt::CIPHER_TEXT)))?;
-    Ok(RsaDecryptResponse { message: message.as_slice().try_into()? })
+    Ok(RsaDecryptResponse { message: mem::take(&mut *message).try_into()? })
 }
 
 /// TPM2_ECDH_KeyGen. Part 3, 14.4.
@@ -155,9 +156,9 @@ pub(crate) fn ecdh_key_gen(tpm: &mut Tpm, cmd: EcdhKeyGen) -> Result<EcdhKeyGenR
     let receiver = key::ecc_public(&key.public).map_err(|code| code.at(EcdhKeyGen::KEY_HANDLE))?;
     let failed = |_| rc::NO_RESULT;
     let ephemeral = derive::ecc(&mut tpm.rng, receiver.curve()).map_err(failed)?;
-    let z = ephemeral.ecdh(&receiver).map_err(failed)?;
+    let z = Zeroizing::new(ephemeral.ecdh(&receiver).map_err(failed)?);
     let public = ephemeral.public().map_err(failed)?;
-    Ok(EcdhKeyGenResponse { z_point: key::sized_point(&z)?, pub_point: key::sized_point(&public)? })
+    Ok(EcdhKeyGenResponse { z_point: key::secret_point(&z)?, pub_point: key::sized_point(&public)? })
 }
 
 /// TPM2_ECDH_ZGen. Part 3, 14.5.
@@ -177,8 +178,8 @@ pub(crate) fn ecdh_z_gen(tpm: &mut Tpm, cmd: EcdhZGen) -> Result<EcdhZGenRespons
         return Err(rc::SCHEME.at(EcdhZGen::KEY_HANDLE));
     }
     let point = key::point(parms.curve_id, &cmd.in_point).map_err(|code| code.at(EcdhZGen::IN_POINT))?;
-    let z = private.ecdh(&point).map_err(|_| rc::NO_RESULT)?;
-    Ok(EcdhZGenResponse { out_point: key::sized_point(&z)? })
+    let z = Zeroizing::new(private.ecdh(&point).map_err(|_| rc::NO_RESULT)?);
+    Ok(EcdhZGenResponse { out_point: key::secret_point(&z)? })
 }
 
 /// TPM2_ECC_Parameters. Part 3, 14.6. No curve has a scheme that its keys must sign by: curve 25519 has two.
@@ -228,10 +229,10 @@ fn unrestricted_decryption<'a>(
 }
 
 /// A point at infinity is an Empty Point. Part 3, 14.7.
-fn point_or_empty(point: Result<EcPoint, Error>) -> Result<Tpm2bEccPoint, Rc> {
-    match point {
-        Ok(point) => Ok(key::sized_point(&point)?),
-        Err(Error::NoResult) => Ok(Tpm2bEccPoint::default()),
+fn point_or_empty(point: Result<EcPoint, Error>) -> Result<Tpm2bEccSecretPoint, Rc> {
+    match point.map(Zeroizing::new) {
+        Ok(point) => Ok(key::secret_point(&point)?),
+        Err(Error::NoResult) => Ok(Tpm2bEccSecretPoint::default()),
         Err(error) => Err(caller_or_fault(error, rc::ECC_POINT)),
     }
 }
@@ -279,7 +280,7 @@ pub(crate) fn z_gen_2phase(tpm: &mut Tpm, cmd: ZGen2Phase) -> Result<ZGen2PhaseR
         EccKeyExchange::Ecmqv => (ecc::mqv(&own, &other), None),
     };
     let out_z1 = point_or_empty(z1)?;
-    let out_z2 = z2.map_or(Ok(Tpm2bEccPoint::default()), point_or_empty)?;
+    let out_z2 = z2.map_or(Ok(Tpm2bEccSecretPoint::default()), point_or_empty)?;
     tpm.end_commit(cmd.counter);
     Ok(ZGen2PhaseResponse { out_z1, out_z2 })
 }
@@ -329,8 +330,8 @@ pub(crate) fn ecc_decrypt(tpm: &mut Tpm, cmd: EccDecrypt) -> Result<EccDecryptRe
         unrestricted_decryption(key, &private).map_err(|code| code.at(EccDecrypt::KEY_HANDLE))?;
     let alg = encryption_hash(cmd.in_scheme).map_err(|code| code.at(EccDecrypt::IN_SCHEME))?;
     let ephemeral = key::point(parms.curve_id, &cmd.c1).map_err(|code| code.at(EccDecrypt::C1))?;
-    let message = ecc::decrypt(private, alg, &ephemeral, &cmd.c2, &cmd.c3)
+    let mut message = ecc::decrypt(private, alg, &ephemeral, &cmd.c2, &cmd.c3)
         .map_err(|error| caller_or_fault(error, rc::VALUE))
         .map_err(|code| code.fmt1().map_or(code, |code| code.at(EccDecrypt::C3)))?;
-    Ok(EccDecryptResponse { plain_text: message.as_slice().try_into()? })
+    Ok(EccDecryptResponse { plain_text: mem::take(&mut *message).try_into()? })
 }

@@ -11,19 +11,19 @@ use crate::{
     secret::Secret,
     state::Object,
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::sync::Arc;
+use core::mem;
 use sigillo_crypto::{HashAlg, derive};
 use sigillo_types::{
     Fmt1, Position, Rc,
     alg::BlockCipher,
     attributes::TpmaObject,
-    buffers::{Tpm2bData, Tpm2bEncryptedSecret},
+    buffers::{Tpm2bEncryptedSecret, Tpm2bSecretData},
     commands::{Duplicate, DuplicateResponse, Import, ImportResponse, Rewrap, RewrapResponse},
     handles::ObjectHandle,
     rc,
     structures::SymDefObject,
 };
-use zeroize::Zeroizing;
 
 pub(crate) const COMMANDS: &[Entry] = entries![
     Duplicate => duplicate,
@@ -45,18 +45,18 @@ fn storage_key(tpm: &Tpm, handle: Option<ObjectHandle>) -> Result<Option<Arc<Obj
 ///
 /// # Errors
 /// `SIZE` if the key is not of the cipher's size, or there is a key and no cipher.
-fn inner_key(cipher: Option<SymDefObject>, given: &Tpm2bData) -> Result<Option<InnerKey>, Fmt1> {
+fn inner_key(cipher: Option<SymDefObject>, given: Tpm2bSecretData) -> Result<Option<InnerKey>, Fmt1> {
     let size = cipher.map_or(0, |cipher| cipher.cipher().key_size());
     if given.len() != size {
         return Err(rc::SIZE);
     }
-    Ok(cipher.map(|cipher| InnerKey { cipher: cipher.cipher(), key: Zeroizing::new(given.to_vec()) }))
+    Ok(cipher.map(|cipher| InnerKey { cipher: cipher.cipher(), key: given }))
 }
 
 /// A cipher and its key.
 struct InnerKey {
     cipher: BlockCipher,
-    key: Zeroizing<Vec<u8>>,
+    key: Tpm2bSecretData,
 }
 
 impl InnerKey {
@@ -105,16 +105,17 @@ pub(crate) fn duplicate(tpm: &mut Tpm, cmd: Duplicate) -> Result<DuplicateRespon
             return Err(rc::HIERARCHY.at(Duplicate::NEW_PARENT_HANDLE));
         }
     }
-    let mut encryption_key_out = Tpm2bData::default();
+    let mut encryption_key_out = Tpm2bSecretData::default();
     let key = match cmd.symmetric_alg {
         Some(cipher) if cmd.encryption_key_in.is_empty() => {
             let cipher = cipher.cipher();
-            let key = derive::cipher_key(&mut tpm.rng, cipher);
-            encryption_key_out = Tpm2bData::new(&key)?;
+            let mut octets = derive::cipher_key(&mut tpm.rng, cipher);
+            let key = Tpm2bSecretData::try_from(mem::take(&mut *octets))?;
+            encryption_key_out = key.clone();
             Some(InnerKey { cipher, key })
         }
         cipher => {
-            inner_key(cipher, &cmd.encryption_key_in).map_err(|code| code.at(Duplicate::ENCRYPTION_KEY_IN))?
+            inner_key(cipher, cmd.encryption_key_in).map_err(|code| code.at(Duplicate::ENCRYPTION_KEY_IN))?
         }
     };
     let (seed, out_sym_seed) = tpm.outer_seed(parent.as_ref(), Duplicate::NEW_PARENT_HANDLE)?;
@@ -179,7 +180,7 @@ pub(crate) fn import(tpm: &mut Tpm, cmd: Import) -> Result<ImportResponse, Rc> {
         return Err(rc::TYPE.at(Import::PARENT_HANDLE));
     }
     let key =
-        inner_key(cmd.symmetric_alg, &cmd.encryption_key).map_err(|code| code.at(Import::ENCRYPTION_KEY))?;
+        inner_key(cmd.symmetric_alg, cmd.encryption_key).map_err(|code| code.at(Import::ENCRYPTION_KEY))?;
     if own.contains(TpmaObject::ENCRYPTED_DUPLICATION) {
         if key.is_none() {
             return Err(rc::ATTRIBUTES.at(Import::ENCRYPTION_KEY));

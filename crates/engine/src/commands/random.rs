@@ -8,7 +8,7 @@ use alloc::vec;
 use sigillo_crypto::Rng;
 use sigillo_types::{
     Rc,
-    buffers::Tpm2bDigest,
+    buffers::Tpm2bSecretDigest,
     command::Done,
     commands::{GetRandom, GetRandomResponse, StirRandom},
     rc,
@@ -18,7 +18,7 @@ pub(crate) const COMMANDS: &[Entry] = entries![GetRandom => get_random, StirRand
 
 /// TPM2_GetRandom. Part 3, 16.1. No more octets than the longest digest has.
 pub(crate) fn get_random(tpm: &mut Tpm, cmd: GetRandom) -> Result<GetRandomResponse, Rc> {
-    let mut octets = vec![0; usize::from(cmd.bytes_requested).min(Tpm2bDigest::MAX)];
+    let mut octets = vec![0; usize::from(cmd.bytes_requested).min(Tpm2bSecretDigest::MAX)];
     tpm.rng.fill(&mut octets);
     Ok(GetRandomResponse { random_bytes: octets.try_into()? })
 }

@@ -8,12 +8,13 @@ use crate::{
     ticket,
 };
 use alloc::sync::Arc;
+use core::mem;
 use sigillo_crypto::{cmac::Cmac, hash::hash as digest, hmac::Hmac, sym::Cipher};
 use sigillo_types::{
     Fmt1, Position, Rc,
     alg::{CipherMode, MacScheme, SymMode},
     attributes::TpmaObject,
-    buffers::{Tpm2bIv, Tpm2bMaxBuffer},
+    buffers::{Tpm2bIv, Tpm2bSecretBuffer},
     commands::{
         EncryptDecrypt, EncryptDecrypt2, EncryptDecrypt2Response, EncryptDecryptResponse, Hash, HashResponse,
         Mac, MacResponse,
@@ -37,12 +38,12 @@ struct Job<'a> {
     decrypt: bool,
     mode: (Option<CipherMode>, Position),
     iv: (&'a Tpm2bIv, Position),
-    data: (&'a Tpm2bMaxBuffer, Position),
+    data: (&'a Tpm2bSecretBuffer, Position),
 }
 
 impl Job<'_> {
     /// Encrypts or decrypts, and gives the result and the IV to go on with.
-    fn run(&self, tpm: &Tpm) -> Result<(Tpm2bMaxBuffer, Tpm2bIv), Rc> {
+    fn run(&self, tpm: &Tpm) -> Result<(Tpm2bSecretBuffer, Tpm2bIv), Rc> {
         let (handle, handle_at) = self.key;
         let no_key = rc::KEY.at(handle_at);
         let key = tpm.object(handle.raw()).map_err(|_| no_key)?;
@@ -76,7 +77,7 @@ impl Job<'_> {
         let cipher = Cipher::new(sym.cipher(), secret).map_err(|_| no_key)?;
         let crypt = if self.decrypt { Cipher::decrypt } else { Cipher::encrypt };
         crypt(&cipher, mode, &mut iv, &mut data).map_err(|_| rc::SIZE.at(data_at))?;
-        Ok((Tpm2bMaxBuffer::new(&data)?, Tpm2bIv::new(&iv)?))
+        Ok((mem::take(&mut *data).try_into()?, Tpm2bIv::new(&iv)?))
     }
 }
 

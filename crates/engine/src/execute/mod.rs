@@ -20,6 +20,7 @@ use handles::Handles;
 use sessions::Sessions;
 use sigillo_crypto::hash::Digest;
 use sigillo_types::{HashAlg, Marshal, Rc, buffers::Tpm2bName, constants::st, rc};
+use zeroize::Zeroizing;
 
 impl Tpm {
     /// Executes a command that came from `locality` (0 to 4, or 32 to 255).
@@ -37,7 +38,7 @@ impl Tpm {
         }
         let before = self.state.clone();
         let was_failing = self.failure.is_some();
-        let result = match self.run(command) {
+        let result = match self.run(command).map(Zeroizing::new) {
             Ok(_) if self.failure.is_some() && !was_failing => Err(rc::FAILURE),
             // Undone as if it had never come: the caller may send it again.
             Ok(_) if host.canceled() => Err(rc::CANCELED),
@@ -56,7 +57,7 @@ impl Tpm {
                 let permanent = self.settle(&before);
                 // A wrong try counts even while it cannot be stored.
                 let before = self.state.clone();
-                Pending::new(self, before, error_reply(code), permanent)
+                Pending::new(self, before, Zeroizing::new(error_reply(code)), permanent)
             }
         }
     }

@@ -15,7 +15,8 @@ use sigillo_types::{
     buffers::Tpm2bEccParameter,
     rc,
     structures::{
-        PublicId, PublicParms, SensitiveComposite, Tpm2bEccPoint, TpmsEccPoint, TpmtPublic, TpmtSensitive,
+        PublicId, PublicParms, SensitiveComposite, Tpm2bEccPoint, Tpm2bEccSecretPoint, TpmsEccPoint,
+        TpmsEccSecretPoint, TpmtPublic, TpmtSensitive,
     },
 };
 
@@ -134,6 +135,12 @@ pub(crate) fn eddsa_point(key: &EdPublic) -> TpmsEccPoint {
 /// The point as a parameter.
 pub(crate) fn sized_point(point: &EcPoint) -> Result<Tpm2bEccPoint, Fmt1> {
     Ok(Tpm2bEccPoint { point: tpms_point(point)? })
+}
+
+/// A point that two sides share, as a parameter.
+pub(crate) fn secret_point(point: &EcPoint) -> Result<Tpm2bEccSecretPoint, Fmt1> {
+    let point = TpmsEccSecretPoint { x: point.x().try_into()?, y: point.y().try_into()? };
+    Ok(Tpm2bEccSecretPoint { point })
 }
 
 /// The point of a parameter.

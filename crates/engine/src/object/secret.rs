@@ -3,6 +3,7 @@
 use super::key::{self, PrivateKey};
 use crate::{Tpm, secret::Secret, state::Object};
 use alloc::vec::Vec;
+use core::mem;
 use sigillo_crypto::{
     HashAlg, Rng, derive,
     ecc::{EcPoint, EcPrivate},
@@ -15,6 +16,7 @@ use sigillo_types::{
     rc,
     structures::{PublicParms, RsaScheme, TpmsEccPoint},
 };
+use zeroize::Zeroizing;
 
 /// The label of duplicates.
 pub(crate) const DUPLICATE: &[u8] = b"DUPLICATE";
@@ -40,7 +42,7 @@ fn oaep_hash(key: &Object) -> Result<HashAlg, Fmt1> {
 fn seed(alg: HashAlg, z: &EcPoint, label: &[u8], ephemeral: &EcPoint, receiver: &EcPoint) -> Secret {
     // A digest has at most 512 bits.
     let bits = u32::try_from(alg.digest_size() * 8).unwrap_or(0);
-    Secret::new(kdfe(alg, z.x(), label, ephemeral.x(), receiver.x(), bits).to_vec())
+    Secret::new(mem::take(&mut *kdfe(alg, z.x(), label, ephemeral.x(), receiver.x(), bits)))
 }
 
 /// The label of OAEP: with the zero that ends it. Part 1, 43.4.
@@ -72,7 +74,7 @@ impl Tpm {
                 let alg = key.name_alg().ok_or(rc::VALUE)?;
                 let ephemeral = derive::ecc(&mut self.rng, parms.curve_id).map_err(|_| rc::KEY)?;
                 let public = ephemeral.public().map_err(|_| rc::KEY)?;
-                let z = ephemeral.ecdh(&receiver).map_err(|_| rc::ECC_POINT)?;
+                let z = Zeroizing::new(ephemeral.ecdh(&receiver).map_err(|_| rc::ECC_POINT)?);
                 let secret = key::tpms_point(&public)?.to_bytes();
                 Ok((seed(alg, &z, label, &public, &receiver), secret.try_into()?))
             }
@@ -100,13 +102,13 @@ impl Tpm {
                 if secret.len() != private.public().size() {
                     return Err(rc::SIZE.into());
                 }
-                let seed = oaep_decrypt(private, hash, hash, &terminated(label), secret, &mut self.rng)
+                let mut seed = oaep_decrypt(private, hash, hash, &terminated(label), secret, &mut self.rng)
                     .map_err(|error| SecretError(key::caller_or_fault(error, rc::VALUE)))?;
                 // A longer one than the digest is not for this use. Part 1, 43.10.
                 if seed.len() > hash.digest_size() {
                     return Err(rc::VALUE.into());
                 }
-                Ok(Secret::new(seed.to_vec()))
+                Ok(Secret::new(mem::take(&mut *seed)))
             }
             PrivateKey::Ecc(private) => ecc_seed(key, private, secret, label).map_err(Into::into),
             PrivateKey::Ed25519(_) => Err(rc::KEY.into()),
@@ -124,7 +126,7 @@ fn ecc_seed(
     let sent = TpmsEccPoint::from_bytes(secret)?;
     let ephemeral = EcPoint::new(private.curve(), &sent.x, &sent.y).map_err(|_| rc::ECC_POINT)?;
     let receiver = key::ecc_public(&key.public)?;
-    let z = private.ecdh(&ephemeral).map_err(|_| rc::ECC_POINT)?;
+    let z = Zeroizing::new(private.ecdh(&ephemeral).map_err(|_| rc::ECC_POINT)?);
     Ok(seed(alg, &z, label, &ephemeral, &receiver))
 }
 

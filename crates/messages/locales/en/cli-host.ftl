@@ -29,6 +29,7 @@ keychain-not-sealed = the records of this host are in the Secret Service, as its
 record-needed = VM { $vm } needs this record: without it the guest loses its TPM and does not start;
 record-needed-set-aside = { $path }, kept of VM { $vm }, needs this record:
 record-needed-unread = the store { $path } of { $vm } cannot be read, and may need this record: `sigillo tpm salvage` takes its key from it, and without it what is left of that TPM is lost.
+record-needed-elsewhere = the VM of this record ran on this host with a TPM whose store is not in { $home }, and nowhere else was looked: it may lie in another directory (`--home`) or on a disk that is not there now, and need this record.
 record-needed-twin = the record { $twin }, which stays, has the same password.
 record-needed-other-way = only a recovery code or a passphrase opens that store then.
 record-needed-only-way = nothing else opens that store: BitLocker asks for its recovery key, LUKS for its passphrase, and keys in the TPM are gone.

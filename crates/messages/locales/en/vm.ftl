@@ -153,6 +153,7 @@ event-moved-on = VM { $vm }: its TPM has { $by ->
         [one] { $by } commit
        *[other] { $by } commits
     } that this host did not see, as after running on another host
+event-not-remembered = VM { $vm }: this host could not remember the newest state of its TPM's store ({ $why }); until the VM starts again, a copy of the state before that is not recognised as older
 accel-configuration = the configuration asks for it
 accel-trial = this host's KVM ran the firmware in a trial
 accel-no-kvm = this host's KVM does not do: { $why }

@@ -29,6 +29,7 @@ keychain-not-sealed = i record di questo host si trovano nel Secret Service, com
 record-needed = La VM { $vm } ha bisogno di questo record: senza di esso il guest perde il suo TPM e non si avvia;
 record-needed-set-aside = { $path }, conservato della VM { $vm }, ha bisogno di questo record:
 record-needed-unread = l'archivio { $path } di { $vm } non è leggibile e può aver bisogno di questo record: `sigillo tpm salvage` ne prende la chiave, e senza di esso ciò che resta di quel TPM è perso.
+record-needed-elsewhere = la VM di questo record ha usato su questo host un TPM il cui archivio non è in { $home }, e altrove non si è guardato: può trovarsi in un'altra directory (`--home`) o su un disco che ora manca, e aver bisogno di questo record.
 record-needed-twin = il record { $twin }, che resta, ha la stessa password.
 record-needed-other-way = in tal caso quell'archivio si apre solo con un codice di ripristino o una passphrase.
 record-needed-only-way = nient'altro apre quell'archivio: BitLocker chiede la chiave di ripristino, LUKS la passphrase, e le chiavi nel TPM sono perse.

@@ -147,6 +147,7 @@ event-new-tpm = La VM { $vm } ha un NUOVO TPM, perché il portachiavi non aveva 
     Per annullare: portare il vecchio record (`sigillo keychain copy`), poi `sigillo tpm restore-backup { $vm }`
 event-finished = VM { $vm }: una modifica interrotta dell'archivio del suo TPM è stata portata a termine
 event-moved-on = VM { $vm }: il suo TPM ha { $by } commit che questo host non ha visto, come dopo un'esecuzione su un altro host
+event-not-remembered = VM { $vm }: questo host non ha potuto ricordare lo stato più recente dell'archivio del suo TPM ({ $why }); fino al prossimo avvio della VM, una copia dello stato precedente non viene riconosciuta come più vecchia
 accel-configuration = lo richiede la configurazione
 accel-trial = il KVM di questo host ha eseguito il firmware in una prova
 accel-no-kvm = il KVM di questo host non è utilizzabile: { $why }

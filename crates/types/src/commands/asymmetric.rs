@@ -3,10 +3,12 @@
 use crate::{
     EccCurve,
     alg::EccKeyExchange,
-    buffers::{Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer, Tpm2bPublicKeyRsa, Tpm2bRsaMessage},
+    buffers::{
+        Tpm2bData, Tpm2bDigest, Tpm2bMaxBuffer, Tpm2bPublicKeyRsa, Tpm2bRsaMessage, Tpm2bSecretBuffer,
+    },
     derive::{Command, Response},
     handles::ObjectHandle,
-    structures::{KdfScheme, RsaDecryptScheme, Tpm2bEccPoint, TpmsAlgorithmDetailEcc},
+    structures::{KdfScheme, RsaDecryptScheme, Tpm2bEccPoint, Tpm2bEccSecretPoint, TpmsAlgorithmDetailEcc},
 };
 
 /// TPM2_RSA_Encrypt: encrypts with an RSA public key. Part 3, 14.2.
@@ -66,7 +68,7 @@ pub struct EcdhKeyGen {
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct EcdhKeyGenResponse {
     /// The shared secret.
-    pub z_point: Tpm2bEccPoint,
+    pub z_point: Tpm2bEccSecretPoint,
     /// The ephemeral public key.
     pub pub_point: Tpm2bEccPoint,
 }
@@ -86,7 +88,7 @@ pub struct EcdhZGen {
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct EcdhZGenResponse {
     /// The product.
-    pub out_point: Tpm2bEccPoint,
+    pub out_point: Tpm2bEccSecretPoint,
 }
 
 /// TPM2_ECC_Parameters: answers the parameters of a curve. Part 3, 14.6.
@@ -125,9 +127,9 @@ pub struct ZGen2Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct ZGen2PhaseResponse {
     /// The shared secret, or that of the static keys.
-    pub out_z1: Tpm2bEccPoint,
+    pub out_z1: Tpm2bEccSecretPoint,
     /// The shared secret of the ephemeral keys; an Empty Point where the scheme has one secret.
-    pub out_z2: Tpm2bEccPoint,
+    pub out_z2: Tpm2bEccSecretPoint,
 }
 
 /// TPM2_ECC_Encrypt: encrypts with an ECC public key. Part 3, 14.8.
@@ -138,7 +140,7 @@ pub struct EccEncrypt {
     #[handle]
     pub key_handle: ObjectHandle,
     /// The message.
-    pub plain_text: Tpm2bMaxBuffer,
+    pub plain_text: Tpm2bSecretBuffer,
     /// The key derivation, if the key does not fix one.
     pub in_scheme: Option<KdfScheme>,
 }
@@ -175,5 +177,5 @@ pub struct EccDecrypt {
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct EccDecryptResponse {
     /// The message.
-    pub plain_text: Tpm2bMaxBuffer,
+    pub plain_text: Tpm2bSecretBuffer,
 }

@@ -1,7 +1,7 @@
 //! Duplication of objects. Part 3, 13.
 
 use crate::{
-    buffers::{Tpm2bData, Tpm2bEncryptedSecret, Tpm2bName, Tpm2bPrivate},
+    buffers::{Tpm2bEncryptedSecret, Tpm2bName, Tpm2bPrivate, Tpm2bSecretData},
     derive::{Command, Response},
     handles::ObjectHandle,
     structures::{SymDefObject, Tpm2bPublic},
@@ -18,7 +18,7 @@ pub struct Duplicate {
     #[handle]
     pub new_parent_handle: Option<ObjectHandle>,
     /// The key of the inner wrapping; empty if the TPM shall make it.
-    pub encryption_key_in: Tpm2bData,
+    pub encryption_key_in: Tpm2bSecretData,
     /// The cipher of the inner wrapping; `None` for no such wrapping.
     pub symmetric_alg: Option<SymDefObject>,
 }
@@ -27,7 +27,7 @@ pub struct Duplicate {
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct DuplicateResponse {
     /// The key of the inner wrapping if the TPM made it.
-    pub encryption_key_out: Tpm2bData,
+    pub encryption_key_out: Tpm2bSecretData,
     /// The wrapped sensitive area.
     pub duplicate: Tpm2bPrivate,
     /// The seed of the outer wrapping, encrypted to the new parent.
@@ -69,7 +69,7 @@ pub struct Import {
     #[handle(auth = user)]
     pub parent_handle: ObjectHandle,
     /// The key of the inner wrapping; empty without one.
-    pub encryption_key: Tpm2bData,
+    pub encryption_key: Tpm2bSecretData,
     /// The public area.
     pub object_public: Tpm2bPublic,
     /// The wrapped sensitive area.

@@ -1,7 +1,7 @@
 //! The random number generator. Part 3, 16.
 
 use crate::{
-    buffers::{Tpm2bDigest, Tpm2bSensitiveData},
+    buffers::{Tpm2bSecretDigest, Tpm2bSensitiveData},
     command::Done,
     derive::{Command, Response},
 };
@@ -18,7 +18,7 @@ pub struct GetRandom {
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct GetRandomResponse {
     /// The octets.
-    pub random_bytes: Tpm2bDigest,
+    pub random_bytes: Tpm2bSecretDigest,
 }
 
 /// TPM2_StirRandom: adds to the state of the generator. Part 3, 16.2.

@@ -3,7 +3,7 @@
 use crate::{
     HashAlg,
     alg::{CipherMode, MacScheme},
-    buffers::{Tpm2bDigest, Tpm2bIv, Tpm2bMaxBuffer},
+    buffers::{Tpm2bDigest, Tpm2bIv, Tpm2bMaxBuffer, Tpm2bSecretBuffer},
     derive::{Command, Response},
     handles::{Hierarchy, ObjectHandle},
     structures::TpmtTkHashcheck,
@@ -23,14 +23,14 @@ pub struct EncryptDecrypt {
     /// The initial value.
     pub iv_in: Tpm2bIv,
     /// The data.
-    pub in_data: Tpm2bMaxBuffer,
+    pub in_data: Tpm2bSecretBuffer,
 }
 
 /// What [`EncryptDecrypt`] answers.
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct EncryptDecryptResponse {
     /// The result, as long as the data.
-    pub out_data: Tpm2bMaxBuffer,
+    pub out_data: Tpm2bSecretBuffer,
     /// The initial value for what follows.
     pub iv_out: Tpm2bIv,
 }
@@ -43,7 +43,7 @@ pub struct EncryptDecrypt2 {
     #[handle(auth = user)]
     pub key_handle: ObjectHandle,
     /// The data.
-    pub in_data: Tpm2bMaxBuffer,
+    pub in_data: Tpm2bSecretBuffer,
     /// Whether to decrypt.
     pub decrypt: bool,
     /// The mode, if the key does not fix one.
@@ -56,7 +56,7 @@ pub struct EncryptDecrypt2 {
 #[derive(Clone, Debug, PartialEq, Eq, Response)]
 pub struct EncryptDecrypt2Response {
     /// The result, as long as the data.
-    pub out_data: Tpm2bMaxBuffer,
+    pub out_data: Tpm2bSecretBuffer,
     /// The initial value for what follows.
     pub iv_out: Tpm2bIv,
 }

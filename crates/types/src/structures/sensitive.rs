@@ -27,6 +27,23 @@ pub struct Tpm2bSensitiveCreate {
     pub sensitive: TpmsSensitiveCreate,
 }
 
+/// TPMS_ECC_POINT where it is a secret that two sides share. Part 2, 11.2.5.2.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Marshal, Unmarshal)]
+pub struct TpmsEccSecretPoint {
+    /// X coordinate, big-endian.
+    pub x: Tpm2bEccPrivate,
+    /// Y coordinate, big-endian.
+    pub y: Tpm2bEccPrivate,
+}
+
+/// TPM2B_ECC_POINT where it is such a secret. Part 2, 11.2.5.3.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Marshal, Unmarshal)]
+#[tpm(sized)]
+pub struct Tpm2bEccSecretPoint {
+    /// The point.
+    pub point: TpmsEccSecretPoint,
+}
+
 /// TPMU_SENSITIVE_COMPOSITE. Part 2, 12.3.2.3.
 #[derive(Clone, Debug, PartialEq, Eq, Marshal, Unmarshal)]
 #[tpm(tag = u16, error = SELECTOR)]

@@ -7,11 +7,7 @@ use crate::{
     guard::refusal,
     keys::{KeyList, RecordState, list_keys},
 };
-use sigillo_keychain::{
-    RecordName,
-    anchor::{Anchored, Verdict},
-    audit::Act,
-};
+use sigillo_keychain::{RecordName, anchor::Verdict, audit::Act};
 use sigillo_messages::{Words, text, words};
 use sigillo_store::{Key, KeyId, KeyKind, Looked, OpenError, Store, StoreInfo};
 use std::path::Path;
@@ -193,9 +189,7 @@ fn inside(
         return;
     }
     let verdict = match patient.anchors.look(vm.config().uuid.as_bytes(), &info.file_uuid) {
-        Ok(Anchored::Nothing) => Verdict::First,
-        Ok(Anchored::State(seen)) => Verdict::of(&store, Some(&seen)),
-        Ok(Anchored::Damaged) => Verdict::Unreadable,
+        Ok(seen) => seen.verdict(&store),
         Err(error) => {
             findings.said(error.code(), error.to_string(), NO_START);
             return;

@@ -6,7 +6,7 @@ use sigillo_types::attributes::TpmaObject;
 use sigillo_types::{
     HashAlg,
     alg::{AesKeyBits, SymMode},
-    buffers::{Tpm2bDigest, Tpm2bIv, Tpm2bMaxBuffer},
+    buffers::{Tpm2bDigest, Tpm2bIv, Tpm2bMaxBuffer, Tpm2bSecretBuffer},
     commands::{ContextLoad, ContextSave, EncryptDecrypt, Hash, Hmac, Unseal},
     handles::{ContextHandle, Hierarchy},
     structures::{PublicId, PublicParms, SymDefObject, TpmsSymcipherParms, TpmtPublic},
@@ -28,7 +28,7 @@ pub(super) fn all() -> Vec<Workload> {
         }),
         workload("EncryptDecrypt AES-128-CFB 1 KiB", 6000, TARGET, |tpm| {
             let key_handle = object(primary(tpm, Hierarchy::Owner, cipher_key())?)?;
-            let in_data = Tpm2bMaxBuffer::new(&[5; 1024]).map_err(coded)?;
+            let in_data = Tpm2bSecretBuffer::new(&[5; 1024]).map_err(coded)?;
             let iv_in = Tpm2bIv::new(&[1; 16]).map_err(coded)?;
             let command = EncryptDecrypt { key_handle, decrypt: false, mode: None, iv_in, in_data };
             Ok(Box::new(move |tpm| run(tpm, &command)))

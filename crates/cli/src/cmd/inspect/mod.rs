@@ -7,7 +7,7 @@ use super::{Done, Failure, audit, keychain, output, secret::Unlock};
 use facts::{Facts, is};
 use sigillo_keychain::{
     Keychain, Record, RecordName,
-    anchor::{Anchored, Anchors, Verdict},
+    anchor::{Anchors, Verdict},
     audit::Act,
     date,
 };
@@ -307,11 +307,8 @@ fn volatile(path: &Path, key: &Key) -> Result<Option<zeroize::Zeroizing<Vec<u8>>
 
 /// What the state is to the newest one this host has seen. The anchor is only looked at.
 fn verdict(store: &Store, vm_uuid: Uuid) -> Result<Verdict, Failure> {
-    Ok(match Anchors::of_this_host()?.look(vm_uuid.as_bytes(), &store.info().file_uuid)? {
-        Anchored::Nothing => Verdict::First,
-        Anchored::State(seen) => Verdict::of(store, Some(&seen)),
-        Anchored::Damaged => Verdict::Unreadable,
-    })
+    let seen = Anchors::of_this_host()?.look(vm_uuid.as_bytes(), &store.info().file_uuid)?;
+    Ok(seen.verdict(store))
 }
 
 /// A verdict in words, and the number of commits it is about.
