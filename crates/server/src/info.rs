@@ -59,7 +59,8 @@ pub fn chunk(text: &str, offset: u32) -> Option<(u32, Vec<u8>)> {
 }
 
 /// `--print-capabilities`: what libvirt and swtpm_setup may ask of this program. A feature that is not listed is an
-/// option nobody will pass.
+/// option nobody will pass: so `cmdarg-print-info` is not, because libvirt (11.3) then asks for the active profile
+/// (0x20) of swtpm's kind, and starts no domain without it.
 pub fn capabilities() -> Value {
     json!({
         "type": "swtpm",
@@ -73,7 +74,6 @@ pub fn capabilities() -> Value {
             "cmdarg-key-fd",
             "cmdarg-pwd-fd",
             "cmdarg-print-states",
-            "cmdarg-print-info",
             "nvram-backend-dir",
             "rsa-keysize-2048",
             "rsa-keysize-3072",

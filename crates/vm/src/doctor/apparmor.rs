@@ -100,9 +100,13 @@ impl Rule {
     /// `None`: it is of something else than a file.
     fn parse(text: &str) -> Option<Self> {
         let mut words = words(text).into_iter().peekable();
-        let mut deny = false;
+        let (mut deny, mut file) = (false, false);
         while let Some(word) = words.next_if(|word| *word == "deny" || QUALIFIERS.contains(word)) {
             deny |= word == "deny";
+            file |= word == "file";
+        }
+        if file && words.peek().is_none() {
+            return Some(Self { deny, all: true, any: true, pattern: "/**".to_owned() });
         }
         let (first, second) = (words.next()?, words.next()?);
         // Either may come first.
@@ -122,7 +126,7 @@ impl Rule {
 }
 
 fn is_path(word: &str) -> bool {
-    word.trim_start_matches('"').starts_with(['/', '{'])
+    word.trim_start_matches('"').starts_with('/')
 }
 
 /// Words, of which one in quotes may have spaces.
@@ -300,7 +304,7 @@ mod tests {
             "owner /var/lib/sigillo/vms/*/run/*.sock rw,",
             "audit allow file rw /var/lib/sigillo/vms/**/tpm.sock,",
             "/{srv,var/lib}/sigillo/{vms,other}/*.sigillo/run/{tpm,monitor}.sock wr,",
-            "{/srv/x,/var/lib/sigillo}/** rw,",
+            "file,",
             "/var/lib/sigillo/vms/dem[a-o].sigillo/run/tpm.soc? rw,",
             "/var/lib/sigillo/vms/dem[^x].sigillo/run/tpm.sock rw,",
             "#include <abstractions/base>\n  /dev/kvm rw,\n  /var/lib/sigillo/vms/*.sigillo/run/tpm.sock\n    rw,",
@@ -329,6 +333,7 @@ mod tests {
             "/var/lib/sigillo/vms/dem[^o].sigillo/run/tpm.sock rw,",
             "/var/lib/sigillo/vms/\\*.sigillo/run/tpm.sock rw,",
             "deny /var/lib/sigillo/** w,\n/** rw,",
+            "deny file,\n/** rw,",
             "/** rw,\naudit deny /var/lib/sigillo/vms/*.sigillo/run/* rw,",
             "network unix stream,",
             "link /var/lib/** -> /var/lib/sigillo/**,",

@@ -12,6 +12,7 @@ use std::{
 };
 
 /// Where Debian and Ubuntu let an administrator add to what QEMU may do.
+const LOCAL: &str = "etc/apparmor.d/local/abstractions";
 const APPARMOR: [&str; 2] =
     ["etc/apparmor.d/local/abstractions/libvirt-qemu", "etc/apparmor.d/abstractions/libvirt-qemu"];
 const APPARMOR_DIR: &str = "etc/apparmor.d/abstractions/libvirt-qemu.d";
@@ -99,7 +100,8 @@ fn confinement(vm: &Bundle, models: &[String], root: &Path, findings: &mut Findi
             text!("libvirt-apparmor", home),
             meaning,
             words!("libvirt-apparmor-do"),
-            Some(format!("echo {} >>/{}", quoted(&rule), APPARMOR.first().unwrap_or(&""))),
+            // Debian 13 reads the file and does not make its directory.
+            Some(format!("mkdir -p /{LOCAL} && echo {} >>/{LOCAL}/libvirt-qemu", quoted(&rule))),
         );
     }
     if has("selinux") && !has_module(root) {
