@@ -167,4 +167,4 @@ libvirt-apparmor-means-later = nothing yet: this host's AppArmor does not look a
 libvirt-apparmor-do = add the rule; guests that are started from then on have it
 libvirt-selinux = SELinux confines QEMU; its policy has no rule for the socket of a TPM that is not libvirt's own
 libvirt-selinux-means = QEMU may be kept from the TPM's process, and the VM does not start then
-libvirt-selinux-do = start it once and make a module of what was denied (`ausearch -m avc -c qemu-system-x86 | audit2allow -M sigillo`), as docs/libvirt.md has it; or have QEMU run { $vm } directly
+libvirt-selinux-do = build and load the module of contrib/selinux, and start it at the level s0 (`runcon -l s0 sigillo vm start { $vm }`), as docs/libvirt.md has it; or have QEMU run { $vm } directly

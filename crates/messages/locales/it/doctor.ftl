@@ -164,4 +164,4 @@ libvirt-apparmor-means-later = per ora nulla: l'AppArmor di questo host non cont
 libvirt-apparmor-do = aggiungere la regola; vale per i guest avviati da allora in poi
 libvirt-selinux = SELinux confina QEMU; la sua policy non ha regole per il socket di un TPM che non è di libvirt
 libvirt-selinux-means = a QEMU potrebbe essere impedito di raggiungere il processo del TPM, e in tal caso la VM non si avvia
-libvirt-selinux-do = avviarla una volta e creare un modulo da ciò che è stato negato (`ausearch -m avc -c qemu-system-x86 | audit2allow -M sigillo`), come descritto in docs/libvirt.md; oppure far eseguire { $vm } direttamente da QEMU
+libvirt-selinux-do = compilare e caricare il modulo di contrib/selinux e avviarla al livello s0 (`runcon -l s0 sigillo vm start { $vm }`), come descritto in docs/libvirt.md; oppure far eseguire { $vm } direttamente da QEMU
