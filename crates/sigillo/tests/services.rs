@@ -305,7 +305,7 @@ fn under_a_systemd_of_its_own_the_units_start_confine_and_stop_what_they_are_for
 #[test]
 fn under_a_systemd_of_its_own_and_a_libvirt_the_units_drop_in_lets_a_domain_start_and_stop() {
     assert!(run(Command::new("libvirtd").arg("--version")).0);
-    let drop_in = units().join("sigillo-vm@.service.d/libvirt.conf");
+    let drop_in = units().join("sigillo-vm-libvirt.conf");
     let job = include_str!("services/libvirt.sh");
     let Some(said) = under_a_systemd(job, "libvirt", Some(&drop_in)) else { return };
     for line in [

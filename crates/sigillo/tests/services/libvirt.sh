@@ -17,7 +17,7 @@ sigillo tpm add demo --no-recovery-code > /dev/null
 systemctl start sigillo-vm@demo 2> /dev/null; echo "without drop-in: $?"
 journalctl -q -u sigillo-vm@demo | grep -o SIG_ERR_IO
 systemctl reset-failed sigillo-vm@demo
-cp /mnt/libvirt.conf $drop/
+cp /mnt/sigillo-vm-libvirt.conf $drop/
 systemctl daemon-reload
 systemctl start sigillo-vm@demo; echo "vm start: $? $(state sigillo-vm@demo) $(virsh domstate demo)"
 for pid in $(pgrep -x sigillo); do echo "process: $(from CapBnd "$pid") $(from NoNewPrivs "$pid") $(from Seccomp "$pid")"; done
