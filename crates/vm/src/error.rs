@@ -265,6 +265,18 @@ pub enum Error {
         /// Its own words.
         why: String,
     },
+    /// The firmware's variables are cut, or something else.
+    #[error("{}", text!("vm-variables", ?name, path = path.display(), why, template = template.display()))]
+    FirmwareVariables {
+        /// The VM.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What a fresh one is a copy of.
+        template: PathBuf,
+    },
     /// `accel = "kvm"` on a host that cannot.
     #[error("{}", text!("vm-no-kvm", ?name, why))]
     NoKvm {
@@ -392,6 +404,7 @@ impl Error {
             Self::Worker { code, .. } => code,
             Self::SerialLog { .. } => "SIG_ERR_VM_SERIAL_LOG",
             Self::Qemu { .. } => "SIG_ERR_VM_START",
+            Self::FirmwareVariables { .. } => "SIG_ERR_FIRMWARE_VARIABLES",
             Self::NoKvm { .. } => "SIG_ERR_VM_NO_KVM",
             Self::Qmp(_) => "SIG_ERR_VM_MONITOR",
             Self::StopTimeout { .. } => "SIG_ERR_VM_STOP_TIMEOUT",

@@ -65,6 +65,7 @@ mod suspend;
 mod tpm;
 mod upgrade;
 pub mod variables;
+mod whole;
 mod worker;
 
 pub use accel::{Accel, Choice, Reason};

@@ -19,6 +19,7 @@ disk-strange-do = put the disk's image there
 disk-refused = the disk { $path } is not used: { $error }
 disk-refused-means = the VM does not start: such an image can lead the guest to any file of the host
 as-it-says = as it says
+part-not-there-do = put it back from a copy of the bundle, or copy the bundle anew from where it came
 own-file-means = the VM does not start: a link or a second name leads out of the bundle
 own-file-do = put the file itself there
 file-open-means = others on this host can read or change it

@@ -30,6 +30,7 @@ host-part = { $what } is not there: { $path }. Install Debian's package { $packa
 vm-worker = VM { $name } was not started: its TPM did not come up: { $why }
 vm-serial-log = VM { $name } was not started: the process that writes its serial log did not come up: { $why }
 vm-qemu = VM { $name } was not started: QEMU did not come up: { $why }
+vm-variables = VM { $name } was not started: its firmware's variables { $path } are not whole: { $why }. Nothing was changed. Put the file back from a copy of the bundle; without one, `cp { $template } { $path }` makes a fresh one: the guest's boot entries and other keys are not in it, and what was sealed to the old ones asks for its recovery key
 vm-no-kvm = VM { $name } was not started: it asks for KVM, and this host's KVM does not do: { $why }. Set accel = "auto"
 vm-monitor = QEMU's monitor: { $why }
 vm-stop-timeout = VM { $name } did not shut down within { $seconds } s. The guest may be ignoring the power button; `sigillo vm stop { $name } --force` ends it at once, as pulling the plug would
@@ -76,7 +77,12 @@ and = { $first } and { $second }
 console-elsewhere = VM { $name } has its serial console on the terminal it was started from with --serial; shut it down there and start it without --serial to reach its console from anywhere
 console-taken = another terminal is at the serial console of VM { $name }; leave it there with Ctrl-] first. The guest is not affected
 doing-tpm-removal = removing the TPM
-store-of-other-vm = { $path } belongs to another VM; it was not touched
+part-not-there = { $path } is not there
+part-outside-not-there = { $path }, which lies outside of it, is not there (bring it back, or take it out with `sigillo vm hardware remove`)
+image-cut = { $path } has { $bytes ->
+        [one] { $bytes } byte
+       *[other] { $bytes } bytes
+    }, and a raw image has whole sectors of 512 (if nothing of it is missing, `truncate -s %512` rounds it up)
 store-not-encrypted = { $path } is not encrypted, and the VM's store was; it is another one and was not touched; put the VM's own store back
 store-gone-backup-with-record = A backup of it whose record is here is in the bundle: `sigillo tpm restore-backup` brings it back
 store-gone-backup = There are backups of it in the bundle, without their records: see `sigillo tpm restore-backup --list`

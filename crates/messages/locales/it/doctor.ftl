@@ -19,6 +19,7 @@ disk-strange-do = mettere lì l'immagine del disco
 disk-refused = il disco { $path } non viene usato: { $error }
 disk-refused-means = la VM non si avvia: un'immagine simile può portare il guest a qualsiasi file dell'host
 as-it-says = come indicato
+part-not-there-do = rimetterlo da una copia del bundle, oppure copiare di nuovo il bundle dall'origine
 own-file-means = la VM non si avvia: un collegamento o un secondo nome porta fuori dal bundle
 own-file-do = mettere lì il file stesso
 file-open-means = altri su questo host possono leggerlo o modificarlo

@@ -4,6 +4,7 @@ use crate::{
     bundle::{Bundle, CONFIG},
     config::{DiskFormat, Firmware, Guest},
     files::{is_own_dir, require_one_file, require_plain},
+    whole,
 };
 use sigillo_messages::{text, words};
 use std::{
@@ -90,11 +91,31 @@ fn examine_disk(vm: &Bundle, path: &Path, format: DiskFormat, findings: &mut Fin
             words!("disk-refused-means"),
             words!("as-it-says"),
         );
+    } else if format == DiskFormat::Raw
+        && let Some(what) = whole::cut(path)
+    {
+        findings.found(
+            Severity::Error,
+            "SIG_ERR_BUNDLE_FILE",
+            what,
+            words!("vm-does-not-start"),
+            words!("part-not-there-do"),
+        );
     }
 }
 
 /// A file that has to be there, itself and not a link, and whose mode must not have these bits.
 pub(super) fn own_file(path: &Path, forbidden: u32, findings: &mut Findings) {
+    if whole::is_missing(path) {
+        findings.found(
+            Severity::Error,
+            "SIG_ERR_BUNDLE_FILE",
+            text!("part-not-there", path = path.display()),
+            words!("vm-does-not-start"),
+            words!("part-not-there-do"),
+        );
+        return;
+    }
     if let Err(error) = require_plain(path) {
         findings.found(
             Severity::Error,
