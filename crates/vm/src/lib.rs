@@ -36,6 +36,7 @@ mod display;
 pub mod doctor;
 mod error;
 pub mod eventlog;
+mod file_system;
 mod files;
 mod firmware;
 mod guard;

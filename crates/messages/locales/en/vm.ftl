@@ -1,6 +1,8 @@
 # A virtual machine and its TPM: crates/vm.
 
 io = cannot { $action } { $path }: { $source }
+file-system-full = { $place } takes nothing more: its file system, { $mount }, is full. It was not done, and nothing that was there was changed. Free space there (`df -h { $mount }` tells how much there is) and give the command again
+file-system-read-only = nothing can be written to { $place }: its file system, { $mount }, is mounted read-only. It was not done, and nothing there was changed. Mount it for writing (`mount -o remount,rw { $mount }`) and give the command again; where it was not mounted so, see the host's kernel log, for its disk may fail
 vm-config = { $path }: { $what }. The VM was not touched; correct the file and try again
 vm-not-found = there is no VM { $name } in { $home }. `sigillo vm list -a` shows what is there
 vm-exists = { $path } is already there; choose another name or delete that VM first

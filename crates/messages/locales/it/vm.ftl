@@ -1,6 +1,8 @@
 # A virtual machine and its TPM: crates/vm.
 
 io = impossibile { $action } { $path }: { $source }
+file-system-full = { $place } non accetta altro: il suo file system, { $mount }, è pieno. Il comando non è stato eseguito, e nulla di ciò che c'era è stato modificato. Liberare spazio (`df -h { $mount }` dice quanto ce n'è) e ripetere il comando
+file-system-read-only = non si può scrivere in { $place }: il suo file system, { $mount }, è montato in sola lettura. Il comando non è stato eseguito, e lì nulla è stato modificato. Montarlo in scrittura (`mount -o remount,rw { $mount }`) e ripetere il comando; se non era stato montato così, vedere il log del kernel dell'host, perché il suo disco può essere guasto
 vm-config = { $path }: { $what }. La VM non è stata toccata; correggere il file e riprovare
 vm-not-found = in { $home } non c'è alcuna VM { $name }. `sigillo vm list -a` mostra quelle presenti
 vm-exists = { $path } esiste già; scegliere un altro nome, oppure eliminare prima quella VM

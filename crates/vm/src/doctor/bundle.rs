@@ -1,5 +1,9 @@
 //! A bundle: whose it is, whether its files are there and its own, and whether something of a start that was cut short is left.
-use super::{Findings, Severity, host::space, name_of, quoted_path};
+use super::{
+    Findings, Severity,
+    host::{space, writable},
+    name_of, quoted_path,
+};
 use crate::{
     bundle::{Bundle, CONFIG},
     config::{DiskFormat, Firmware, Guest},
@@ -15,6 +19,7 @@ use std::{
 
 pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
     space(vm.path(), words!("the-bundle"), findings);
+    writable(vm.path(), findings);
     match is_own_dir(vm.path()) {
         Ok(true) => {}
         Ok(false) => findings.with_command(
