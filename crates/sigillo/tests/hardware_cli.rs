@@ -538,6 +538,10 @@ fn a_disk_of_the_host_is_refused_the_chip_and_imported_into_an_ordinary_vm() {
     let report = cli.json(&["vm", "check", "bootcamp", "--windows-11"]);
     assert!(report["checks"][2]["cannot_fix"].as_str().unwrap().contains("--import-disk"), "{report}");
     cli.refused(&["vm", "check", "bootcamp", "--windows-11", "--fix"], "SIG_ERR_VM_CHECK");
+    let error = cli.refused(&["vm", "import", &device.0], "SIG_ERR_VM_IMPORT_DISK");
+    assert!(error.contains(&offered) && !error.contains("not a file"), "{error}");
+    let text = String::from_utf8(cli.run(&["doctor", "bootcamp"]).stdout).unwrap();
+    assert!(text.contains(&offered), "{text}");
     let options = ["--guest", "windows-10", "--import-disk", device.0.as_str()];
     let output = cli.run(&[&["vm", "create", "ordinary"], &options[..]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -106,6 +106,7 @@ qemu-said = { $why }; QEMU said: { $said }
 guest-internal-error = the guest stopped with an internal error
 qemu-ended-early = QEMU ended before its monitor answered
 import-file = it is a file and not a disk of this host; `--disk` takes image files
+import-device = it is a disk of this host, and no exported VM. `sigillo vm create NAME --import-disk { $disk }` makes a VM with a copy of it
 import-no-disk = it is not a disk or partition of this host
 import-in-use = this host uses it, so what is read could be half written; unmount it (or swap it off) first
 import-only-root = only root may read it; run the command with sudo

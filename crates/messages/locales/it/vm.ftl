@@ -100,6 +100,7 @@ qemu-said = { $why }; QEMU ha risposto: { $said }
 guest-internal-error = il guest si è fermato per un errore interno
 qemu-ended-early = QEMU è terminato prima che il suo monitor rispondesse
 import-file = è un file e non un disco di questo host; `--disk` accetta file immagine
+import-device = è un disco di questo host, e non una VM esportata. `sigillo vm create NAME --import-disk { $disk }` crea una VM con una sua copia
 import-no-disk = non è un disco o una partizione di questo host
 import-in-use = questo host lo sta usando, quindi ciò che si legge potrebbe essere scritto a metà; smontarlo prima (o disattivarne lo swap)
 import-only-root = solo root può leggerlo; eseguire il comando con sudo

@@ -74,7 +74,7 @@ fn examine_disk(vm: &Bundle, path: &Path, format: DiskFormat, findings: &mut Fin
             "SIG_ERR_TPM_PHYSICAL_DISK",
             text!("disk-of-host", path = path.display()),
             words!("disk-of-host-means"),
-            words!("disk-of-host-do"),
+            text!("disk-of-host-do", path = quoted_path(path)),
         );
         return;
     }
