@@ -1,7 +1,9 @@
 //! OVMF as Debian installs it: which build and which variables a VM gets.
 use crate::{
+    bundle::{Bundle, VARS},
     error::{Error, Result},
     files::read_plain,
+    variables::{self, SecureBoot},
 };
 use sigillo_messages::{text, words};
 use std::{
@@ -75,6 +77,12 @@ pub(crate) fn flaw(size: u64, bytes: &[u8]) -> Option<String> {
     }
     // UEFI Platform Initialization: the firmware volume header has "_FVH" at offset 40.
     (bytes.get(40..44) != Some(b"_FVH")).then(|| text!("vars-no-volume"))
+}
+
+/// What a VM's firmware variables say of Secure Boot; `None` where they cannot be read, or are none of this firmware's.
+pub(crate) fn secure_boot_of(vm: &Bundle) -> Option<SecureBoot> {
+    let bytes = read_plain(&vm.path().join(VARS), VARS_BYTES).ok()?;
+    variables::secure_boot(&bytes)
 }
 
 /// Where a fresh variable store comes from, for a person who has lost one.

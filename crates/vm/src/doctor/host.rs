@@ -104,7 +104,7 @@ fn firmware_files(findings: &mut Findings) {
     match firmware::Keys::Microsoft.variables() {
         Err(error) => findings.error(&error, words!("no-microsoft-keys-means")),
         Ok(bytes) => match variables::secure_boot(&bytes) {
-            Some(state) if state.is_enforced() && state.trusts_windows => {
+            Some(state) if state.starts_windows() => {
                 findings.note("SIG_NOTE_OVMF", text!("ovmf-found"));
             }
             _ => findings.found(
