@@ -125,6 +125,7 @@ is-not-encrypted = { $path } is not encrypted
 unencrypted-do = put the VM's own store back if it is another one
 store-damaged-means = the VM does not start, and the guest gets no other TPM; the file was only read
 store-damaged-do = recover what can be recovered into a new file, or restore a copy of the bundle
+store-locked-do = stop the VM whose process that is, or end the process
 store-gone-do = put the store back from where it was moved or copied to; `sigillo tpm restore-backup { $vm } --list` shows the backups there are
 other-tpm-means = the guest would meet another TPM than it sealed to
 record-missing = the system keychain has no record { $record }

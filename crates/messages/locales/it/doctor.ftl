@@ -125,6 +125,7 @@ is-not-encrypted = { $path } non è cifrato
 unencrypted-do = rimettere l'archivio della VM, se questo è un altro
 store-damaged-means = la VM non si avvia, e il guest non riceve un altro TPM; il file è stato solo letto
 store-damaged-do = recuperare il recuperabile in un nuovo file, oppure ripristinare una copia del bundle
+store-locked-do = arrestare la VM di cui è il processo, oppure terminare il processo
 store-gone-do = rimettere l'archivio da dove è stato spostato o copiato; `sigillo tpm restore-backup { $vm } --list` mostra i backup presenti
 other-tpm-means = il guest troverebbe un TPM diverso da quello con cui ha sigillato
 record-missing = il portachiavi di sistema non ha il record { $record }

@@ -38,7 +38,12 @@ pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
     }
     own_file(&vm.path().join(CONFIG), 0o022, findings);
     if vm.config().firmware == Firmware::Bios {
-        let severity = if vm.config().guest == Guest::Windows11 { Severity::Error } else { Severity::Note };
+        let severity = match vm.config().guest {
+            Guest::Windows11 => Severity::Error,
+            // It will be upgraded, or look for the chip that it finds in other VMs.
+            Guest::Windows10 | Guest::WindowsServer2025 => Severity::Warning,
+            Guest::Linux | Guest::Other => Severity::Note,
+        };
         findings.found(
             severity,
             "SIG_ERR_TPM_LEGACY_BIOS",
