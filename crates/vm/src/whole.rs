@@ -62,7 +62,7 @@ fn require_there(vm: &Bundle) -> Result<()> {
 /// The refusal of a bundle without this part.
 pub(crate) fn missing(vm: &Bundle, path: &Path) -> Error {
     let what = if path.starts_with(vm.path()) {
-        text!("part-not-there", path = path.display())
+        text!("file-not-there", path = path.display())
     } else {
         text!("part-outside-not-there", path = path.display())
     };

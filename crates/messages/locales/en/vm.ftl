@@ -79,7 +79,6 @@ and = { $first } and { $second }
 console-elsewhere = VM { $name } has its serial console on the terminal it was started from with --serial; shut it down there and start it without --serial to reach its console from anywhere
 console-taken = another terminal is at the serial console of VM { $name }; leave it there with Ctrl-] first. The guest is not affected
 doing-tpm-removal = removing the TPM
-part-not-there = { $path } is not there
 part-outside-not-there = { $path }, which lies outside of it, is not there (bring it back, or take it out with `sigillo vm hardware remove`)
 image-cut = { $path } has { $bytes ->
         [one] { $bytes } byte

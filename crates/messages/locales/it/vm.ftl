@@ -76,7 +76,6 @@ and = { $first } e { $second }
 console-elsewhere = la VM { $name } ha la sua console seriale sul terminale da cui è stata avviata con --serial; arrestarla lì e avviarla senza --serial per raggiungerne la console da qualsiasi terminale
 console-taken = un altro terminale è connesso alla console seriale della VM { $name }; uscirne prima lì con Ctrl-]. Il guest non ne risente
 doing-tpm-removal = la rimozione del TPM
-part-not-there = { $path } non c'è
 part-outside-not-there = { $path }, che si trova fuori da esso, non c'è (rimetterlo, oppure toglierlo con `sigillo vm hardware remove`)
 image-cut = { $path } ha { $bytes } byte, e un'immagine raw ha settori interi di 512 (se non ne manca nulla, `truncate -s %512` la arrotonda)
 store-not-encrypted = { $path } non è cifrato, mentre l'archivio della VM lo era; è un altro archivio e non è stato toccato; rimettere l'archivio della VM

@@ -120,7 +120,7 @@ pub(super) fn own_file(path: &Path, forbidden: u32, findings: &mut Findings) {
         findings.found(
             Severity::Error,
             "SIG_ERR_BUNDLE_FILE",
-            text!("part-not-there", path = path.display()),
+            text!("file-not-there", path = path.display()),
             words!("vm-does-not-start"),
             words!("part-not-there-do"),
         );
