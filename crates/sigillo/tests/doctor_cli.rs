@@ -128,7 +128,39 @@ fn a_record_that_is_missing_or_another_ones_is_found_with_the_way_out() {
     let command = found.error("SIG_ERR_STORE_DAMAGED")["command"].as_str().unwrap().to_owned();
     assert!(command.starts_with("sigillo tpm salvage /") && command.contains(" --to /"), "{command}");
     fs::remove_file(place.store()).unwrap();
-    examined(&place, &[]).error("SIG_ERR_STORE_NOT_FOUND");
+    let found = examined(&place, &[]);
+    let what = found.error("SIG_ERR_STORE_NOT_FOUND")["what"].as_str().unwrap();
+    assert!(what.contains("`sigillo tpm remove` and then `sigillo tpm add`"), "{what}");
+    // Which is a way.
+    place.refused(&["tpm", "add", "demo"], "SIG_ERR_TPM_EXISTS");
+    place.ok(&["tpm", "remove", "demo", "--yes"]);
+    place.ok(&["tpm", "add", "demo"]);
+    examined(&place, &[]).one("SIG_NOTE_TPM");
+}
+
+#[test]
+fn a_store_that_somebody_has_open_is_theirs_to_close() {
+    let place = Place::with_demo();
+    let store = Store::open(&place.store(), &Key::Password(place.record().secret)).unwrap();
+    let found = examined(&place, &["demo"]);
+    let error = found.error("SIG_ERR_STORE_LOCKED");
+    let (what, remedy) = (error["what"].as_str().unwrap(), error["remedy"].as_str().unwrap());
+    assert!(what.contains(&format!("process {}", std::process::id())), "{error:#}");
+    assert!(remedy.contains("stop the VM") && !remedy.contains("put the store back"), "{error:#}");
+    drop(store);
+    assert_eq!(examined(&place, &["demo"]).status, 0);
+}
+
+#[test]
+fn the_stores_of_a_tpm_that_was_removed_are_told() {
+    let place = Place::with_demo();
+    place.ok(&["tpm", "remove", "demo", "--yes"]);
+    place.ok(&["tpm", "add", "demo"]);
+    place.ok(&["tpm", "remove", "demo", "--yes"]);
+    let found = examined(&place, &["demo"]);
+    let what = found.one("SIG_NOTE_BACKUPS")["what"].as_str().unwrap();
+    assert_eq!(what.matches("tpm.store.backup-").count(), 2, "{what}");
+    assert_eq!(found.status, 0);
 }
 
 #[test]
@@ -246,7 +278,10 @@ fn windows_is_told_what_it_lacks_and_what_it_will_find() {
     let place = Place::empty();
     place.ok(&["vm", "create", "demo", "--firmware", "bios"]);
     assert_eq!(examined(&place, &["demo"]).one("SIG_ERR_TPM_LEGACY_BIOS")["severity"], "note");
-    edit(&vm_toml(&place), "guest = \"linux\"", "guest = \"windows-11\"");
+    edit(&vm_toml(&place), "guest = \"linux\"", "guest = \"windows-10\"");
+    let found = examined(&place, &["demo", "--quiet"]);
+    assert_eq!((found.warning("SIG_ERR_TPM_LEGACY_BIOS")["vm"].as_str(), found.status), (Some("demo"), 0));
+    edit(&vm_toml(&place), "guest = \"windows-10\"", "guest = \"windows-11\"");
     examined(&place, &["demo"]).error("SIG_ERR_TPM_LEGACY_BIOS");
 
     let place = Place::empty();

@@ -233,6 +233,49 @@ fn what_a_vm_lacks_for_windows_11_is_listed_and_mended() {
     assert!(cli.ok(&[&check[..], &["--fix"]].concat()).contains("has what Windows 11 needs"));
 }
 
+/// A variable store of Debian's, as a VM's own.
+fn put_variables(cli: &Cli, vm: &str, bytes: &[u8]) {
+    fs::write(cli.bundle(vm).join("firmware-vars.fd"), bytes).unwrap();
+}
+
+#[test]
+fn secure_boot_is_what_the_firmwares_variables_say_and_a_missing_disk_is_given() {
+    let cli = Cli::new();
+    cli.ok(&["vm", "create", "vm", "--guest", "windows-11", "--no-recovery-code"]);
+    let check = ["vm", "check", "vm", "--windows-11"];
+    assert_eq!(cli.json(&check)["ready"], true);
+    let keys = fs::read("/usr/share/OVMF/OVMF_VARS_4M.ms.fd").unwrap();
+    let mut others = keys.clone();
+    for name in [&b"Microsoft Windows Production PCA 2011"[..], b"Windows UEFI CA 2023"] {
+        while let Some(at) = others.windows(name.len()).position(|window| window == name) {
+            others[at] = b'X';
+        }
+    }
+    let none = fs::read("/usr/share/OVMF/OVMF_VARS_4M.fd").unwrap();
+    for (variables, has) in [(none, "no keys"), (others, "other keys"), (b"none".to_vec(), "not readable")] {
+        put_variables(&cli, "vm", &variables);
+        let report = cli.json(&check);
+        assert_eq!((lacks(&report), &report["checks"][1]["has"]), (vec!["secure-boot"], &has.into()));
+        let text = cli.ok(&[&check[..], &["--fix"]].concat());
+        assert!(
+            text.contains("mended") && text.contains("boot entries") && text.contains("recovery key"),
+            "{text}"
+        );
+        assert_eq!(fs::read(cli.bundle("vm").join("firmware-vars.fd")).unwrap(), keys);
+        assert_eq!(cli.json(&check)["ready"], true);
+    }
+
+    cli.ok(&["vm", "create", "bare", "--guest", "linux"]);
+    let check = ["vm", "check", "bare", "--windows-11"];
+    let report = cli.json(&check);
+    assert_eq!(lacks(&report), ["secure-boot", "tpm", "memory", "disk"]);
+    assert!(report["checks"].as_array().unwrap().iter().all(|one| one["cannot_fix"].is_null()), "{report}");
+    let text = cli.ok(&[&check[..], &["--fix", "--no-recovery-code"]].concat());
+    assert!(text.contains("it has an empty disk now"), "{text}");
+    assert_eq!(cli.json(&check)["ready"], true);
+    assert_eq!(fs::metadata(cli.bundle("bare").join("disk0.img")).unwrap().len(), 64 << 30);
+}
+
 #[test]
 fn a_qcow2_disk_is_grown_and_a_vm_with_more_keeps_what_it_has() {
     let cli = Cli::new();
@@ -538,6 +581,10 @@ fn a_disk_of_the_host_is_refused_the_chip_and_imported_into_an_ordinary_vm() {
     let report = cli.json(&["vm", "check", "bootcamp", "--windows-11"]);
     assert!(report["checks"][2]["cannot_fix"].as_str().unwrap().contains("--import-disk"), "{report}");
     cli.refused(&["vm", "check", "bootcamp", "--windows-11", "--fix"], "SIG_ERR_VM_CHECK");
+    let error = cli.refused(&["vm", "import", &device.0], "SIG_ERR_VM_IMPORT_DISK");
+    assert!(error.contains(&offered) && !error.contains("not a file"), "{error}");
+    let text = String::from_utf8(cli.run(&["doctor", "bootcamp"]).stdout).unwrap();
+    assert!(text.contains(&offered), "{text}");
     let options = ["--guest", "windows-10", "--import-disk", device.0.as_str()];
     let output = cli.run(&[&["vm", "create", "ordinary"], &options[..]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,5 @@
 //! Everything that can go wrong with a virtual machine: what happened, what it means for the guest, what to do next.
+use crate::file_system::{self, Trouble};
 use crate::identity::IdentityError;
 use crate::libvirt::LibvirtError;
 use crate::life::LifeError;
@@ -25,6 +26,22 @@ pub enum Error {
         path: PathBuf,
         /// The reason given.
         source: io::Error,
+    },
+    /// There is no space left.
+    #[error("{}", text!("file-system-full", place = place.display(), mount = mount.display()))]
+    Full {
+        /// What was to be written lies in this directory.
+        place: PathBuf,
+        /// Where its file system is mounted.
+        mount: PathBuf,
+    },
+    /// Nothing can be written there.
+    #[error("{}", text!("file-system-read-only", place = place.display(), mount = mount.display()))]
+    ReadOnly {
+        /// What was to be written lies in this directory.
+        place: PathBuf,
+        /// Where its file system is mounted.
+        mount: PathBuf,
     },
     /// `vm.toml` is not usable.
     #[error("{}", text!("vm-config", path = path.display(), what))]
@@ -265,6 +282,18 @@ pub enum Error {
         /// Its own words.
         why: String,
     },
+    /// The firmware's variables are cut, or something else.
+    #[error("{}", text!("vm-variables", ?name, path = path.display(), why, template = template.display()))]
+    FirmwareVariables {
+        /// The VM.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What a fresh one is a copy of.
+        template: PathBuf,
+    },
     /// `accel = "kvm"` on a host that cannot.
     #[error("{}", text!("vm-no-kvm", ?name, why))]
     NoKvm {
@@ -360,6 +389,8 @@ impl Error {
     pub fn code(&self) -> &str {
         match self {
             Self::Io { .. } => "SIG_ERR_IO",
+            Self::Full { .. } => "SIG_ERR_DISK_FULL",
+            Self::ReadOnly { .. } => "SIG_ERR_READ_ONLY",
             Self::Config { .. } => "SIG_ERR_VM_CONFIG",
             Self::NotFound { .. } => "SIG_ERR_VM_NOT_FOUND",
             Self::Exists { .. } => "SIG_ERR_VM_EXISTS",
@@ -392,6 +423,7 @@ impl Error {
             Self::Worker { code, .. } => code,
             Self::SerialLog { .. } => "SIG_ERR_VM_SERIAL_LOG",
             Self::Qemu { .. } => "SIG_ERR_VM_START",
+            Self::FirmwareVariables { .. } => "SIG_ERR_FIRMWARE_VARIABLES",
             Self::NoKvm { .. } => "SIG_ERR_VM_NO_KVM",
             Self::Qmp(_) => "SIG_ERR_VM_MONITOR",
             Self::StopTimeout { .. } => "SIG_ERR_VM_STOP_TIMEOUT",
@@ -410,7 +442,15 @@ impl Error {
     }
 
     pub(crate) fn io(action: Words, path: &Path, source: io::Error) -> Self {
-        Self::Io { action, path: path.to_owned(), source }
+        let Some(trouble) = Trouble::of(&source) else {
+            return Self::Io { action, path: path.to_owned(), source };
+        };
+        let place = file_system::place_of(path);
+        let mount = file_system::mount_of(&place);
+        match trouble {
+            Trouble::Full => Self::Full { place, mount },
+            Trouble::ReadOnly => Self::ReadOnly { place, mount },
+        }
     }
 }
 

@@ -1,5 +1,10 @@
 //! OVMF as Debian installs it: which build and which variables a VM gets.
-use crate::error::{Error, Result};
+use crate::{
+    bundle::{Bundle, VARS},
+    error::{Error, Result},
+    files::read_plain,
+    variables::{self, SecureBoot},
+};
 use sigillo_messages::{text, words};
 use std::{
     fmt, fs,
@@ -8,8 +13,10 @@ use std::{
 };
 
 const DIRECTORY: &str = "/usr/share/OVMF";
+const PLAIN: &str = "OVMF_VARS_4M.fd";
+const MICROSOFT: &str = "OVMF_VARS_4M.ms.fd";
 /// Firmware variables of Debian's 4 MiB builds, in bytes; a file of another size is no variable store for them.
-const VARS_BYTES: u64 = 540_672;
+pub(crate) const VARS_BYTES: u64 = 540_672;
 
 /// Whose keys Secure Boot trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,19 +56,38 @@ impl Keys {
     /// The enrolled variables, read and checked.
     pub(crate) fn variables(&self) -> Result<Vec<u8>> {
         let path = match self {
-            Self::Microsoft => part("OVMF_VARS_4M.ms.fd")?,
+            Self::Microsoft => part(MICROSOFT)?,
             Self::Snakeoil => part("OVMF_VARS_4M.snakeoil.fd")?,
             Self::File(path) => path.clone(),
         };
         let wrong = |what: String| Error::SecureBootKeys(format!("{}: {what}", path.display()));
         let size = fs::metadata(&path).map_err(|e| wrong(e.to_string()))?.len();
-        if size != VARS_BYTES {
-            return Err(wrong(text!("vars-size", size, wanted = VARS_BYTES)));
+        let bytes = read_plain(&path, VARS_BYTES).map_err(|e| wrong(e.to_string()))?;
+        match flaw(size, &bytes) {
+            None => Ok(bytes),
+            Some(why) => Err(wrong(why)),
         }
-        let bytes = fs::read(&path).map_err(|e| wrong(e.to_string()))?;
-        // UEFI Platform Initialization: the firmware volume header has "_FVH" at offset 40.
-        if bytes.get(40..44) == Some(b"_FVH") { Ok(bytes) } else { Err(wrong(text!("vars-no-volume"))) }
     }
+}
+
+/// What is wrong with a variable store of this size, which begins so.
+pub(crate) fn flaw(size: u64, bytes: &[u8]) -> Option<String> {
+    if size != VARS_BYTES {
+        return Some(text!("vars-size", size, wanted = VARS_BYTES));
+    }
+    // UEFI Platform Initialization: the firmware volume header has "_FVH" at offset 40.
+    (bytes.get(40..44) != Some(b"_FVH")).then(|| text!("vars-no-volume"))
+}
+
+/// What a VM's firmware variables say of Secure Boot; `None` where they cannot be read, or are none of this firmware's.
+pub(crate) fn secure_boot_of(vm: &Bundle) -> Option<SecureBoot> {
+    let bytes = read_plain(&vm.path().join(VARS), VARS_BYTES).ok()?;
+    variables::secure_boot(&bytes)
+}
+
+/// Where a fresh variable store comes from, for a person who has lost one.
+pub(crate) fn template_for(secure_boot: bool) -> PathBuf {
+    Path::new(DIRECTORY).join(if secure_boot { MICROSOFT } else { PLAIN })
 }
 
 /// The firmware image for a UEFI VM.
@@ -71,7 +97,7 @@ pub(crate) fn code(secure_boot: bool) -> Result<PathBuf> {
 
 /// The variable store without keys that a new VM gets.
 pub(crate) fn plain_template() -> Result<PathBuf> {
-    part("OVMF_VARS_4M.fd")
+    part(PLAIN)
 }
 
 /// Writes a variable store without keys.

@@ -257,6 +257,15 @@ fn free_name(vm: &Bundle, format: DiskFormat) -> Option<PathBuf> {
     (0..1000).map(|index| image::name_of(index, format)).find(|name| !taken(name))
 }
 
+/// Makes an empty disk in the bundle, for `vm.toml` to name.
+pub(crate) fn empty_disk(vm: &Bundle, gib: u32) -> Result<Disk> {
+    let no_name = || Error::Hardware { name: vm.name().to_owned(), why: text!("hardware-no-name") };
+    let path = free_name(vm, DiskFormat::Raw).ok_or_else(no_name)?;
+    let disk = Disk { path, format: DiskFormat::Raw, bus: Some(vm.config().guest.defaults().bus) };
+    make_image(vm, &disk, &NewDisk::Empty(gib), &mut |_, _| {})?;
+    Ok(disk)
+}
+
 /// A crash leaves a half image without a name, which the next call removes, or a whole one that no VM uses.
 fn make_image(vm: &Bundle, disk: &Disk, from: &NewDisk, progress: &mut Progress<'_>) -> Result<()> {
     let building = vm.path().join(ADDING);

@@ -36,6 +36,7 @@ mod display;
 pub mod doctor;
 mod error;
 pub mod eventlog;
+mod file_system;
 mod files;
 mod firmware;
 mod guard;
@@ -65,6 +66,7 @@ mod suspend;
 mod tpm;
 mod upgrade;
 pub mod variables;
+mod whole;
 mod worker;
 
 pub use accel::{Accel, Choice, Reason};

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     files::remove,
     host::{Event, Host, Question, Starter},
+    identity::IdentityError,
     policy::WhenRecordMissing,
     start::Start,
     tpm::new_record,
@@ -51,7 +52,7 @@ pub(crate) fn key_for_start(
     let Some(mut info) = peek(vm, &path)? else { return Err(gone(vm, host, &path)) };
     let refused = |why: String| Error::Store { name: vm.name().to_owned(), code: "SIG_ERR_TPM_STORE", why };
     if !info.is_for_vm(vm.config().uuid.as_bytes()) {
-        return Err(refused(text!("store-of-other-vm", path = path.display())));
+        return Err(IdentityError::ForeignStore { name: vm.name().to_owned(), store: path }.into());
     }
     let encrypted = vm.config().tpm.as_ref().is_some_and(|tpm| tpm.encrypted);
     if info.is_unencrypted() {

@@ -19,6 +19,7 @@ use crate::{
     rundir::{RunDir, RunState},
     saved::{self, Saved, SavedStore},
     serial_log::SerialLog,
+    whole,
     worker::{Inherited, Worker},
 };
 use sigillo_messages::{text, words};
@@ -92,6 +93,7 @@ pub fn start(
         }
         None => bundle.clone(),
     };
+    whole::require_startable(bundle)?;
     require_own_files(bundle)?;
     let libvirt = match Libvirt::of(bundle.config()) {
         Some(libvirt) => Some((libvirt.require_ready(&machine)?, libvirt)),

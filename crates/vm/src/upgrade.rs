@@ -4,7 +4,8 @@ use crate::{
     config::Firmware,
     error::{Error, Result},
     files::replace_file,
-    firmware::Keys,
+    firmware::{Keys, secure_boot_of},
+    hardware::empty_disk,
     image,
     tpm::physical_disk,
 };
@@ -14,8 +15,8 @@ use sigillo_messages::{text, words};
 const MEMORY_MIB: u32 = 4096;
 const CPUS: u32 = 2;
 const DISK_BYTES: u64 = 64_000_000_000;
-/// What a disk that is too small grows to.
-const DISK_GROWN: u64 = 64 << 30;
+/// What a disk that is too small grows to, and one that is not there gets.
+const DISK_GIB: u32 = 64;
 
 /// One thing that Windows 11 needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +46,8 @@ pub fn windows_11(vm: &Bundle) -> Result<Vec<Requirement>> {
     let cannot_tpm = bios().or_else(|| {
         physical_disk(vm).map(|disk| Error::PhysicalDisk { name: vm.name().to_owned(), disk }.to_string())
     });
-    let cannot_grow = match disk.map(|disk| vm.disk_path(disk)) {
-        None => Some(text!("upgrade-no-disk", vm = ?vm.name())),
-        Some(path) if image::is_block_device(&path) => {
-            Some(text!("upgrade-host-disk", path = path.display()))
-        }
-        Some(_) => None,
-    };
-    let on = |on: bool| if on { text!("on") } else { text!("off") };
+    let on_host = disk.map(|disk| vm.disk_path(disk)).filter(|path| image::is_block_device(path));
+    let cannot_grow = on_host.map(|path| text!("upgrade-host-disk", path = path.display()));
     let need = |what, needs, has, met, cannot: Option<String>| Requirement {
         what,
         needs,
@@ -62,7 +57,7 @@ pub fn windows_11(vm: &Bundle) -> Result<Vec<Requirement>> {
     };
     Ok(vec![
         need("firmware", "UEFI".to_owned(), config.firmware.to_string(), uefi, bios()),
-        need("secure-boot", on(true), on(config.secure_boot), config.secure_boot, cannot_tpm.clone()),
+        need("secure-boot", text!("on"), secure_boot_in_words(vm), has_secure_boot(vm), cannot_tpm.clone()),
         need(
             "tpm",
             "TPM 2.0".to_owned(),
@@ -88,6 +83,25 @@ pub fn windows_11(vm: &Bundle) -> Result<Vec<Requirement>> {
     ])
 }
 
+/// Whether the firmware starts Windows, and nothing that nobody signed. What `vm.toml` says is not enough: the keys are in the
+/// firmware's variables.
+fn has_secure_boot(vm: &Bundle) -> bool {
+    vm.config().secure_boot && secure_boot_of(vm).is_some_and(|state| state.starts_windows())
+}
+
+fn secure_boot_in_words(vm: &Bundle) -> String {
+    if !vm.config().secure_boot {
+        return text!("off");
+    }
+    match secure_boot_of(vm) {
+        None => text!("hardware-unreadable"),
+        Some(state) if state.turned_off => text!("upgrade-turned-off"),
+        Some(state) if !state.is_enforced() => text!("upgrade-no-keys"),
+        Some(state) if !state.trusts_windows => text!("upgrade-other-keys"),
+        Some(_) => text!("on"),
+    }
+}
+
 /// Octets as people say them.
 pub(crate) fn in_words(bytes: u64) -> String {
     match bytes {
@@ -98,8 +112,8 @@ pub(crate) fn in_words(bytes: u64) -> String {
     }
 }
 
-/// Gives a VM that is off what it lacks of memory, processors, disk, and, if it has a TPM, Secure Boot. Each is done whole or not
-/// at all, and what is done already is not done twice. The TPM itself is not added here.
+/// Gives a VM that is off what it lacks of memory, processors, disk, and, if it has a TPM, Secure Boot with keys by which Windows
+/// starts. Each is done whole or not at all, and what is done already is not done twice. The TPM itself is not added here.
 ///
 /// # Errors
 /// [`Error::LegacyBios`], before anything is changed; [`Error::Running`], [`Error::DiskSize`].
@@ -113,13 +127,16 @@ pub fn raise(vm: &mut Bundle) -> Result<()> {
     if let Some(disk) = vm.config().disks.first() {
         let path = vm.disk_path(disk);
         if image::size(&path, disk.format)? < DISK_BYTES {
-            image::grow(disk, &path, DISK_GROWN)?;
+            image::grow(disk, &path, u64::from(DISK_GIB) << 30)?;
         }
     }
     let mut config = vm.config().clone();
     config.memory_mib = config.memory_mib.max(MEMORY_MIB);
     config.cpus = config.cpus.max(CPUS);
-    if config.tpm.is_some() && !config.secure_boot {
+    if config.disks.is_empty() {
+        config.disks.push(empty_disk(vm, DISK_GIB)?);
+    }
+    if config.tpm.is_some() && !has_secure_boot(vm) {
         // The keys first: firmware that knows Secure Boot without keys starts everything.
         replace_file(&vm.path().join(VARS), &Keys::Microsoft.variables()?, 0o600)?;
         config.secure_boot = true;

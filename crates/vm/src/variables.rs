@@ -22,6 +22,12 @@ impl SecureBoot {
     pub fn is_enforced(&self) -> bool {
         self.platform_key && self.exchange_keys && self.allowed && !self.turned_off
     }
+
+    /// Whether that lets Windows start.
+    #[must_use]
+    pub fn starts_windows(&self) -> bool {
+        self.is_enforced() && self.trusts_windows
+    }
 }
 
 /// Octets of a variable store's header, after its firmware volume's.

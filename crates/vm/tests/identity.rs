@@ -7,8 +7,9 @@ use sigillo_keychain::{Keychain, Record, RecordName};
 use sigillo_store::{Key, RecoveryCode, Secret, Store};
 use sigillo_vm::{
     Bundle, CloneTpm, CloneVm, Error, Firmware, Flaw, Home, HostPolicy, Manifest, Member, add_tpm, backups,
-    check_export, clone_vm, delete_vm, export_vm, forged_export, import_vm, move_vm, rename_vm,
-    restore_backup, undelete,
+    check_export, clone_vm, delete_vm,
+    doctor::{Patient, Records, examine},
+    export_vm, forged_export, import_vm, move_vm, remove_tpm, rename_vm, restore_backup, undelete,
 };
 use std::{
     fs,
@@ -483,6 +484,7 @@ fn a_full_disk_or_a_read_only_one_leaves_no_half_a_vm() {
     // As root of a user namespace, or as root where there is none; this program again, with the ignored test below.
     let unshare = || std::process::Command::new("unshare");
     let users = unshare().args(["-rm", "true"]).output().unwrap().status.success();
+    let dir = tempfile::tempdir().unwrap();
     let output = unshare()
         .args([if users { "-rm" } else { "-m" }, "sh", "-ec"])
         .arg(
@@ -491,7 +493,7 @@ fn a_full_disk_or_a_read_only_one_leaves_no_half_a_vm() {
              SMALL=\"$1/small\" READ=\"$1/read\" exec \"$2\" --exact child_with_a_full_disk --ignored",
         )
         .arg("sh")
-        .arg(tempfile::tempdir().unwrap().keep())
+        .arg(dir.path())
         .arg(std::env::current_exe().unwrap())
         .output()
         .unwrap();
@@ -508,22 +510,60 @@ fn child_with_a_full_disk() {
     let mut vm = with_disk(&fixture);
     fs::write(disk(&vm), vec![1; 16 << 20]).unwrap();
     let before = files(fixture.dir.path());
-    let system = |error: Error| assert_eq!(error.code(), "SIG_ERR_IO", "{error}");
+    // The file system and a directory that people know, and not what the file is called while it is written.
+    let system = |place: &Path, error: Error| {
+        let code = if place == small { "SIG_ERR_DISK_FULL" } else { "SIG_ERR_READ_ONLY" };
+        let said = error.to_string();
+        assert_eq!(error.code(), code, "{said}");
+        let mount = place.canonicalize().unwrap();
+        for words in
+            [&format!(", {},", mount.display()), "was not done", "was changed", "give the command again"]
+        {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        for words in ["os error", ".new", ".part", ".making"] {
+            assert!(!said.contains(words), "{words}: {said}");
+        }
+    };
     for place in [&small, &read] {
-        system(move_vm(&fixture.home, &mut vm, &fixture.host(), place, &mut quiet).unwrap_err());
-        system(export_vm(&mut vm, &place.join("file"), &mut quiet).unwrap_err());
+        system(place, move_vm(&fixture.home, &mut vm, &fixture.host(), place, &mut quiet).unwrap_err());
+        system(place, export_vm(&mut vm, &place.join("file"), &mut quiet).unwrap_err());
         assert_eq!(fs::read_dir(place).unwrap().count(), 0);
     }
     assert_eq!(files(fixture.dir.path()), before);
     let file = fixture.dir.path().join("file");
     export_vm(&mut vm, &file, &mut quiet).unwrap();
-    system(import_vm(&Home::find(Some(&small)), &file, None, &mut quiet).unwrap_err());
-    system(import_vm(&Home::find(Some(&read)), &file, None, &mut quiet).unwrap_err());
+    for place in [&small, &read] {
+        system(place, import_vm(&Home::find(Some(place)), &file, None, &mut quiet).unwrap_err());
+    }
     let mut vm = fixture.home.open("vm").unwrap();
     let home = Home::find(Some(&small));
-    system(clone_vm(&home, &mut vm, &fixture.host(), &replace("twin"), &mut quiet).unwrap_err());
+    system(&small, clone_vm(&home, &mut vm, &fixture.host(), &replace("twin"), &mut quiet).unwrap_err());
     assert_eq!(fs::read_dir(&small).unwrap().count(), 0);
     assert_eq!(fixture.keychain.list().unwrap().len(), 1);
+
+    // The same VM where nothing can be written any more.
+    let home = fixture.home.path();
+    let mount = |args: &[&str]| {
+        assert!(std::process::Command::new("mount").args(args).arg(home).status().unwrap().success());
+    };
+    mount(&["--bind", home.to_str().unwrap()]);
+    mount(&["-o", "remount,bind,ro"]);
+    let before = files(home);
+    let refused = remove_tpm(&mut vm, &fixture.host()).unwrap_err();
+    let (audit, anchors) = (&fixture.audit, &fixture.anchors);
+    let patient =
+        Patient { home: &fixture.home, records: Records::SecretService(&fixture.keychain), audit, anchors };
+    let findings = examine(&patient, Some("vm")).unwrap();
+    let after = files(home);
+    assert!(std::process::Command::new("umount").arg(home).status().unwrap().success());
+    assert_eq!(refused.code(), "SIG_ERR_READ_ONLY", "{refused}");
+    let mount = format!("its file system, {},", home.canonicalize().unwrap().display());
+    let said = refused.to_string();
+    assert!(said.contains(&mount) && !said.contains(".new"), "{said}");
+    assert_eq!(before, after);
+    let found: Vec<_> = findings.iter().filter(|one| one.code == "SIG_ERR_READ_ONLY").collect();
+    assert!(found.len() == 2 && found[0].vm.is_none() && found[1].vm.is_some(), "{found:#?}");
 }
 
 /// A file whose checksums are right, of members with one piece each.

@@ -131,7 +131,7 @@ fn a_lost_store_comes_back_from_a_snapshot() {
     live(&fixture, &vm, b"then");
     make(&vm, "one").unwrap();
     fs::remove_file(vm.store_path().unwrap()).unwrap();
-    assert_eq!(make(&vm, "two").unwrap_err().code(), "SIG_ERR_IO");
+    assert_eq!(make(&vm, "two").unwrap_err().code(), "SIG_ERR_VM_NOT_WHOLE");
     back(&fixture, &vm, "one").unwrap();
     assert_eq!(open(&fixture, &vm).state(), b"then");
     assert_eq!(verdict(&fixture, &vm), Verdict::Same);

@@ -28,6 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let mut vm = home.open(&args.name)?;
     let before = windows_11(&vm)?;
+    let had_disk = !vm.config().disks.is_empty();
     let mut added = None;
     if args.fix && before.iter().any(|one| !one.met) {
         added = fix(&mut vm, &before, args)?;
@@ -53,7 +54,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         }
         say!("{report}");
     } else {
-        say(&vm, &before, &now, added.as_ref());
+        say(&vm, &before, &now, had_disk, added.as_ref());
     }
     let ready = now.iter().all(|one| one.met);
     match added {
@@ -85,7 +86,7 @@ fn fix(vm: &mut Bundle, before: &[Requirement], args: &Args) -> Result<Option<tp
     tpm::add(vm, &kept.host(), Interface::Crb, Keys::Microsoft, None, &args.tpm_store).map(Some)
 }
 
-fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], added: Option<&tpm::Added>) {
+fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], had_disk: bool, added: Option<&tpm::Added>) {
     say!("{:12}  {:8}  {:12}  {:10}", text!("head-what"), text!("head-needs"), text!("head-has"), "");
     for one in now {
         let fixed = before.iter().any(|was| was.what == one.what && !was.met);
@@ -101,7 +102,7 @@ fn say(vm: &Bundle, before: &[Requirement], now: &[Requirement], added: Option<&
         met(now) && !met(before)
     };
     if mended("disk") {
-        say!("{}", text!("check-disk-grown"));
+        say!("{}", if had_disk { words!("check-disk-grown") } else { words!("check-disk-made") });
     }
     if mended("secure-boot") && !mended("tpm") {
         say!("{}", text!("check-secure-boot"));

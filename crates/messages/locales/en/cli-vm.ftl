@@ -3,7 +3,8 @@
 check-hopeless = VM { $vm } cannot be made ready for Windows 11, and nothing was changed: { $what }: { $why }
 check-no-tpm = VM { $vm } gets no TPM, and nothing was changed: { $why }
 check-disk-grown = the disk is larger now; the guest's own tool (diskmgmt.msc) makes the partition larger
-check-secure-boot = Secure Boot was turned on: a guest that sealed to its TPM asks for its recovery key once
+check-disk-made = it has an empty disk now
+check-secure-boot = Secure Boot is on, with Microsoft's keys in fresh firmware variables: other keys and boot entries that were in the old ones are gone, and a guest that sealed to its TPM asks for its recovery key once
 check-mends = { $what }: `sigillo vm check { $vm } --windows-11 --fix` mends it
 check-ready = { $vm } has what Windows 11 needs
 cloned = { $clone } {"{"}{ $uuid }{"}"} is a clone of { $vm }

@@ -1,6 +1,8 @@
 # A virtual machine and its TPM: crates/vm.
 
 io = cannot { $action } { $path }: { $source }
+file-system-full = { $place } takes nothing more: its file system, { $mount }, is full. It was not done, and nothing that was there was changed. Free space there (`df -h { $mount }` tells how much there is) and give the command again
+file-system-read-only = nothing can be written to { $place }: its file system, { $mount }, is mounted read-only. It was not done, and nothing there was changed. Mount it for writing (`mount -o remount,rw { $mount }`) and give the command again; where it was not mounted so, see the host's kernel log, for its disk may fail
 vm-config = { $path }: { $what }. The VM was not touched; correct the file and try again
 vm-not-found = there is no VM { $name } in { $home }. `sigillo vm list -a` shows what is there
 vm-exists = { $path } is already there; choose another name or delete that VM first
@@ -30,6 +32,7 @@ host-part = { $what } is not there: { $path }. Install Debian's package { $packa
 vm-worker = VM { $name } was not started: its TPM did not come up: { $why }
 vm-serial-log = VM { $name } was not started: the process that writes its serial log did not come up: { $why }
 vm-qemu = VM { $name } was not started: QEMU did not come up: { $why }
+vm-variables = VM { $name } was not started: its firmware's variables { $path } are not whole: { $why }. Nothing was changed. Put the file back from a copy of the bundle; without one, `cp { $template } { $path }` makes a fresh one: the guest's boot entries and other keys are not in it, and what was sealed to the old ones asks for its recovery key
 vm-no-kvm = VM { $name } was not started: it asks for KVM, and this host's KVM does not do: { $why }. Set accel = "auto"
 vm-monitor = QEMU's monitor: { $why }
 vm-stop-timeout = VM { $name } did not shut down within { $seconds } s. The guest may be ignoring the power button; `sigillo vm stop { $name } --force` ends it at once, as pulling the plug would
@@ -76,11 +79,15 @@ and = { $first } and { $second }
 console-elsewhere = VM { $name } has its serial console on the terminal it was started from with --serial; shut it down there and start it without --serial to reach its console from anywhere
 console-taken = another terminal is at the serial console of VM { $name }; leave it there with Ctrl-] first. The guest is not affected
 doing-tpm-removal = removing the TPM
-store-of-other-vm = { $path } belongs to another VM; it was not touched
+part-outside-not-there = { $path }, which lies outside of it, is not there (bring it back, or take it out with `sigillo vm hardware remove`)
+image-cut = { $path } has { $bytes ->
+        [one] { $bytes } byte
+       *[other] { $bytes } bytes
+    }, and a raw image has whole sectors of 512 (if nothing of it is missing, `truncate -s %512` rounds it up)
 store-not-encrypted = { $path } is not encrypted, and the VM's store was; it is another one and was not touched; put the VM's own store back
 store-gone-backup-with-record = A backup of it whose record is here is in the bundle: `sigillo tpm restore-backup` brings it back
 store-gone-backup = There are backups of it in the bundle, without their records: see `sigillo tpm restore-backup --list`
-store-gone = The guest's keys are not lost if the file was only moved: put it back. Nothing was changed, and no other TPM was made
+store-gone = The guest's keys are not lost if the file was only moved: put it back. Nothing was changed, and no other TPM was made; if it is lost, `sigillo tpm remove` and then `sigillo tpm add` give the VM a new one
 record-opens-backup = The record opens the backup { $backup }: `sigillo tpm restore-backup { $vm }` makes it the VM's store again
 record-bring = Bring the record from the host where the VM ran last
 doing-restore = restoring a backup of its TPM
@@ -98,6 +105,7 @@ qemu-said = { $why }; QEMU said: { $said }
 guest-internal-error = the guest stopped with an internal error
 qemu-ended-early = QEMU ended before its monitor answered
 import-file = it is a file and not a disk of this host; `--disk` takes image files
+import-device = it is a disk of this host, and no exported VM. `sigillo vm create NAME --import-disk { $disk }` makes a VM with a copy of it
 import-no-disk = it is not a disk or partition of this host
 import-in-use = this host uses it, so what is read could be half written; unmount it (or swap it off) first
 import-only-root = only root may read it; run the command with sudo

@@ -3,7 +3,8 @@
 check-hopeless = la VM { $vm } non può essere resa pronta per Windows 11, e nulla è stato modificato: { $what }: { $why }
 check-no-tpm = la VM { $vm } non riceve un TPM, e nulla è stato modificato: { $why }
 check-disk-grown = ora il disco è più grande; lo strumento del guest (diskmgmt.msc) ingrandisce la partizione
-check-secure-boot = l'Avvio protetto è stato attivato: un guest che ha sigillato con il suo TPM chiede una volta la chiave di ripristino
+check-disk-made = ora ha un disco vuoto
+check-secure-boot = l'Avvio protetto è attivo, con le chiavi di Microsoft in variabili del firmware nuove: altre chiavi e voci di avvio che erano nelle precedenti non ci sono più, e un guest che ha sigillato con il suo TPM chiede una volta la chiave di ripristino
 check-mends = { $what }: `sigillo vm check { $vm } --windows-11 --fix` rimedia
 check-ready = { $vm } ha ciò che serve a Windows 11
 cloned = { $clone } {"{"}{ $uuid }{"}"} è un clone di { $vm }

@@ -1,9 +1,14 @@
 //! A bundle: whose it is, whether its files are there and its own, and whether something of a start that was cut short is left.
-use super::{Findings, Severity, host::space, name_of, quoted_path};
+use super::{
+    Findings, Severity,
+    host::{space, writable},
+    name_of, quoted_path,
+};
 use crate::{
     bundle::{Bundle, CONFIG},
     config::{DiskFormat, Firmware, Guest},
     files::{is_own_dir, require_one_file, require_plain},
+    whole,
 };
 use sigillo_messages::{text, words};
 use std::{
@@ -14,6 +19,7 @@ use std::{
 
 pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
     space(vm.path(), words!("the-bundle"), findings);
+    writable(vm.path(), findings);
     match is_own_dir(vm.path()) {
         Ok(true) => {}
         Ok(false) => findings.with_command(
@@ -32,7 +38,12 @@ pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
     }
     own_file(&vm.path().join(CONFIG), 0o022, findings);
     if vm.config().firmware == Firmware::Bios {
-        let severity = if vm.config().guest == Guest::Windows11 { Severity::Error } else { Severity::Note };
+        let severity = match vm.config().guest {
+            Guest::Windows11 => Severity::Error,
+            // It will be upgraded, or look for the chip that it finds in other VMs.
+            Guest::Windows10 | Guest::WindowsServer2025 => Severity::Warning,
+            Guest::Linux | Guest::Other => Severity::Note,
+        };
         findings.found(
             severity,
             "SIG_ERR_TPM_LEGACY_BIOS",
@@ -68,7 +79,7 @@ fn examine_disk(vm: &Bundle, path: &Path, format: DiskFormat, findings: &mut Fin
             "SIG_ERR_TPM_PHYSICAL_DISK",
             text!("disk-of-host", path = path.display()),
             words!("disk-of-host-means"),
-            words!("disk-of-host-do"),
+            text!("disk-of-host-do", path = quoted_path(path)),
         );
         return;
     }
@@ -90,11 +101,31 @@ fn examine_disk(vm: &Bundle, path: &Path, format: DiskFormat, findings: &mut Fin
             words!("disk-refused-means"),
             words!("as-it-says"),
         );
+    } else if format == DiskFormat::Raw
+        && let Some(what) = whole::cut(path)
+    {
+        findings.found(
+            Severity::Error,
+            "SIG_ERR_BUNDLE_FILE",
+            what,
+            words!("vm-does-not-start"),
+            words!("part-not-there-do"),
+        );
     }
 }
 
 /// A file that has to be there, itself and not a link, and whose mode must not have these bits.
 pub(super) fn own_file(path: &Path, forbidden: u32, findings: &mut Findings) {
+    if whole::is_missing(path) {
+        findings.found(
+            Severity::Error,
+            "SIG_ERR_BUNDLE_FILE",
+            text!("file-not-there", path = path.display()),
+            words!("vm-does-not-start"),
+            words!("part-not-there-do"),
+        );
+        return;
+    }
     if let Err(error) = require_plain(path) {
         findings.found(
             Severity::Error,

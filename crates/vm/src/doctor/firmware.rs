@@ -3,13 +3,10 @@ use super::{Findings, Severity, bundle::own_file, name_of};
 use crate::{
     bundle::{Bundle, VARS},
     config::{Firmware, Guest},
-    files::read_plain,
-    variables::{self, SecureBoot},
+    firmware::secure_boot_of,
+    variables::SecureBoot,
 };
 use sigillo_messages::{text, words};
-
-/// A variable store is no longer. Bytes.
-const LONGEST: u64 = 4 << 20;
 
 pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
     let config = vm.config();
@@ -18,7 +15,7 @@ pub(super) fn examine(vm: &Bundle, findings: &mut Findings) {
     if config.firmware == Firmware::Uefi {
         let path = vm.path().join(VARS);
         own_file(&path, 0o077, findings);
-        state = read_plain(&path, LONGEST).ok().and_then(|bytes| variables::secure_boot(&bytes));
+        state = secure_boot_of(vm);
         match &state {
             None if path.is_file() => findings.found(
                 Severity::Error,
@@ -93,7 +90,7 @@ fn windows_says(vm: &Bundle, state: Option<&SecureBoot>, findings: &mut Findings
         }
         return;
     };
-    if config.secure_boot && state.is_some_and(|state| state.is_enforced() && state.trusts_windows) {
+    if config.secure_boot && state.is_some_and(SecureBoot::starts_windows) {
         findings.note(
             "SIG_NOTE_WINDOWS",
             text!("windows-finds", interface = tpm.interface.to_string().to_uppercase()),

@@ -1,6 +1,8 @@
 //! The host: hypervisor, firmware, disks, the keychain and what is kept beside it, the policy.
 use super::{Findings, Patient, Records, Severity, quoted, quoted_path};
-use crate::{accel, firmware, policy::HostPolicy, qemu, rundir::private_dir, variables};
+use crate::{
+    accel, file_system::mount_of, firmware, policy::HostPolicy, qemu, rundir::private_dir, variables,
+};
 use sigillo_keychain::{Keychain, ProviderKind, SystemKeychain};
 use sigillo_messages::{Words, text, words};
 use std::{
@@ -21,6 +23,7 @@ pub(super) fn examine(patient: &Patient<'_>, findings: &mut Findings) {
         findings.error(&error, words!("no-socket-place"));
     }
     space(patient.home.path(), words!("the-vms"), findings);
+    writable(patient.home.path(), findings);
     keychain(patient.records, findings);
     if let Err(error) = HostPolicy::of_this_host() {
         findings.error(&error, words!("no-vm-starts"));
@@ -101,7 +104,7 @@ fn firmware_files(findings: &mut Findings) {
     match firmware::Keys::Microsoft.variables() {
         Err(error) => findings.error(&error, words!("no-microsoft-keys-means")),
         Ok(bytes) => match variables::secure_boot(&bytes) {
-            Some(state) if state.is_enforced() && state.trusts_windows => {
+            Some(state) if state.starts_windows() => {
                 findings.note("SIG_NOTE_OVMF", text!("ovmf-found"));
             }
             _ => findings.found(
@@ -131,6 +134,26 @@ pub(super) fn space(path: &Path, whose: Words, findings: &mut Findings) {
         words!("disk-space-means"),
         words!("disk-space-do"),
     );
+}
+
+/// Whether something can be written where a directory is or will be. A home that is not there yet is made in another one.
+pub(super) fn writable(path: &Path, findings: &mut Findings) {
+    let Some(there) = path.ancestors().find(|path| path.exists()) else { return };
+    match rustix::fs::access(there, rustix::fs::Access::WRITE_OK) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::ROFS) => findings.found(
+            Severity::Error,
+            "SIG_ERR_READ_ONLY",
+            text!("mount-read-only", mount = mount_of(there).display(), path = path.display()),
+            words!("mount-read-only-means"),
+            words!("mount-read-only-do"),
+        ),
+        Err(error) => findings.said(
+            "SIG_ERR_IO",
+            text!("dir-unwritable", path = there.display(), error = std::io::Error::from(error)),
+            words!("mount-read-only-means"),
+        ),
+    }
 }
 
 /// The keychain. Whatever is the matter with it also keeps a TPM from being added.

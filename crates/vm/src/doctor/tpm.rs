@@ -15,7 +15,11 @@ use std::path::Path;
 const NO_START: Words = words!("vm-does-not-start");
 
 pub(super) fn examine(patient: &Patient<'_>, vm: &Bundle, findings: &mut Findings) {
-    let Some(path) = vm.store_path() else { return };
+    let Some(path) = vm.store_path() else {
+        // What a TPM that was removed left can come back.
+        told_of_backups(patient, vm, findings);
+        return;
+    };
     let info = match Store::peek(&path) {
         Ok(info) => info,
         Err(error) => {
@@ -73,10 +77,14 @@ fn unreadable(vm: &Bundle, path: &Path, error: &OpenError, findings: &mut Findin
             words!("store-damaged-do"),
             Some(salvage(path)),
         );
-    } else {
-        let remedy = text!("store-gone-do", vm = name_of(vm));
-        findings.found(Severity::Error, error.code(), what, NO_START, &remedy);
+        return;
     }
+    let remedy = match error {
+        OpenError::NotFound | OpenError::NotAStore(_) => text!("store-gone-do", vm = name_of(vm)),
+        OpenError::Locked { .. } => text!("store-locked-do"),
+        _ => text!("as-it-says"),
+    };
+    findings.found(Severity::Error, error.code(), what, NO_START, &remedy);
 }
 
 fn salvage(path: &Path) -> String {

@@ -13,6 +13,7 @@ use crate::{
     crash,
     error::{Error, Result},
     files::{new_file, open_plain, require_one_file, sync_dir},
+    image::is_block_device,
     tpm::{host_name, record_name},
 };
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
@@ -184,6 +185,10 @@ pub fn import_vm(
             Flaw::Write(error) => error,
         }
     };
+    if is_block_device(file) {
+        let why = text!("import-device", disk = file.display());
+        return Err(Error::ImportDisk { disk: file.to_owned(), why });
+    }
     let input = open_plain(file).map_err(|e| Error::io(words!("do-read"), file, e))?;
     let len = input.metadata().map_err(|e| Error::io(words!("do-read"), file, e))?.len();
     let mut input = BufReader::with_capacity(1 << 20, input);

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     files::{is_own_dir, open_itself, read_plain, replace_file},
     life::LifeError,
-    saved,
+    saved, whole,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -144,7 +144,10 @@ pub(super) fn parts_of(vm: &Bundle) -> Result<Vec<Part>> {
                 return Err(LifeError::ForeignDisk { name: vm.name().to_owned(), disk: path }.into());
             }
         }
-        let found = path.symlink_metadata().map_err(|e| Error::io(words!("do-read"), &path, e))?;
+        let found = path.symlink_metadata().map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => whole::missing(vm, &path),
+            _ => Error::io(words!("do-read"), &path, e),
+        })?;
         part.bytes = found.len();
     }
     Ok(parts)

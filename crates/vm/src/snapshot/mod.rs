@@ -16,6 +16,7 @@ use crate::{
     files::{is_own_dir, make_dirs, sync_dir},
     life::{LifeError, Watch},
     saved::{self, remove_tree},
+    whole,
 };
 use manifest::Manifest;
 use sigillo_messages::{text, words};
@@ -215,12 +216,14 @@ pub fn snapshot(vm: &Bundle, new: &NewSnapshot, progress: Watch<'_>) -> Result<S
     let _lock = vm.lock()?;
     vm.require_ended(words!("doing-snapshot"))?;
     sweep(vm)?;
+    whole::require_own_store(vm)?;
+    let parts = manifest::parts_of(vm)?;
     let name = name_for(vm, new.name.as_deref(), &sigillo_keychain::date(now_unix_s()))?;
     let description: String =
         new.description.chars().filter(|c| !c.is_control() || *c == '\n').take(MAX_DESCRIPTION).collect();
     let id = Uuid::new_v4();
     let building = make_dir(vm, &format!(".{id}.new"))?;
-    let made = fill(vm, &building, progress).and_then(|parts| {
+    let made = fill(vm, parts, &building, progress).and_then(|parts| {
         let manifest = Manifest::new(vm, id, name, description, parts);
         manifest.write(&building)?;
         crash::point();
@@ -244,8 +247,12 @@ fn make_dir(vm: &Bundle, name: &str) -> Result<PathBuf> {
 }
 
 /// Copies what a VM is made of.
-fn fill(vm: &Bundle, to: &Path, progress: Watch<'_>) -> Result<Vec<manifest::Part>> {
-    let mut parts = manifest::parts_of(vm)?;
+fn fill(
+    vm: &Bundle,
+    mut parts: Vec<manifest::Part>,
+    to: &Path,
+    progress: Watch<'_>,
+) -> Result<Vec<manifest::Part>> {
     let _held = manifest::hold_store(vm)?;
     let all = parts.iter().map(|part| part.bytes).sum();
     let mut tell = |done, all| progress(words!("step-copying"), done, all);
