@@ -134,7 +134,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         return Err(Failure::new("SIG_ERR_TPM_PROFILE", text!("create-no-tpm-yet")));
     }
     if args.libvirt_uri.is_some() && !matches!(args.hypervisor, HypervisorArg::Libvirt) {
-        return Err(Failure::new("SIG_ERR_USAGE", text!("create-libvirt-uri")));
+        return Err(Failure::new("SIG_ERR_USAGE", text!("usage-libvirt-uri")));
     }
     let mut plan = plan(guest, args)?;
     if args.edit {

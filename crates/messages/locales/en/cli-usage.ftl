@@ -23,3 +23,4 @@ heading-help = Print this message or the help of the given subcommand(s)
 heading-some-options = [OPTIONS]
 heading-a-command = <COMMAND>
 heading-some-command = [COMMAND]
+usage-libvirt-uri = --libvirt-uri goes with --hypervisor libvirt; nothing was made

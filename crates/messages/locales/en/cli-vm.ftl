@@ -24,7 +24,6 @@ console-failed = the console of { $vm }: { $error }
 console-entered = at the serial console of { $vm }; Ctrl-] leaves it
 console-left = left the console; { $vm } runs on
 console-ended = { $vm } has ended
-create-libvirt-uri = --libvirt-uri goes with --hypervisor libvirt; nothing was made
 create-no-tpm-yet = this VM gets no TPM yet; give --tpm-profile to `sigillo vm tpm add`; nothing was made
 step-copying-disks = copying disks
 created = created { $name } {"{"}{ $uuid }{"}"} in { $bundle }

@@ -23,3 +23,4 @@ heading-help = Stampa questo messaggio, oppure la guida dei sottocomandi indicat
 heading-some-options = [OPZIONI]
 heading-a-command = <COMANDO>
 heading-some-command = [COMANDO]
+usage-libvirt-uri = --libvirt-uri va usato insieme a --hypervisor libvirt; nulla è stato creato

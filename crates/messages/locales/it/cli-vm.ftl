@@ -24,7 +24,6 @@ console-failed = la console di { $vm }: { $error }
 console-entered = connessi alla console seriale di { $vm }; Ctrl-] per uscirne
 console-left = console lasciata; { $vm } prosegue
 console-ended = { $vm } è terminata
-create-libvirt-uri = --libvirt-uri va usato insieme a --hypervisor libvirt; nulla è stato creato
 create-no-tpm-yet = questa VM non riceve ancora un TPM; indicare --tpm-profile a `sigillo vm tpm add`; nulla è stato creato
 step-copying-disks = copia dei dischi
 created = creata { $name } {"{"}{ $uuid }{"}"} in { $bundle }
