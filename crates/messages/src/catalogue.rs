@@ -15,8 +15,8 @@ macro_rules! themes {
 }
 
 themes![
-    "cli-host" "cli-inspect" "cli-tpm" "cli-vm" "common" "config" "doctor" "hardware" "identity" "keychain" "keys" "libvirt" "life" "server"
-    "store" "vm"
+    "cli-host" "cli-inspect" "cli-tpm" "cli-usage" "cli-vm" "common" "config" "doctor" "hardware" "identity" "keychain" "keys" "libvirt" "life"
+    "server" "store" "vm"
 ];
 
 /// What `--help` says, where that is not what the command line's declarations say.

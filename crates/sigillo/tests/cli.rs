@@ -36,13 +36,13 @@ impl Cli {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The error, which has to be one line on stderr with its code, and nothing on stdout.
+    /// The error, which has to be the only one on stderr, with its code, and nothing on stdout.
     fn refused(&self, args: &[&str], code: &str) -> String {
         let output = self.run(args);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), exit::status(code), "{args:?}: {said}");
         assert!(said.starts_with(&format!("sigillo: {code}: ")), "{args:?}: {said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(said.matches("sigillo: ").count(), 1, "{said}");
         said
     }
 }

@@ -315,7 +315,7 @@ fn what_commands_that_were_cut_short_left_is_listed_with_how_to_take_it_away() {
     let found = examined(&place, &[]);
     assert_eq!(found.status, 0, "{:#}", found.report);
     let left = found.warning("SIG_ERR_LEFTOVER");
-    assert!(left["what"].as_str().unwrap().contains("deletion was cut short"), "{left:#}");
+    assert!(left["what"].as_str().unwrap().contains("a delete or a move is clearing away"), "{left:#}");
     found.one("SIG_NOTE_NEXT_STORE");
     found.one("SIG_NOTE_STALE_RUN");
     assert_eq!(found.of_severity("note").iter().filter(|code| **code == "SIG_NOTE_LEFTOVER").count(), 2);

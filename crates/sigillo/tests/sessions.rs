@@ -15,6 +15,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -237,7 +238,10 @@ fn every_session_says_in_both_languages_what_its_file_says() {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let expected = Session::parse(&text);
-        if expected.needs.as_ref().is_some_and(|path| !path.exists()) {
+        if let Some(needs) = expected.needs.as_ref().filter(|path| !path.exists()) {
+            let missing = format!("{} is left out: there is no {} here\n", file.display(), needs.display());
+            // Not by a macro: what a test that passes prints is not shown.
+            std::io::stderr().write_all(missing.as_bytes()).unwrap();
             continue;
         }
         let mut found = Session::parse(&text);

@@ -277,6 +277,11 @@ impl Bundle {
     pub(crate) fn lock(&self) -> Result<Lock> {
         lock_dir(&self.path).map(Lock).map_err(|e| match e.kind() {
             std::io::ErrorKind::WouldBlock => Error::Busy { name: self.config.name.clone() },
+            // Another command deleted, renamed or moved it since it was found.
+            std::io::ErrorKind::NotFound => Error::NotFound {
+                name: self.config.name.clone(),
+                home: self.path.parent().unwrap_or(&self.path).to_owned(),
+            },
             _ => Error::io(words!("do-lock"), &self.path, e),
         })
     }

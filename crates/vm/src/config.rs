@@ -25,9 +25,11 @@
 //! encrypted = true
 //! ```
 //! Every key, its values and defaults are in `docs/vm.md`.
+mod complaint;
 mod devices;
 mod guest;
 
+pub(crate) use complaint::complaint;
 pub use devices::{
     Bus, Cdrom, Disk, DiskFormat, Display, DisplayKind, Forward, Network, NetworkMode, NetworkModel,
 };
@@ -43,12 +45,17 @@ use serde::{Deserialize, Serialize};
 use sigillo_messages::{text, words};
 use std::{
     fmt,
+    ops::RangeInclusive,
     path::{Component, Path},
 };
 use uuid::Uuid;
 
 /// The schema version written and read.
 pub(crate) const VERSION: u32 = 1;
+/// How much memory a VM may have. MiB.
+pub const MEMORY_MIB: RangeInclusive<u32> = 16..=4 * 1024 * 1024;
+/// How many virtual processors a VM may have.
+pub const CPUS: RangeInclusive<u32> = 1..=255;
 /// A longer `vm.toml` is refused unread. Bytes.
 pub const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 
@@ -225,21 +232,17 @@ impl Config {
     /// # Errors
     /// The sentence.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|e| {
-            let what = e.message().lines().collect::<Vec<_>>().join(", ");
-            match e.span() {
-                Some(span) => {
-                    let line = text.bytes().take(span.start).filter(|b| *b == b'\n').count() + 1;
-                    text!("config-line", line, what)
-                }
-                None => what,
-            }
-        })?;
+        let config: Self = toml::from_str(text).map_err(|e| complaint(text, &e))?;
         config.check().map_err(|(place, what)| match line_of(text, place) {
             Some(line) => text!("config-line", line, what),
             None => what,
         })?;
         Ok(config)
+    }
+
+    /// What no `vm.toml` could say of this, if there is something.
+    pub(crate) fn impossible(&self) -> Option<String> {
+        self.check().err().map(|(_, what)| what)
     }
 
     /// Requires that a `vm.toml` could say this.
@@ -277,10 +280,10 @@ impl Config {
             return wrong("version", text!("config-version", version = self.version, known = VERSION));
         }
         check_name(&self.name).map_err(|what| (Where::Key("name"), what))?;
-        if !(16..=4 * 1024 * 1024).contains(&self.memory_mib) {
+        if !MEMORY_MIB.contains(&self.memory_mib) {
             return wrong("memory_mib", text!("config-memory", memory = self.memory_mib));
         }
-        if !(1..=255).contains(&self.cpus) {
+        if !CPUS.contains(&self.cpus) {
             return wrong("cpus", text!("config-cpus", cpus = self.cpus));
         }
         if self.secure_boot && self.firmware == Firmware::Bios {
@@ -288,7 +291,7 @@ impl Config {
         }
         if let Some(uri) = &self.libvirt_uri {
             if self.hypervisor != Hypervisor::Libvirt {
-                return wrong("libvirt_uri", "libvirt_uri needs hypervisor = \"libvirt\"".to_owned());
+                return wrong("libvirt_uri", text!("config-libvirt-uri"));
             }
             crate::libvirt::check_uri(uri).map_err(|what| (Where::Key("libvirt_uri"), what))?;
         }

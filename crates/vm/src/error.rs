@@ -202,7 +202,7 @@ pub enum Error {
     },
     /// A copy of the store is alive.
     #[error("{}", text!(
-        "tpm-in-use", ?name, holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+        "tpm-in-use", ?name, holder = pid.map_or_else(|| text!("another-process"), |pid| text!("process-pid", pid))
     ))]
     InUse {
         /// The VM.
@@ -330,6 +330,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// A new VM was asked for that no `vm.toml` could describe.
+    #[error("{}", text!("vm-draft", why = .0))]
+    Impossible(String),
     /// What a person made of a new VM's `vm.toml`.
     #[error("{}", text!("vm-draft", why = .0))]
     Draft(String),
@@ -431,6 +434,7 @@ impl Error {
             Self::Identity(error) => error.code(),
             Self::SecureBootKeys(_) => "SIG_ERR_SECURE_BOOT_KEYS",
             Self::ImportDisk { .. } => "SIG_ERR_VM_IMPORT_DISK",
+            Self::Impossible(_) => "SIG_ERR_USAGE",
             Self::Draft(_) => "SIG_ERR_VM_DRAFT",
             Self::DiskSize { .. } => "SIG_ERR_VM_DISK_SIZE",
             Self::Display { .. } => "SIG_ERR_VM_DISPLAY",

@@ -73,8 +73,8 @@ pub use accel::{Accel, Choice, Reason};
 pub use backup::{Backup, RestoredBackup, backups, restore_backup};
 pub use bundle::{Bundle, Create, Home};
 pub use config::{
-    Accelerator, Bus, Cdrom, Config, Disk, DiskFormat, Display, DisplayKind, Firmware, Forward, Guest,
-    Hypervisor, Interface, MAX_CONFIG_BYTES, Network, NetworkModel, Tpm,
+    Accelerator, Bus, CPUS, Cdrom, Config, Disk, DiskFormat, Display, DisplayKind, Firmware, Forward, Guest,
+    Hypervisor, Interface, MAX_CONFIG_BYTES, MEMORY_MIB, Network, NetworkModel, Tpm,
 };
 pub use console::Console;
 pub use copy::Progress;
@@ -93,7 +93,7 @@ pub use keys::{
     KeyList, KeysError, RecordState, Reencrypt, Reencrypted, Restored, Rotated, add_key, list_keys,
     reencrypt, remove_key, restore_record, rotate,
 };
-pub use libvirt::LibvirtError;
+pub use libvirt::{LibvirtError, check_uri};
 pub use life::{LifeError, Watch};
 pub use needs::{Needed, OpenedStore, needed_by};
 pub use plan::Plan;

@@ -176,8 +176,8 @@ impl Home {
     /// Makes the VM of a plan, whole or not at all. Its `[tpm]` is not made here: [`crate::add_tpm`] does that.
     ///
     /// # Errors
-    /// A name that is taken, a disk that cannot be read, firmware that is not installed; [`Error::LegacyBios`] and
-    /// [`Error::PhysicalDisk`] for a VM that is to get a TPM and cannot.
+    /// A name that is taken, what no VM can be, a disk that cannot be read, firmware that is not installed;
+    /// [`Error::LegacyBios`] and [`Error::PhysicalDisk`] for a VM that is to get a TPM and cannot.
     pub fn make(&self, plan: &Plan, progress: &mut Progress<'_>) -> Result<Bundle> {
         let config = &plan.config;
         let path = self.bundle_path(&config.name);
@@ -190,6 +190,9 @@ impl Home {
         let physical = config.disks.iter().find(|disk| image::is_block_device(&disk.path));
         if let Some(disk) = physical.filter(|_| config.tpm.is_some()) {
             return Err(Error::PhysicalDisk { name: config.name.clone(), disk: disk.path.clone() });
+        }
+        if let Some(what) = config.impossible() {
+            return Err(Error::Impossible(what));
         }
         let building = Building::new(self.path(), &config.uuid, Kind::New)?;
         fill(plan, building.path(), progress)?;

@@ -21,7 +21,7 @@
 //! ```
 //! Where nothing is said, a person at a terminal is asked and everything else is refused.
 use crate::{
-    config::{Config, Guest, MAX_CONFIG_BYTES},
+    config::{Config, Guest, MAX_CONFIG_BYTES, complaint},
     error::{Error, Result},
     files::open_plain,
     tpm::host_name,
@@ -151,9 +151,9 @@ impl HostPolicy {
     /// Parses the text of a `host.toml`.
     ///
     /// # Errors
-    /// A sentence.
+    /// A sentence that begins with the line where there is one.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        toml::from_str(text).map_err(|e| e.to_string().trim_end().replace('\n', " "))
+        toml::from_str(text).map_err(|e| complaint(text, &e))
     }
 
     /// Where the records of this host are.

@@ -15,14 +15,14 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A version of Parallels Desktop, as in 17.1.0 [default: sigillo on this host]
-    #[arg(long, value_name = "V", requires_all = ["edition", "chip"])]
+    /// A version of Parallels Desktop, as in 17.1.0, with --edition and --chip [default: sigillo on this host]
+    #[arg(long, value_name = "V")]
     product_version: Option<Version>,
-    /// Its edition
-    #[arg(long, value_enum, requires = "product_version")]
+    /// Its edition, with --product-version and --chip
+    #[arg(long, value_enum)]
     edition: Option<EditionArg>,
-    /// The host's processor: intel, apple-m1 and so on
-    #[arg(long, requires = "product_version")]
+    /// The processor of its host, intel, apple-m1 and so on, with --product-version and --edition
+    #[arg(long)]
     chip: Option<Chip>,
 }
 
@@ -52,7 +52,8 @@ pub(crate) fn run(args: &Args) -> Done {
             let answers = product(version, edition.into(), chip);
             (answers.map_err(|why| Failure::new("SIG_ERR_AVAILABILITY", why))?, Vec::new())
         }
-        _ => (Feature::ALL.map(Feature::here).to_vec(), needs()?),
+        (None, None, None) => (Feature::ALL.map(Feature::here).to_vec(), needs()?),
+        _ => return Err(Failure::new("SIG_ERR_USAGE", text!("availability-together"))),
     };
     let missing = needs.iter().any(|need| need.required && !need.met);
     let available = !missing && answers.first().is_some_and(|tpm| tpm.available == Some(true));

@@ -5,14 +5,15 @@ use super::{
     host::Kept,
     output::{self, is_json},
     progress, tpm,
+    usage::{DISK_GIB, whole},
 };
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use sigillo_messages::{text, words};
 use sigillo_server::machine;
 use sigillo_vm::{
-    Accelerator, Bundle, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Hypervisor, Interface,
-    Keys, Plan, Tpm, delete_vm,
+    Accelerator, Bundle, CPUS, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Hypervisor,
+    Interface, Keys, MEMORY_MIB, Plan, Tpm, check_uri, delete_vm,
 };
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DEVICE")]
     import_disk: Vec<PathBuf>,
     /// A new, empty disk of so many GiB [default: 64 for Windows without another disk, else none]
-    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    #[arg(long, value_name = "GIB", value_parser = whole(DISK_GIB))]
     disk_size: Option<u32>,
     /// What disks are attached to [default: virtio for Linux, sata for others]
     #[arg(long, value_enum)]
@@ -49,10 +50,10 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = NetworkArg::User)]
     network: NetworkArg,
     /// Memory in MiB [default: 4096 for Windows, 2048 for others]
-    #[arg(long)]
+    #[arg(long, value_parser = whole(MEMORY_MIB))]
     memory: Option<u32>,
     /// Virtual processors [default: 2]
-    #[arg(long)]
+    #[arg(long, value_parser = whole(CPUS))]
     cpus: Option<u32>,
     /// Customise before installing: open $VISUAL or $EDITOR on the VM's vm.toml before anything is made
     #[arg(long)]
@@ -69,7 +70,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = HypervisorArg::Qemu)]
     hypervisor: HypervisorArg,
     /// With --hypervisor libvirt: which of this host's libvirts, qemu:///system or qemu:///session [default: qemu:///system]
-    #[arg(long, value_name = "URI")]
+    #[arg(long, value_name = "URI", value_parser = libvirt_uri)]
     libvirt_uri: Option<String>,
 }
 
@@ -123,10 +124,17 @@ impl From<GuestArg> for Guest {
     }
 }
 
+fn libvirt_uri(text: &str) -> Result<String, String> {
+    check_uri(text).map(|()| text.to_owned())
+}
+
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let guest = Guest::from(args.guest);
     if args.tpm_profile.is_some() && !guest.defaults().tpm && !args.edit {
         return Err(Failure::new("SIG_ERR_TPM_PROFILE", text!("create-no-tpm-yet")));
+    }
+    if args.libvirt_uri.is_some() && !matches!(args.hypervisor, HypervisorArg::Libvirt) {
+        return Err(Failure::new("SIG_ERR_USAGE", text!("usage-libvirt-uri")));
     }
     let mut plan = plan(guest, args)?;
     if args.edit {

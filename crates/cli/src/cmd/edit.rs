@@ -1,5 +1,5 @@
 //! `sigillo vm create --edit`: a person changes a VM's `vm.toml` before the VM is made.
-use super::{Failure, confirm, create::default_profile, tpm};
+use super::{Failure, confirm, create::default_profile, exit, tpm};
 use sigillo_messages::text;
 use sigillo_vm::{Home, MAX_CONFIG_BYTES, Plan};
 use std::{
@@ -72,7 +72,7 @@ fn open_editor(path: &Path) -> Result<(), String> {
     command.arg("-c").arg(format!("{editor} \"$1\"")).arg("sigillo").arg(PathBuf::from(path));
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(text!("editor-ended", ?editor, status)),
+        Ok(status) => Err(text!("editor-ended", ?editor, status = exit::in_words(status))),
         Err(e) => Err(text!("editor-not-started", ?editor, error = e)),
     }
 }

@@ -1,4 +1,6 @@
 //! Exit statuses: those of `docs/cli.md`.
+use sigillo_messages::text;
+use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
 pub(crate) const FAILED: u8 = 1;
 /// The command line itself.
@@ -78,6 +80,15 @@ pub(crate) const TABLE: &[Status] = &[
     },
 ];
 
+/// How another program ended.
+pub(crate) fn in_words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => text!("ended-status", code),
+        (None, Some(signal)) => text!("ended-signal", signal),
+        (None, None) => status.to_string(),
+    }
+}
+
 /// What a failure under this code ends with.
 pub(crate) fn status(code: &str) -> u8 {
     TABLE.iter().find(|status| status.codes.contains(&code)).map_or(FAILED, |status| status.number)
@@ -91,6 +102,12 @@ mod tests {
     fn docs(name: &str) -> String {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
         fs::read_to_string(docs).unwrap()
+    }
+
+    #[test]
+    fn how_a_program_ended_is_told_in_words() {
+        assert_eq!(in_words(ExitStatus::from_raw(3 << 8)), "status 3");
+        assert_eq!(in_words(ExitStatus::from_raw(9)), "signal 9");
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! `sigillo vm hardware list | add | remove`.
-use super::{Done, Failure, host::Kept, output, progress, tpm, tpm_remove};
+use super::{
+    Done, Failure,
+    host::Kept,
+    output, progress, tpm, tpm_remove,
+    usage::{DISK_GIB, whole},
+};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use sigillo_messages::{text, words};
@@ -38,7 +43,7 @@ pub(crate) enum Add {
         /// The VM's name or UUID
         name: String,
         /// An empty disk of so many GiB
-        #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..=65536), required_unless_present = "image")]
+        #[arg(long, value_name = "GIB", value_parser = whole(DISK_GIB), required_unless_present = "image")]
         size: Option<u32>,
         /// An image to copy in (raw, or qcow2 by its name), or a host disk to use where it is
         #[arg(long, value_name = "FILE", conflicts_with = "size")]
@@ -122,7 +127,7 @@ impl From<ModelArg> for NetworkModel {
 /// A display as options name it: its kind, and a port after a colon.
 pub(super) fn display(text: &str) -> Result<Display, String> {
     let (kind, port) = match text.split_once(':') {
-        Some((kind, port)) => (kind, Some(port.parse::<u16>().map_err(|e| format!("{port:?}: {e}"))?)),
+        Some((kind, port)) => (kind, Some(port.parse::<u16>().map_err(|_| text!("display-choices"))?)),
         None => (text, None),
     };
     let kind = match kind {
@@ -131,7 +136,8 @@ pub(super) fn display(text: &str) -> Result<Display, String> {
         "spice" => DisplayKind::Spice,
         _ => return Err(text!("display-choices")),
     };
-    Ok(Display { kind, port })
+    let display = Display { kind, port };
+    display.check().map(|()| display)
 }
 
 fn forward(text: &str) -> Result<Forward, String> {
@@ -258,11 +264,13 @@ fn list(home: &Home, name: &str) -> Done {
     for device in &found.present {
         say!("{:11}  {}", device.name, device.what);
     }
-    say!("\n{:11}  {}", text!("head-to-add"), text!("head-what"));
+    let head = text!("head-to-add");
+    let devices = output::width(11, [&head].into_iter());
+    say!("\n{head:devices$}  {}", text!("head-what"));
     for offer in &found.offers {
         match &offer.refusal {
-            None => say!("{:11}  {}", offer.kind, offer.what),
-            Some((_, why)) => say!("{:11}  {}", offer.kind, text!("device-not-offered", why)),
+            None => say!("{:devices$}  {}", offer.kind, offer.what),
+            Some((_, why)) => say!("{:devices$}  {}", offer.kind, text!("device-not-offered", why)),
         }
     }
     Ok(ExitCode::SUCCESS)

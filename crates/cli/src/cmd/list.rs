@@ -43,7 +43,8 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         say!("{}", Value::Array(list));
     } else {
         let (status, ip, name) = (text!("head-status"), text!("head-ip"), text!("head-name"));
-        say!("{:38}  {status:9} {ip:15}  {name:24} TPM", "UUID");
+        let names = output::width(24, rows.iter().map(|(vm, _)| vm.name()));
+        say!("{:38}  {status:9} {ip:15}  {name:names$} TPM", "UUID");
         for (vm, status) in &rows {
             let uuid = format!("{{{}}}", vm.config().uuid);
             let style = match status {
@@ -54,7 +55,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
                 Status::Failed => BAD,
             };
             let status = paint(style, status_word(*status));
-            say!("{uuid:38}  {status:9} {:15}  {:24} {}", "-", vm.name(), tpm_state(vm));
+            say!("{uuid:38}  {status:9} {:15}  {:names$} {}", "-", vm.name(), tpm_state(vm));
         }
     }
     for error in rows.iter().filter_map(|(vm, _)| vm.unanswered()) {

@@ -33,7 +33,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn run(args: &Args) -> Done {
-    let mut command = Cli::command();
+    // Help has no page of its own, so no page names one.
+    let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let Some(dir) = &args.dir else {
         let mut text = Vec::new();
@@ -56,7 +57,7 @@ fn write_all(command: &Command, dir: &Path, files: &mut Vec<PathBuf>) -> Result<
     page(command, &mut text).map_err(|error| failed(&path, &error))?;
     fs::write(&path, text).map_err(|error| failed(&path, &error))?;
     files.push(path);
-    let shown = |command: &&Command| !command.is_hide_set() && command.get_name() != "help";
+    let shown = |command: &&Command| !command.is_hide_set();
     command.get_subcommands().filter(shown).try_for_each(|command| write_all(command, dir, files))
 }
 

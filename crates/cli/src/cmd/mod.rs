@@ -40,6 +40,7 @@ mod tpm;
 mod tpm_remove;
 mod transfer;
 mod undelete;
+mod usage;
 pub(crate) mod worker;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};

@@ -2,9 +2,9 @@
 //!
 //! What a command reports goes to stdout, everything else to stderr. Whether it is JSON is said once for the process, as colours are:
 //! the parts that tell of what they do on the way have no command line to look at.
-use super::{Done, Failure, exit};
+use super::{Done, Failure, exit, usage};
 use anstyle::{AnsiColor, Style};
-use clap::ValueEnum;
+use clap::{ValueEnum, error::ErrorKind};
 use serde_json::{Value, json};
 use sigillo_messages::{Language, speak, text};
 use std::{
@@ -173,18 +173,18 @@ pub(crate) fn end(done: Done) -> ExitCode {
 /// Ends a command line that was not understood, or that asked for help.
 pub(crate) fn misused(error: &clap::Error) -> ExitCode {
     Options::guess(std::env::args_os()).apply();
-    let text = error.render();
     if !error.use_stderr() {
-        written(write!(anstream::stdout(), "{}", text.ansi()));
+        written(write!(anstream::stdout(), "{}", usage::help(error)));
         return ExitCode::SUCCESS;
     }
+    let text = usage::complaint(error);
     if is_json() {
-        let text = text.to_string();
-        let text = text.trim().strip_prefix("error: ").unwrap_or(text.trim());
-        complain(&Failure::new("SIG_ERR_USAGE", text));
+        let text = anstream::adapter::strip_str(&text).to_string();
+        complain(&Failure::new("SIG_ERR_USAGE", text.trim()));
+    } else if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        to_stderr(text.trim_end());
     } else {
-        // Nobody can be told that stderr is gone.
-        let _ = write!(anstream::stderr(), "{}", text.ansi());
+        to_stderr(format_args!("{} {text}", paint(BAD, text!("usage-error"))));
     }
     ExitCode::from(exit::USAGE)
 }

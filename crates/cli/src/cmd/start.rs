@@ -1,6 +1,6 @@
 //! `sigillo vm start`.
 use super::{
-    Done, Failure, confirm, hardware::display, host::Kept, notify::Notify, output, progress::Bar, tpm,
+    Done, Failure, confirm, exit, hardware::display, host::Kept, notify::Notify, output, progress::Bar, tpm,
 };
 use clap::ValueEnum;
 use serde_json::json;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     /// The VM's name or UUID
     pub(crate) name: String,
-    /// Stay until the VM ends
+    /// Stay until the VM ends; Ctrl-C ends it as pulling the plug would, `vm stop` from elsewhere shuts it down
     #[arg(long)]
     foreground: bool,
     /// Stay, with the guest's serial console on this terminal
@@ -165,7 +165,9 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
             || json!({ "vm": vm.name(), "status": Status::Stopped.as_str(), "accel": caller.accel }),
             || {},
         ),
-        Some(status) => Err(Failure::new("SIG_ERR_VM_ENDED", text!("qemu-ended", status))),
+        Some(status) => {
+            Err(Failure::new("SIG_ERR_VM_ENDED", text!("qemu-ended", status = exit::in_words(status))))
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! `sigillo vm stop`.
-use super::{Done, output, resume};
+use super::{Done, output, resume, usage::whole};
 use serde_json::json;
 use sigillo_messages::{text, words};
 use sigillo_vm::{Home, LifeError, Status, Stop, Stopped, stop};
@@ -16,7 +16,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "force")]
     yes: bool,
     /// How many seconds the guest may take to shut down before it is ended
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = whole(0..=u64::from(u32::MAX)))]
     timeout: u64,
 }
 

@@ -7,6 +7,7 @@ audit-says-whole = { $path }: { $lines ->
        *[other] { $lines } lines
     }, whole and in order
 availability-keychain = the system keychain can be used; records: { $count }
+availability-together = --product-version, --edition and --chip go together, as in `sigillo availability --product-version 17.1.0 --edition pro --chip intel`; without them it is about sigillo on this host
 availability-not-here = no VM with a TPM can run on this host until what is missing is here
 not-confirmed = nothing was changed, because nobody said yes; without a terminal, --yes says it
 doctor-count = { $errors ->

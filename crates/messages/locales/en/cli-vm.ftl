@@ -17,7 +17,10 @@ cloned-same-tpm = WARNING: it has the same TPM as { $vm }: two VMs of one identi
 cloned-same-attestation = who attests one of them cannot tell it from the other: endorsement key, keys and certificates are the same
 cloned-same-counters = counters, failed tries and NV contents go apart from here on: what relies on them is undone by using both
 cloned-same-advice = keep one of them off, or give the clone a TPM of its own
-not-taken-along = not taken along: { $name }
+not-taken-along = not taken along: { $name ->
+        [snapshots] its snapshots
+       *[other] { $name }
+    }
 console-failed = the console of { $vm }: { $error }
 console-entered = at the serial console of { $vm }; Ctrl-] leaves it
 console-left = left the console; { $vm } runs on
@@ -87,6 +90,8 @@ snapshot-deleted = snapshot { $snapshot } is deleted
 start-accelerator = { $vm }: accelerator { $accel } ({ $reason })
 started = { $vm } is running; serial console in { $log }
 its-screen = its screen: { $address }
+ended-status = status { $code }
+ended-signal = signal { $signal }
 qemu-ended = QEMU ended with { $status }
 cannot-find-myself = cannot find myself: { $error }
 doing-shutdown = shutting it down

@@ -33,3 +33,16 @@ policy-nobody = lets nobody add one (may_add = false in [tpm])
 policy-hosts = names the hosts that may have one, and { $here } is not among them
 policy-profile = wants the profile { $wanted }, and { $asked } was asked for
 policy-cipher = wants its store sealed with aes-256, and a weaker cipher was asked for
+config-libvirt-uri = libvirt_uri needs hypervisor = "libvirt"
+config-parser-says = the TOML parser says: { $says }
+config-key-unknown = there is no key { $key }; there are { $known }
+config-key-missing = the key { $key } is missing
+config-key-twice = { $key } is there twice
+config-value-unknown = { $found } is none of { $known }
+config-wanted = { $found } is not { $wanted }
+config-wants-number = a whole number from 0 to { $most }
+config-wants-boolean = true or false
+config-wants-text = a text in quotes
+config-wants-uuid = a UUID
+config-wants-list = a list
+config-wants-table = a table

@@ -106,7 +106,7 @@ leftover-file-do = remove it while no command works on the VM
 leftover-vm-means = it takes space and is in no list
 leftover-vm-do = nothing: the next `sigillo vm clone`, `rename`, `move`, `export`, `import` or `delete` clears it away if no command works on it
 leftover-vm-new = { $path } is a VM that is being made, or whose making was cut short
-leftover-vm-gone = { $path } is a VM that is being deleted, or whose deletion was cut short
+leftover-vm-gone = { $path } is a VM, or a copy of one, that a delete or a move is clearing away, or was when it was cut short
 file-is-open = { $path } is open to others (mode { $mode })
 audit-whole = the audit log is whole: { $lines ->
         [one] { $lines } line

@@ -51,4 +51,4 @@ do-give-to-qemus-user = give to QEMU's user
 do-describe = describe
 accel-libvirt = libvirt started the domain, and nobody said why
 memory-changed-since = it was changed or damaged since it was written
-program-ended = { $program } ended with { $status }
+program-ended = { $program } ended with status { $code }

@@ -12,7 +12,16 @@ tpm-legacy-bios = VM { $name } starts from a legacy BIOS, and the TPM works only
 tpm-physical-disk = VM { $name } uses the host's disk { $disk }: the same system can be started outside the VM, where its TPM does not exist, so keys kept in the TPM would be lost to it. Import the disk into an ordinary VM and add the TPM there: `sigillo vm create NAME --import-disk { $disk }` copies it into an image and leaves it as it is
 tpm-exists = VM { $name } already has a TPM; it was not touched
 tpm-keychain-setup = the TPM of VM { $name } was not added: its password cannot be kept in the system keychain ({ $code }: { $why }). Nothing was changed. Mend the keychain as said (`sigillo doctor` tells more) and try again
-tpm-record-missing = VM { $name } was not started: it is tied to the host it was made on, or ran on last, because the password of its TPM store is in the record { $record }, which the system keychain of this host does not have. The store was not touched. Two ways bring it: (1) carry the record in a keychain file: on that host `sigillo keychain create carry.kdbx` and `sigillo keychain copy { $quoted } --from system --to carry.kdbx`, then on this one `sigillo keychain copy { $quoted } --from carry.kdbx --to system` (also from a keychain file kept as a backup); (2) with the recovery code printed when the TPM was added, or a passphrase, `sigillo tpm key restore-record { $name }` makes a new record. Without either the guest's keys cannot be recovered; a guest that uses BitLocker or LUKS with the TPM can still be opened with its recovery key, and `sigillo vm start { $name } --when-record-missing new` keeps the store as a backup and gives the VM a new TPM
+tpm-record-missing =
+    VM { $name } was not started: it is tied to the host it was made on, or ran on last, because the password of its TPM store is in the record { $record }, which the system keychain of this host does not have. The store was not touched. Two ways bring it:
+      (1) in a keychain file, from that host or kept as a backup:
+          there: sigillo keychain create carry.kdbx
+          there: sigillo keychain copy { $quoted } --from system --to carry.kdbx
+          here:  sigillo keychain copy { $quoted } --from carry.kdbx --to system
+      (2) a new record, with the recovery code printed when the TPM was added, or a passphrase:
+          here:  sigillo tpm key restore-record { $name }
+    Without either the guest's keys cannot be recovered. A guest that uses BitLocker or LUKS with the TPM can still be opened with its recovery key; this keeps the store as a backup and gives the VM a new TPM:
+          sigillo vm start { $name } --when-record-missing new
 tpm-record-other = VM { $name } was not started: the record { $record } of this host's system keychain (key id { $key_id }) does not open its TPM store, which was made or re-keyed under another password. The store was not touched. { $hint }
 vm-keychain = the system keychain cannot be used for VM { $name } ({ $code }: { $why }). That is not a missing record: the TPM store was not touched, and the VM not started
 vm-store = the TPM store of VM { $name } cannot be used: { $why }

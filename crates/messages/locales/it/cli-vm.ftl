@@ -17,7 +17,10 @@ cloned-same-tpm = ATTENZIONE: ha lo stesso TPM di { $vm }: due VM con una sola i
 cloned-same-attestation = chi attesta una delle due non può distinguerla dall'altra: endorsement key, chiavi e certificati sono gli stessi
 cloned-same-counters = contatori, tentativi falliti e contenuti NV da qui in poi divergono: usarle entrambe vanifica ciò che vi si affida
 cloned-same-advice = tenerne spenta una, oppure dare al clone un TPM proprio
-not-taken-along = non incluso: { $name }
+not-taken-along = { $name ->
+        [snapshots] non inclusi: i suoi snapshot
+       *[other] non incluso: { $name }
+    }
 console-failed = la console di { $vm }: { $error }
 console-entered = connessi alla console seriale di { $vm }; Ctrl-] per uscirne
 console-left = console lasciata; { $vm } prosegue
@@ -85,6 +88,8 @@ snapshot-deleted = l'istantanea { $snapshot } è stata eliminata
 start-accelerator = { $vm }: acceleratore { $accel } ({ $reason })
 started = { $vm } è in esecuzione; console seriale in { $log }
 its-screen = il suo schermo: { $address }
+ended-status = lo stato { $code }
+ended-signal = il segnale { $signal }
 qemu-ended = QEMU è terminato con { $status }
 cannot-find-myself = impossibile individuare il programma stesso: { $error }
 doing-shutdown = l'arresto
@@ -113,7 +118,7 @@ check-mended = risolto
 check-ok = ok
 check-lacks = manca
 head-device = DISPOSITIVO
-head-to-add = AGGIUNGERE
+head-to-add = DA AGGIUNGERE
 device-not-offered = no: { $why }
 firmware-secure-boot = { $firmware }, Avvio protetto { $state }
 list-unreadable = { $count ->

@@ -38,3 +38,16 @@ policy-nobody = non consente a nessuno di aggiungerne uno (may_add = false in [t
 policy-hosts = indica gli host che possono averne uno, e { $here } non è fra questi
 policy-profile = richiede il profilo { $wanted }, ed è stato chiesto { $asked }
 policy-cipher = richiede che il suo archivio sia sigillato con aes-256, ed è stata chiesta una cifratura più debole
+config-libvirt-uri = libvirt_uri richiede hypervisor = "libvirt"
+config-parser-says = il parser TOML segnala, in inglese: { $says }
+config-key-unknown = la chiave { $key } non esiste; esistono { $known }
+config-key-missing = manca la chiave { $key }
+config-key-twice = { $key } è presente due volte
+config-value-unknown = { $found } non è fra i valori possibili: { $known }
+config-wanted = { $found } non è { $wanted }
+config-wants-number = un numero intero da 0 a { $most }
+config-wants-boolean = true o false
+config-wants-text = un testo fra virgolette
+config-wants-uuid = un UUID
+config-wants-list = un elenco
+config-wants-table = una tabella

@@ -106,7 +106,7 @@ leftover-file-do = rimuoverlo quando nessun comando lavora sulla VM
 leftover-vm-means = occupa spazio e non compare in alcun elenco
 leftover-vm-do = nulla: il prossimo `sigillo vm clone`, `rename`, `move`, `export`, `import` o `delete` lo rimuove, se nessun comando vi sta lavorando
 leftover-vm-new = { $path } è una VM in corso di creazione, o la cui creazione è stata interrotta
-leftover-vm-gone = { $path } è una VM in corso di eliminazione, o la cui eliminazione è stata interrotta
+leftover-vm-gone = { $path } è una VM, o una copia di una VM, che un'eliminazione o uno spostamento sta rimuovendo, o rimuoveva quando è stato interrotto
 file-is-open = { $path } è accessibile ad altri (permessi { $mode })
 audit-whole = il registro di controllo è integro: { $lines ->
         [one] { $lines } riga

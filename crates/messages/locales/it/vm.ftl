@@ -12,7 +12,16 @@ tpm-legacy-bios = la VM { $name } si avvia da un BIOS legacy, e il TPM funziona 
 tpm-physical-disk = la VM { $name } usa il disco { $disk } dell'host: lo stesso sistema può essere avviato fuori dalla VM, dove il suo TPM non esiste, e per esso le chiavi conservate nel TPM sarebbero perse. Importare il disco in una VM ordinaria e aggiungere lì il TPM: `sigillo vm create NAME --import-disk { $disk }` lo copia in un'immagine e lo lascia com'è
 tpm-exists = la VM { $name } ha già un TPM, che non è stato toccato
 tpm-keychain-setup = il TPM della VM { $name } non è stato aggiunto: la sua password non può essere conservata nel portachiavi di sistema ({ $code }: { $why }). Nulla è stato modificato. Sistemare il portachiavi come indicato (`sigillo doctor` dice di più) e riprovare
-tpm-record-missing = la VM { $name } non è stata avviata: è legata all'host su cui è stata creata, o su cui è stata eseguita l'ultima volta, perché la password del suo archivio TPM si trova nel record { $record }, che il portachiavi di sistema di questo host non ha. L'archivio non è stato toccato. Ci sono due modi per portarlo qui: (1) trasportare il record in un file di portachiavi: sull'altro host `sigillo keychain create carry.kdbx` e `sigillo keychain copy { $quoted } --from system --to carry.kdbx`, poi su questo `sigillo keychain copy { $quoted } --from carry.kdbx --to system` (anche da un file di portachiavi conservato come backup); (2) con il codice di ripristino stampato quando il TPM è stato aggiunto, o con una passphrase, `sigillo tpm key restore-record { $name }` crea un nuovo record. Senza né l'uno né l'altro le chiavi del guest non sono recuperabili; un guest che usa BitLocker o LUKS con il TPM può ancora essere aperto con la sua chiave di ripristino, e `sigillo vm start { $name } --when-record-missing new` conserva l'archivio come backup e dà alla VM un nuovo TPM
+tpm-record-missing =
+    la VM { $name } non è stata avviata: è legata all'host su cui è stata creata, o su cui è stata eseguita l'ultima volta, perché la password del suo archivio TPM si trova nel record { $record }, che il portachiavi di sistema di questo host non ha. L'archivio non è stato toccato. Ci sono due modi per portarlo qui:
+      (1) in un file di portachiavi, da quell'host o conservato come backup:
+          là:  sigillo keychain create carry.kdbx
+          là:  sigillo keychain copy { $quoted } --from system --to carry.kdbx
+          qui: sigillo keychain copy { $quoted } --from carry.kdbx --to system
+      (2) un nuovo record, con il codice di ripristino stampato quando il TPM è stato aggiunto, o con una passphrase:
+          qui: sigillo tpm key restore-record { $name }
+    Senza né l'uno né l'altro le chiavi del guest non sono recuperabili. Un guest che usa BitLocker o LUKS con il TPM può ancora essere aperto con la sua chiave di ripristino; questo conserva l'archivio come backup e dà alla VM un nuovo TPM:
+          sigillo vm start { $name } --when-record-missing new
 tpm-record-other = la VM { $name } non è stata avviata: il record { $record } del portachiavi di sistema di questo host (ID di chiave { $key_id }) non apre il suo archivio TPM, che è stato creato o cifrato di nuovo con un'altra password. L'archivio non è stato toccato. { $hint }
 vm-keychain = impossibile usare il portachiavi di sistema per la VM { $name } ({ $code }: { $why }). Non si tratta di un record mancante: l'archivio TPM non è stato toccato e la VM non è stata avviata
 vm-store = impossibile usare l'archivio TPM della VM { $name }: { $why }

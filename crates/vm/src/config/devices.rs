@@ -177,6 +177,20 @@ impl DisplayKind {
     }
 }
 
+impl Display {
+    /// Requires that there can be such a screen.
+    ///
+    /// # Errors
+    /// A sentence: the port is too low.
+    pub fn check(self) -> Result<(), String> {
+        let lowest = if self.kind == DisplayKind::Vnc { VNC_PORT } else { 1024 };
+        match self.port {
+            Some(port) if port < lowest => Err(text!("config-display-port", port, vnc = VNC_PORT)),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Display {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
@@ -239,13 +253,7 @@ impl Config {
             return Err((Where::Key("disks"), what));
         }
         self.check_networks()?;
-        if let Some(Display { kind, port: Some(port) }) = self.display
-            && port < if kind == DisplayKind::Vnc { VNC_PORT } else { 1024 }
-        {
-            let what = text!("config-display-port", port, vnc = VNC_PORT);
-            return Err((Where::In("display", 0, "port"), what));
-        }
-        Ok(())
+        self.display.map_or(Ok(()), Display::check).map_err(|what| (Where::In("display", 0, "port"), what))
     }
 
     fn check_networks(&self) -> Result<(), (Where, String)> {

@@ -77,8 +77,11 @@ impl Domain {
     }
 }
 
-/// A URI is of this host, and one of the two that QEMU's driver has; a socket may be named. The error is a sentence.
-pub(crate) fn check_uri(uri: &str) -> std::result::Result<(), String> {
+/// A URI is of this host, and one of the two that QEMU's driver has; a socket may be named.
+///
+/// # Errors
+/// A sentence.
+pub fn check_uri(uri: &str) -> std::result::Result<(), String> {
     let rest = uri.strip_prefix("qemu:///").or_else(|| uri.strip_prefix("qemu+unix:///"));
     let (driver, query) = match rest {
         Some(rest) => rest.split_once('?').map_or((rest, None), |(driver, query)| (driver, Some(query))),

@@ -58,7 +58,10 @@ pub(super) fn run<S: AsRef<OsStr>>(
                 // libvirt quotes QEMU, which may be the guest's by then.
                 (false, _) => Err(printable(&words.join("; "))),
                 (true, Some(signal)) => Err(text!("program-signal", program = VIRSH, signal)),
-                (true, None) => Err(text!("program-ended", program = VIRSH, status)),
+                (true, None) => {
+                    let code = status.code().unwrap_or_default();
+                    Err(text!("program-ended", program = VIRSH, code))
+                }
             }
         }
     }
