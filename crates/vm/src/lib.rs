@@ -106,5 +106,5 @@ pub use snapshot::{
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};
 pub use suspend::{Suspended, discard, pause, suspend, unpause};
-pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name};
+pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name, require_addable};
 pub use upgrade::{Requirement, raise, windows_11};

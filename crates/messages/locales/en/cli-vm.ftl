@@ -21,12 +21,11 @@ console-failed = the console of { $vm }: { $error }
 console-entered = at the serial console of { $vm }; Ctrl-] leaves it
 console-left = left the console; { $vm } runs on
 console-ended = { $vm } has ended
-create-no-tpm-yet = this VM gets no TPM yet; give --tpm-profile to `sigillo vm tpm add`; nothing was made
+create-no-tpm-yet = this VM gets no TPM yet; give { $option } to `sigillo vm tpm add`; nothing was made
 step-copying-disks = copying disks
 created = created { $name } {"{"}{ $uuid }{"}"} in { $bundle }
 import-no-esp = { $device }: no EFI system partition is on it, so UEFI firmware will not start a system from it. A system installed for legacy BIOS starts with --firmware bios, without a TPM; a single partition has no boot loader of its own
 cannot-find = cannot find { $path }: { $error }
-create-adds-tpm = Windows 11 needs a TPM: adding it
 create-lacks = it lacks something that Windows 11 needs: `sigillo vm check { $vm } --windows-11`
 create-screen = its screen: { $kind }; `sigillo vm start` says where
 delete-no-tpm = It has no TPM.
@@ -49,7 +48,7 @@ draft-head = # What the new VM will be made of. Save and leave the editor to mak
     
     
 draft-not-written = the draft could not be written: { $error }
-draft-refused = no VM was made: { $why }. What you wrote is kept in { $path }
+draft-kept = { $why }. What you wrote is kept; the same command goes on from it with --draft { $path }
 draft-unreadable = no VM was made: the draft cannot be read: { $error }
 draft-emptied = no VM was made: the draft was emptied
 draft-again = { $why }
@@ -144,3 +143,4 @@ reverted-suspended = { $name } is as it was at { $snapshot }; it is suspended as
 doing-inspection = looking into its TPM
 undeleted = { $name } { "{" }{ $uuid }{ "}" } is in { $bundle } again, with its TPM and firmware variables
 undeleted-disks = its disks are gone; an image of one comes in by `sigillo vm hardware add disk { $name } --image FILE`
+draft-not-taken = the draft { $path } cannot be read: { $error }. No VM was made
