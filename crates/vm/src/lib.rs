@@ -96,7 +96,7 @@ pub use life::{LifeError, Watch};
 pub use needs::{OpenedStore, opened_stores};
 pub use plan::Plan;
 pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};
-pub use removal::{TpmRemoved, remove_tpm};
+pub use removal::{TpmRemoved, remove_tpm, require_removable};
 pub use rundir::{RunState, Status};
 pub use serial_log::SerialWriter;
 pub use snapshot::{
