@@ -220,7 +220,7 @@ fn a_vm_that_cannot_get_its_tpm_is_not_made_nor_said_to_be_and_its_draft_is_kept
         assert!(output.stdout.is_empty() && error.contains(says), "{output:?}");
         assert!(error.contains("no VM was made: "), "{error}");
         let path = error.trim().rsplit(' ').next().map(PathBuf::from).unwrap();
-        assert_eq!(cli.hidden(), [path.clone()], "{error}");
+        assert_eq!(cli.hidden(), std::slice::from_ref(&path), "{error}");
         assert!(fs::read_to_string(&path).unwrap().contains("cpus = 3"), "{error}");
         fs::remove_file(path).unwrap();
         // Nothing a person wrote: nothing to keep.
