@@ -84,6 +84,14 @@ impl Cli {
     }
 }
 
+/// All that a refusal says, of which its code is the beginning.
+fn refused(output: &Output, code: &str) -> String {
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), exit::status(code), "{said}");
+    assert!(said.starts_with(&format!("sigillo: {code}: ")), "{said}");
+    said
+}
+
 fn said(output: &Output, code: &str) -> String {
     let said = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), exit::status(code), "{said}");
@@ -178,9 +186,9 @@ fn a_chip_is_added_in_the_draft_and_taken_out_of_it() {
 fn a_draft_that_cannot_be_makes_nothing_and_is_kept() {
     let cli = Cli::new();
     let kept = |output: &Output, says: &str| {
-        let error = said(output, "SIG_ERR_VM_DRAFT");
+        let error = refused(output, "SIG_ERR_VM_DRAFT");
         assert!(error.contains(says), "{error}");
-        let path = error.rsplit(' ').next().map(PathBuf::from).unwrap();
+        let path = error.trim().rsplit(' ').next().map(PathBuf::from).unwrap();
         assert!(fs::read_to_string(&path).unwrap().contains("name = "), "{error}");
         fs::remove_file(path).unwrap();
     };
@@ -197,6 +205,89 @@ fn a_draft_that_cannot_be_makes_nothing_and_is_kept() {
         assert!(!output.status.success() && error.contains(says), "{editor}: {error}");
     }
     assert!(!cli.bundle("demo").exists());
+}
+
+#[test]
+fn a_vm_that_cannot_get_its_tpm_is_not_made_nor_said_to_be_and_its_draft_is_kept() {
+    let cli = Cli::new();
+    let edited = "sed -i 's/^cpus = 2/cpus = 3/' \"$1\"";
+    let disk = cli.dir.path().join("whole.img");
+    fs::write(&disk, vec![1; 1 << 20]).unwrap();
+    let kept = |code: &str, says: &str| {
+        let options = ["--guest", "windows-11", "--disk", disk.to_str().unwrap()];
+        let output = cli.edit("win", &options, edited);
+        let error = refused(&output, code);
+        assert!(output.stdout.is_empty() && error.contains(says), "{output:?}");
+        assert!(error.contains("no VM was made: "), "{error}");
+        let path = error.trim().rsplit(' ').next().map(PathBuf::from).unwrap();
+        assert_eq!(cli.hidden(), std::slice::from_ref(&path), "{error}");
+        assert!(fs::read_to_string(&path).unwrap().contains("cpus = 3"), "{error}");
+        fs::remove_file(path).unwrap();
+        // Nothing a person wrote: nothing to keep.
+        let output = cli.edit("win", &["--guest", "windows-11"], "true");
+        assert!(!refused(&output, code).contains("What you wrote"), "{output:?}");
+        assert!(cli.hidden().is_empty() && !cli.bundle("win").exists(), "{:?}", cli.hidden());
+    };
+    cli.host("[tpm]\nmay_add = false\n");
+    kept("SIG_ERR_TPM_POLICY", "may_add = false");
+    cli.host("[tpm]\nprofile = \"ptp-1.07\"\n");
+    kept("SIG_ERR_TPM_POLICY", "ptp-1.07");
+    cli.host("");
+    let keychain = cli.dir.path().join("keychain");
+    fs::create_dir_all(&keychain).unwrap();
+    fs::set_permissions(&keychain, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(keychain.join("system.keychain"), "no keychain").unwrap();
+    kept("SIG_ERR_TPM_SETUP_KEYCHAIN_FAILED", "Mend the keychain");
+}
+
+#[test]
+fn whose_keys_and_which_interface_a_windows_11_guest_gets_is_said_at_once() {
+    let cli = Cli::new();
+    let own = cli.dir.path().join("own.fd");
+    fs::copy("/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd", &own).unwrap();
+    let options =
+        ["--no-recovery-code", "--tpm-interface", "tis", "--secure-boot-keys", own.to_str().unwrap()];
+    cli.ok(&[&["vm", "create", "win", "--guest", "windows-11"], &options[..]].concat());
+    assert!(cli.config("win").contains("interface = \"tis\""), "{}", cli.config("win"));
+    let vars = fs::read(cli.bundle("win").join("firmware-vars.fd")).unwrap();
+    assert_eq!(vars, fs::read(&own).unwrap());
+    // Also of a VM that has Secure Boot and no TPM.
+    let without = "sed -i '/^\\[tpm\\]/,$d' \"$1\"";
+    let output = cli.edit("bare", &["--guest", "windows-11", "--secure-boot-keys", "snakeoil"], without);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read(cli.bundle("bare").join("firmware-vars.fd")).unwrap(), vars);
+    // Before the disks are copied.
+    fs::write(&own, "too short").unwrap();
+    let output = cli.run(&[&["vm", "create", "other", "--guest", "windows-11"], &options[..]].concat());
+    let error = refused(&output, "SIG_ERR_SECURE_BOOT_KEYS");
+    assert!(error.contains("no VM was made") && !cli.bundle("other").exists(), "{error}");
+    for option in [["--tpm-interface", "crb"], ["--secure-boot-keys", "snakeoil"]] {
+        let error = refused(&cli.run(&[&["vm", "create", "lin"], &option[..]].concat()), "SIG_ERR_USAGE");
+        assert!(error.contains(option[0]) && !cli.bundle("lin").exists(), "{error}");
+    }
+}
+
+#[test]
+fn a_kept_draft_is_gone_on_from_and_a_persons_own_file_stays() {
+    let cli = Cli::new();
+    let output = cli.edit("demo", &["--disk-size", "1"], "sed -i 's/^cpus = 2/cpus = 0/' \"$1\"");
+    let error = refused(&output, "SIG_ERR_VM_DRAFT");
+    let path = error.trim().rsplit(' ').next().unwrap().to_owned();
+    let create = ["vm", "create", "demo", "--disk-size", "1", "--draft"];
+    // It is no better by itself, and not lost for it.
+    let error = refused(&cli.run(&[&create[..], &[&path]].concat()), "SIG_ERR_VM_DRAFT");
+    assert!(error.contains("cpus = 0") && error.trim().ends_with(&path), "{error}");
+    let output =
+        cli.edit("demo", &["--disk-size", "1", "--draft", &path], "sed -i 's/^cpus = 0/cpus = 3/' \"$1\"");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(cli.config("demo").contains("cpus = 3") && cli.hidden().is_empty(), "{:?}", cli.hidden());
+    let own = cli.dir.path().join("own.toml");
+    fs::copy(cli.bundle("demo").join("vm.toml"), &own).unwrap();
+    let create = ["vm", "create", "second", "--disk-size", "1", "--draft", own.to_str().unwrap()];
+    cli.ok(&create);
+    assert!(own.exists() && cli.config("second").contains("cpus = 3"), "{}", cli.config("second"));
+    let uuid = |name| cli.json(&["vm", "info", name])["uuid"].clone();
+    assert_ne!(uuid("demo"), uuid("second"));
 }
 
 /// The checks that are not met.

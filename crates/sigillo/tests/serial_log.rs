@@ -140,9 +140,9 @@ fn the_guest_runs_on_when_the_process_of_its_log_is_killed_and_that_one_ends_whe
     flood.waits_for("it lives", || !is_alive(logger));
     let logged = flood.kept().len();
     assert_eq!(flood.0.json(&["vm", "info", "demo", "--json"])["status"], "running");
-    // The guest still prints: whoever comes to the console sees numbers that the log does not have.
+    // Its input stays open: without any it would leave. The guest still prints: whoever comes to the console sees numbers that the log does not have.
     let mut console = flood.0.with_its_own(env!("CARGO_BIN_EXE_sigillo"));
-    console.args(["vm", "console", "demo"]).stdin(std::process::Stdio::null());
+    console.args(["vm", "console", "demo"]).stdin(std::process::Stdio::piped());
     let mut console = console.stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut output = std::io::BufReader::new(console.stdout.take().unwrap());
     let mut line = Vec::new();

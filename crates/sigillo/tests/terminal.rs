@@ -165,7 +165,7 @@ fn a_missing_record_is_asked_about_at_a_terminal_and_anything_but_yes_changes_no
     let place = Place::with_demo();
     place.lose_record();
     let before = fs::read(place.store()).unwrap();
-    for answer in ["no\n", "y\n", "\n", "\u{4}"] {
+    for answer in ["no\n", "yess\n", "\n", "\u{4}"] {
         let mut terminal = Terminal::open(&place, &["vm", "start", "demo"]);
         terminal.shows("[yes/no] ");
         terminal.types(answer);
@@ -195,7 +195,7 @@ fn what_destroys_something_asks_before_it_does() {
     );
     let mut terminal = Terminal::open(&place, &["vm", "delete", "demo"]);
     terminal.shows("[yes/no] ");
-    terminal.types("yes\n");
+    terminal.types("y\n");
     let (status, screen) = terminal.ends();
     assert!(status.success() && !place.bundle().exists(), "{screen}");
 }
@@ -223,11 +223,21 @@ fn one_terminal_is_at_the_serial_console_and_the_vm_runs_on_when_it_leaves() {
     terminal.types("\u{1d}");
     let (status, screen) = terminal.ends();
     assert!(status.success() && screen.contains("left the console; demo runs on"), "{screen}");
+    // Without anything to type and a terminal to leave from there is nobody at it.
+    let output = place.run(&["vm", "console", "demo"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("run/serial.log"), "{said}");
+    let said = place.refused(&["vm", "start", "demo"], "SIG_ERR_VM_RUNNING");
+    assert!(said.contains("runs already"), "{said}");
     assert_eq!(place.json(&["vm", "info", "demo", "--json"])["status"], "running");
 
     let mut terminal = Terminal::open(&place, &["vm", "console", "demo"]);
     terminal.shows("at the serial console of demo");
-    place.ok(&["vm", "stop", "demo", "--force"]);
+    // The firmware does not heed the power button: whoever stops it sees how long that is waited for.
+    let mut stop = Terminal::open(&place, &["vm", "stop", "demo", "--timeout", "4"]);
+    stop.shows("demo was asked to shut down; it is ended in ");
+    let (status, screen_of_stop) = stop.ends();
+    assert!(status.success() && screen_of_stop.contains("did not shut down within 4 s"), "{screen_of_stop}");
     let (status, screen) = terminal.ends();
     assert!(status.success() && screen.contains("demo has ended"), "{screen}");
 }

@@ -98,7 +98,7 @@ pub use life::{LifeError, Watch};
 pub use needs::{Needed, OpenedStore, needed_by};
 pub use plan::Plan;
 pub use policy::{HostPolicy, KeychainPlace, WhenRecordMissing, WhenRolledBack};
-pub use removal::{TpmRemoved, remove_tpm};
+pub use removal::{TpmRemoved, remove_tpm, require_removable};
 pub use rundir::{RunState, Status};
 pub use serial_log::SerialWriter;
 pub use snapshot::{
@@ -108,5 +108,5 @@ pub use snapshot::{
 pub use start::{Attach, Start, Started, start};
 pub use stop::{Stop, Stopped, stop};
 pub use suspend::{Suspended, discard, pause, suspend, unpause};
-pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name};
+pub use tpm::{AddTpm, TpmAdded, add_tpm, record_name, require_addable};
 pub use upgrade::{Requirement, raise, windows_11};

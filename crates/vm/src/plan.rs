@@ -23,6 +23,8 @@ pub struct Plan {
     config: Config,
     /// What lies in the bundle, by its name there.
     disks: Vec<(PathBuf, Source)>,
+    /// Whose keys its Secure Boot trusts.
+    keys: Keys,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,7 @@ impl Plan {
                 removed_tpm: None,
             },
             disks: Vec::new(),
+            keys: Keys::Microsoft,
         };
         for source in &create.disks {
             let source = fs::canonicalize(source).map_err(|e| Error::io(words!("do-find"), source, e))?;
@@ -124,12 +127,47 @@ impl Plan {
         &mut self.config
     }
 
+    /// Whose keys Secure Boot trusts, where the VM has it on.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Says whose keys Secure Boot trusts, in place of Microsoft's.
+    pub fn set_keys(&mut self, keys: Keys) {
+        self.keys = keys;
+    }
+
+    /// A disk of the host that the VM is to use where it is.
+    pub(crate) fn physical_disk(&self) -> Option<PathBuf> {
+        let paths = self.config.disks.iter().map(|disk| &disk.path);
+        paths.filter(|path| path.is_absolute()).find(|path| image::is_block_device(path)).cloned()
+    }
+
     /// The text of the `vm.toml`, for a person to change.
     ///
     /// # Errors
     /// [`Error::Draft`] if the plan cannot be.
     pub fn draft(&self) -> Result<String> {
         self.config.text().map_err(Error::Draft)
+    }
+
+    /// The text of a draft of another VM as one of this: its name and UUID stand where those of the other did. It need not be
+    /// one that can be read as a `vm.toml`.
+    #[must_use]
+    pub fn renewed(&self, text: &str) -> String {
+        let mut inside = false;
+        let mut renewed = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            inside |= line.trim_start().starts_with('[');
+            let key = line.split_once('=').map(|(key, _)| key.trim()).filter(|_| !inside);
+            match key {
+                Some("uuid") => renewed.push_str(&format!("uuid = \"{}\"\n", self.config.uuid)),
+                Some("name") => renewed.push_str(&format!("name = \"{}\"\n", self.config.name)),
+                _ => renewed.push_str(line),
+            }
+        }
+        renewed
     }
 
     /// Takes over what a person made of [`Plan::draft`].
@@ -173,6 +211,15 @@ impl Plan {
 }
 
 impl Home {
+    /// Requires that no VM of this home has the name; where its bundle would be.
+    ///
+    /// # Errors
+    /// [`Error::Exists`].
+    pub fn require_free(&self, name: &str) -> Result<PathBuf> {
+        let path = self.bundle_path(name);
+        if path.symlink_metadata().is_ok() { Err(Error::Exists { path }) } else { Ok(path) }
+    }
+
     /// Makes the VM of a plan, whole or not at all. Its `[tpm]` is not made here: [`crate::add_tpm`] does that.
     ///
     /// # Errors
@@ -180,16 +227,12 @@ impl Home {
     /// [`Error::LegacyBios`] and [`Error::PhysicalDisk`] for a VM that is to get a TPM and cannot.
     pub fn make(&self, plan: &Plan, progress: &mut Progress<'_>) -> Result<Bundle> {
         let config = &plan.config;
-        let path = self.bundle_path(&config.name);
-        if path.exists() {
-            return Err(Error::Exists { path });
-        }
+        let path = self.require_free(&config.name)?;
         if config.tpm.is_some() && config.firmware == Firmware::Bios {
             return Err(Error::LegacyBios { name: config.name.clone() });
         }
-        let physical = config.disks.iter().find(|disk| image::is_block_device(&disk.path));
-        if let Some(disk) = physical.filter(|_| config.tpm.is_some()) {
-            return Err(Error::PhysicalDisk { name: config.name.clone(), disk: disk.path.clone() });
+        if let Some(disk) = plan.physical_disk().filter(|_| config.tpm.is_some()) {
+            return Err(Error::PhysicalDisk { name: config.name.clone(), disk });
         }
         if let Some(what) = config.impossible() {
             return Err(Error::Impossible(what));
@@ -216,7 +259,7 @@ fn fill(plan: &Plan, building: &Path, progress: &mut Progress<'_>) -> Result<()>
     if config.firmware == Firmware::Uefi {
         let vars = building.join(VARS);
         if secure_boot {
-            replace_file(&vars, &Keys::Microsoft.variables()?, 0o600)?;
+            replace_file(&vars, &plan.keys.variables()?, 0o600)?;
         } else {
             firmware::plain_vars(&vars)?;
         }
@@ -243,6 +286,18 @@ mod tests {
             new_disk_gib: Some(1),
         };
         Plan::new(&create).unwrap()
+    }
+
+    #[test]
+    fn a_draft_of_another_vm_becomes_one_of_this_whatever_else_is_in_it() {
+        let (old, mut new) = (plan(Guest::Linux), plan(Guest::Linux));
+        let text = new.renewed(&old.draft().unwrap().replace("name = \"vm\"", "name=\"older\""));
+        assert_eq!(text, new.draft().unwrap());
+        new.take_draft(&text).unwrap();
+        assert_eq!(
+            new.renewed("uuid = 7\n[disk\nname = x"),
+            format!("uuid = \"{}\"\n[disk\nname = x", new.config.uuid)
+        );
     }
 
     #[test]

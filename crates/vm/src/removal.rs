@@ -27,6 +27,25 @@ pub struct TpmRemoved {
     pub secure_boot: bool,
 }
 
+/// Requires that a VM has a TPM that can be taken out now: what there is to know before a person is asked.
+///
+/// # Errors
+/// As [`remove_tpm`].
+pub fn require_removable(vm: &mut Bundle) -> Result<()> {
+    let _lock = vm.lock_as_it_is()?;
+    require(vm)
+}
+
+/// The same, for who has locked the VM.
+fn require(vm: &Bundle) -> Result<()> {
+    let config = vm.config();
+    let interrupted = config.removed_tpm.is_some() && store_of(vm).symlink_metadata().is_ok();
+    if config.tpm.is_none() && !interrupted {
+        return Err(Error::NoTpm { name: vm.name().to_owned() });
+    }
+    vm.require_off(words!("doing-tpm-removal"))
+}
+
 /// Takes the TPM out of a VM that is off. Interrupted by a crash, the same command goes on.
 ///
 /// # Errors
@@ -34,13 +53,9 @@ pub struct TpmRemoved {
 pub fn remove_tpm(vm: &mut Bundle, host: &Host<'_>) -> Result<TpmRemoved> {
     let _lock = vm.lock()?;
     *vm = Bundle::load(vm.path())?;
+    require(vm)?;
     let store = store_of(vm);
     let mut config = vm.config().clone();
-    let interrupted = config.removed_tpm.is_some() && store.symlink_metadata().is_ok();
-    if config.tpm.is_none() && !interrupted {
-        return Err(Error::NoTpm { name: vm.name().to_owned() });
-    }
-    vm.require_off(words!("doing-tpm-removal"))?;
     let record = record_name(&config.uuid);
     if let Some(tpm) = config.tpm.take() {
         let detail = format!("of VM {:?}; its record {record} stays", vm.name());

@@ -2,13 +2,14 @@
 use crate::{
     availability, backup,
     bundle::{Bundle, STORE, VARS},
-    config::{Firmware, Interface, Tpm},
+    config::{Config, Firmware, Interface, Tpm},
     crash,
     error::{Error, Result},
     files::replace_file,
     firmware::Keys,
     host::Host,
     image::is_block_device,
+    plan::Plan,
 };
 use sigillo_keychain::{Keychain, KeychainError, Record, RecordName, audit::Act};
 use sigillo_messages::words;
@@ -60,10 +61,7 @@ pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<Tpm
     let name = vm.name().to_owned();
     require_possible(vm, host)?;
     vm.require_off(words!("doing-tpm-addition"))?;
-    host.policy.require_kind(&name, options.profile.as_deref(), options.algorithm)?;
-    if let Some(why) = availability::no_emulator() {
-        return Err(Error::TpmUnavailable { name, why });
-    }
+    require_kind(&name, host, options.profile.as_deref(), options.algorithm)?;
     let variables = options.keys.variables()?;
     let store = vm.path().join(STORE);
     let setup = |code, why: String| Error::KeychainSetup { name: name.clone(), code, why };
@@ -123,17 +121,53 @@ pub fn add_tpm(vm: &mut Bundle, host: &Host<'_>, options: &AddTpm) -> Result<Tpm
 
 /// Requires that a VM can have a TPM, and has none.
 pub(crate) fn require_possible(vm: &Bundle, host: &Host<'_>) -> Result<()> {
+    require_fit(vm.config(), physical_disk(vm))?;
     let name = vm.name().to_owned();
-    if vm.config().firmware == Firmware::Bios {
-        return Err(Error::LegacyBios { name });
-    }
-    if let Some(disk) = physical_disk(vm) {
-        return Err(Error::PhysicalDisk { name, disk });
-    }
     if vm.config().tpm.is_some() {
         return Err(Error::TpmExists { name });
     }
     host.policy.require_guest(&name, vm.config().guest)
+}
+
+/// Requires of what a VM is made of that a TPM can be in it.
+fn require_fit(config: &Config, physical: Option<PathBuf>) -> Result<()> {
+    let name = config.name.clone();
+    if config.firmware == Firmware::Bios {
+        return Err(Error::LegacyBios { name });
+    }
+    physical.map_or(Ok(()), |disk| Err(Error::PhysicalDisk { name, disk }))
+}
+
+/// Requires that a TPM of this kind is what the host's administrator wants, and that the QEMU here reaches one.
+fn require_kind(name: &str, host: &Host<'_>, profile: Option<&str>, algorithm: Algorithm) -> Result<()> {
+    host.policy.require_kind(name, profile, algorithm)?;
+    match availability::no_emulator() {
+        Some(why) => Err(Error::TpmUnavailable { name: name.to_owned(), why }),
+        None => Ok(()),
+    }
+}
+
+/// Requires, before the VM of a plan is made and its disks are copied, that it can get the TPM that the plan gives it: all that
+/// [`add_tpm`] would find out later, but for what changes until then.
+///
+/// # Errors
+/// [`Error::LegacyBios`], [`Error::PhysicalDisk`], [`Error::TpmPolicy`], [`Error::TpmUnavailable`], [`Error::SecureBootKeys`],
+/// [`Error::KeychainSetup`].
+pub fn require_addable(
+    plan: &Plan,
+    host: &Host<'_>,
+    profile: Option<&str>,
+    algorithm: Algorithm,
+) -> Result<()> {
+    let config = plan.config();
+    require_fit(config, plan.physical_disk())?;
+    host.policy.require_guest(&config.name, config.guest)?;
+    require_kind(&config.name, host, profile, algorithm)?;
+    plan.keys().variables()?;
+    match host.keychain.get(&RecordName::for_vm(config.uuid.as_bytes())) {
+        Ok(_) | Err(KeychainError::NotFound(_)) => Ok(()),
+        Err(e) => Err(Error::KeychainSetup { name: config.name.clone(), code: e.code(), why: e.to_string() }),
+    }
 }
 
 /// A disk of the host that the VM uses.

@@ -15,9 +15,11 @@ pub(super) fn ask(question: &str) -> bool {
     }
     eprint!("{} ", text!("confirm", question));
     let mut answer = String::new();
-    // Anything but a whole "yes" is no, and so is a terminal that went away. English is understood by every sigillo.
+    // Anything else is no, and so is a terminal that went away. English is understood by every sigillo.
     let said = io::stdin().lock().read_line(&mut answer).is_ok().then(|| answer.trim().to_lowercase());
-    said.is_some_and(|said| said == "yes" || text!("confirm-answers").split(' ').any(|yes| said == yes))
+    said.is_some_and(|said| {
+        ["yes", "y"].contains(&said.as_str()) || text!("confirm-answers").split(' ').any(|yes| said == yes)
+    })
 }
 
 /// Requires a yes, or `--yes` in its place.

@@ -42,6 +42,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let end = converse(&mut console, &signals, at_terminal).map_err(failed);
     drop(raw);
     match end? {
+        End::Nobody => {
+            let log = vm.serial_log()?.display().to_string();
+            note!("{}", text!("console-no-input", vm = vm.name(), log));
+        }
         End::Left if at_terminal => note!("\n{}", text!("console-left", vm = vm.name())),
         End::Guest if at_terminal => note!("\n{}", text!("console-ended", vm = vm.name())),
         End::Left | End::Guest => {}
@@ -55,6 +59,8 @@ enum End {
     Left,
     /// QEMU.
     Guest,
+    /// There is nobody who could leave: the input had ended before anything was typed.
+    Nobody,
 }
 
 /// Readable once somebody wants this process to end.
@@ -66,12 +72,12 @@ fn signals() -> io::Result<UnixStream> {
     Ok(signals)
 }
 
-/// Every byte both ways. Input that is not a terminal may end: the guest is then listened to on. A guest that does not read what is
+/// Every byte both ways. Input that is not a terminal may end: the guest is then listened to on, unless there was none at all. A guest that does not read what is
 /// typed is waited for with more of it, and with nothing else.
 fn converse(console: &mut Console, signals: &UnixStream, at_terminal: bool) -> io::Result<End> {
     console.set_nonblocking()?;
     let (mut input, mut out) = (io::stdin(), io::stdout().lock());
-    let mut more_input = true;
+    let (mut more_input, mut some_input) = (true, false);
     let mut pending: Vec<u8> = Vec::new();
     let mut buffer = [0; CHUNK];
     loop {
@@ -107,6 +113,10 @@ fn converse(console: &mut Console, signals: &UnixStream, at_terminal: bool) -> i
             let room = MAX_PENDING.saturating_sub(pending.len()).min(meant.len());
             pending.extend_from_slice(meant.get(..room).unwrap_or_default());
             more_input = !bytes.is_empty();
+            if !more_input && !some_input && !at_terminal {
+                return Ok(End::Nobody);
+            }
+            some_input = true;
             if leave.is_some() || at_terminal && !more_input {
                 // What was typed before it is the guest's, if it takes it.
                 let _ = console.write(&pending);

@@ -3,14 +3,12 @@ use super::{
     Done, Failure, edit,
     hardware::{BusArg, display},
     host::Kept,
-    output::{self, is_json},
-    progress, tpm,
+    output, progress, tpm,
     usage::{DISK_GIB, whole},
 };
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use sigillo_messages::{text, words};
-use sigillo_server::machine;
 use sigillo_vm::{
     Accelerator, Bundle, CPUS, Cdrom, Create, Display, DisplayKind, Firmware, Guest, Home, Hypervisor,
     Interface, Keys, MEMORY_MIB, Plan, Tpm, check_uri, delete_vm,
@@ -58,9 +56,19 @@ pub(crate) struct Args {
     /// Customise before installing: open $VISUAL or $EDITOR on the VM's vm.toml before anything is made
     #[arg(long)]
     edit: bool,
+    /// Make it of this vm.toml, as a draft that --edit kept; options with images for its disks are given as before
+    #[arg(long, value_name = "FILE")]
+    draft: Option<PathBuf>,
     /// What kind of TPM a windows-11 guest gets [default: as the host says, else pc-client]
     #[arg(long, value_name = "NAME", value_parser = tpm::profile)]
     tpm_profile: Option<String>,
+    /// How a windows-11 guest reaches its TPM [default: crb]
+    #[arg(long, value_enum)]
+    tpm_interface: Option<tpm::InterfaceArg>,
+    /// Whose keys a windows-11 guest's Secure Boot trusts: microsoft, snakeoil (for tests: everybody has its private half), or a
+    /// variable store with keys enrolled [default: microsoft]
+    #[arg(long)]
+    secure_boot_keys: Option<Keys>,
     #[command(flatten)]
     tpm_store: tpm::StoreArgs,
     /// What runs the processors
@@ -130,28 +138,75 @@ fn libvirt_uri(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let guest = Guest::from(args.guest);
-    if args.tpm_profile.is_some() && !guest.defaults().tpm && !args.edit {
-        return Err(Failure::new("SIG_ERR_TPM_PROFILE", text!("create-no-tpm-yet")));
+    if let Some((code, option)) = needless(guest, args) {
+        return Err(Failure::new(code, text!("create-no-tpm-yet", option)));
     }
     if args.libvirt_uri.is_some() && !matches!(args.hypervisor, HypervisorArg::Libvirt) {
         return Err(Failure::new("SIG_ERR_USAGE", text!("usage-libvirt-uri")));
     }
     let mut plan = plan(guest, args)?;
-    if args.edit {
-        edit::draft(home, &mut plan)?;
-    }
-    // Found before anything is made: where there is no keychain there is no Windows 11 VM.
-    let kept = if plan.config().tpm.is_some() { Some(Kept::find()?) } else { None };
-    let vm = {
-        let mut bar = progress::Bar::new();
-        home.make(&plan, &mut |done, total| bar.at(words!("step-copying-disks"), done, total))?
+    // Before a person's work on a draft, and before disks are copied.
+    home.require_free(&plan.config().name)?;
+    let draft = match &args.draft {
+        Some(file) => Some(edit::take_up(home, &mut plan, file, args.edit)?),
+        None if args.edit => Some(edit::draft(home, &mut plan)?),
+        None => None,
     };
-    if !is_json() {
-        say!("{}", text!("created", name = vm.name(), uuid = vm.config().uuid, bundle = vm.path().display()));
+    let (mut vm, added) = match make(home, &plan, args) {
+        Ok(made) => made,
+        Err(failure) => {
+            return Err(match draft {
+                Some(draft) => draft.kept(failure),
+                None => failure,
+            });
+        }
+    };
+    if let Some(draft) = draft {
+        draft.used();
     }
-    match (kept, &plan.config().tpm) {
-        (Some(kept), Some(wanted)) => add_tpm(home, vm, &kept, &plan, wanted, args),
-        _ => output::report(|| facts(&vm, None), || say_next(&vm)),
+    let Some(added) = added else {
+        return output::report(|| facts(&vm, None), || say_made(&vm, None));
+    };
+    let finished = plan.finish(&mut vm);
+    // The recovery code in it is shown this once, whatever becomes of the rest.
+    output::report(|| facts(&vm, Some(&added)), || say_made(&vm, Some(&added)))?;
+    finished?;
+    added.outcome(vm.name())
+}
+
+/// An option for a TPM that the VM does not get, and the code under which it is refused.
+fn needless(guest: Guest, args: &Args) -> Option<(&'static str, &'static str)> {
+    if guest.defaults().tpm || args.edit || args.draft.is_some() {
+        return None;
+    }
+    let given = [
+        (args.tpm_profile.is_some(), "SIG_ERR_TPM_PROFILE", "--tpm-profile"),
+        (args.tpm_interface.is_some(), "SIG_ERR_USAGE", "--tpm-interface"),
+        (args.secure_boot_keys.is_some(), "SIG_ERR_USAGE", "--secure-boot-keys"),
+    ];
+    given.into_iter().find_map(|(given, code, option)| given.then_some((code, option)))
+}
+
+/// Makes the VM with the TPM it is to have, or nothing. What can be known before is asked before: disks are copied for long.
+fn make(home: &Home, plan: &Plan, args: &Args) -> Result<(Bundle, Option<tpm::Added>), Failure> {
+    let make = || {
+        let mut bar = progress::Bar::new();
+        home.make(plan, &mut |done, total| bar.at(words!("step-copying-disks"), done, total))
+    };
+    let Some(wanted) = &plan.config().tpm else { return Ok((make()?, None)) };
+    // A VM without the TPM that was wanted is not what was asked for.
+    let not_made = |failure: Failure| Failure { text: text!("vm-draft", why = failure.text), ..failure };
+    let kept = Kept::find().map_err(not_made)?;
+    let profile = wanted.profile.as_deref().or(args.tpm_profile.as_deref());
+    tpm::require_addable(plan, &kept.host(), profile, &args.tpm_store).map_err(not_made)?;
+    let mut vm = make()?;
+    let keys = plan.keys().clone();
+    match tpm::add(&mut vm, &kept.host(), wanted.interface, keys, profile, &args.tpm_store) {
+        Ok(added) => Ok((vm, Some(added))),
+        Err(error) => match delete_vm(home, &mut vm, &kept.host(), true) {
+            Ok(_) => Err(not_made(error)),
+            Err(left) => Err(Failure { text: format!("{}\n{left}", error.text), ..error }),
+        },
     }
 }
 
@@ -216,7 +271,7 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
     if defaults.tpm {
         config.secure_boot = config.firmware == Firmware::Uefi;
         config.tpm = Some(Tpm {
-            interface: Interface::Crb,
+            interface: args.tpm_interface.map_or(Interface::Crb, Into::into),
             store: "tpm.store".to_owned(),
             encrypted: true,
             profile: args.tpm_profile.clone(),
@@ -224,39 +279,18 @@ fn plan(guest: Guest, args: &Args) -> Result<Plan, Failure> {
             when_rolled_back: None,
         });
     }
+    if let Some(keys) = &args.secure_boot_keys {
+        plan.set_keys(keys.clone());
+    }
     Ok(plan)
 }
 
-fn add_tpm(home: &Home, mut vm: Bundle, kept: &Kept, plan: &Plan, wanted: &Tpm, args: &Args) -> Done {
-    if vm.config().guest == Guest::Windows11 && !is_json() {
-        say!("{}", text!("create-adds-tpm"));
+fn say_made(vm: &Bundle, added: Option<&tpm::Added>) {
+    say!("{}", text!("created", name = vm.name(), uuid = vm.config().uuid, bundle = vm.path().display()));
+    if let Some(added) = added {
+        added.say(vm.name());
     }
-    let profile = wanted.profile.as_deref().or(args.tpm_profile.as_deref());
-    let added = tpm::add(&mut vm, &kept.host(), wanted.interface, Keys::Microsoft, profile, &args.tpm_store);
-    match added {
-        Ok(added) => {
-            // The recovery code in it is shown this once, whatever becomes of the rest.
-            if !is_json() {
-                added.say(vm.name());
-            }
-            let finished = plan.finish(&mut vm);
-            if is_json() {
-                say!("{}", facts(&vm, Some(&added)));
-            }
-            finished?;
-            if !is_json() {
-                say_next(&vm);
-            }
-            added.outcome(vm.name())
-        }
-        Err(error) => {
-            // A VM without the TPM that was wanted is not what was asked for.
-            match delete_vm(home, &mut vm, &kept.host(), true) {
-                Ok(_) => Err(error),
-                Err(left) => Err(Failure { text: format!("{}\n{left}", error.text), ..error }),
-            }
-        }
-    }
+    say_next(vm);
 }
 
 /// What the person will want to know or do next.
@@ -274,9 +308,4 @@ fn say_next(vm: &Bundle) {
 fn lacks_something(vm: &Bundle) -> bool {
     vm.config().guest == Guest::Windows11
         && sigillo_vm::windows_11(vm).is_ok_and(|all| all.iter().any(|one| !one.met))
-}
-
-/// The profile that a new TPM has where nobody names one.
-pub(super) fn default_profile() -> String {
-    machine::Options::default().profile.name().to_owned()
 }

@@ -1,5 +1,5 @@
 //! `sigillo vm delete`.
-use super::{Done, confirm, host::Kept, output};
+use super::{Done, confirm, host::Kept, output, progress::Waiting};
 use serde_json::json;
 use sigillo_messages::text;
 use sigillo_vm::{Home, delete_vm, require_deletable};
@@ -37,7 +37,13 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     }
     let kept = Kept::find()?;
     kept.sweep(home);
-    let done = delete_vm(home, &mut vm, &kept.host(), args.with_tpm)?;
+    let waiting = Waiting::show({
+        let name = name.clone();
+        move |so_far| text!("waiting-delete", name, seconds = so_far.as_secs())
+    });
+    let done = delete_vm(home, &mut vm, &kept.host(), args.with_tpm);
+    drop(waiting);
+    let done = done?;
     if output::is_json() {
         let place = done.kept.as_ref().map(|path| path.display().to_string());
         say!("{}", json!({ "deleted": name, "kept": place, "records_deleted": done.records }));

@@ -2,6 +2,7 @@
 use super::{
     Done, audit, keychain,
     output::{self, BAD, DOUBTFUL, PLAIN, paint},
+    progress::Waiting,
 };
 use serde_json::json;
 use sigillo_keychain::anchor::Anchors;
@@ -26,7 +27,10 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
     let elsewhere = keychain::elsewhere()?;
     let records = elsewhere.as_deref().map_or(Records::System(&sealed), Records::SecretService);
     let patient = Patient { home, records, audit: &audit, anchors: &anchors };
-    let mut findings = examine(&patient, args.name.as_deref())?;
+    let waiting = Waiting::show(|so_far| text!("waiting-doctor", seconds = so_far.as_secs()));
+    let findings = examine(&patient, args.name.as_deref());
+    drop(waiting);
+    let mut findings = findings?;
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if args.quiet {

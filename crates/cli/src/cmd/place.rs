@@ -43,6 +43,10 @@ pub(crate) fn run_move(home: &Home, args: &Move) -> Done {
     drop(bar);
     output::report(
         || json!({ "vm": vm.name(), "bundle": place.display().to_string() }),
-        || say!("{}", text!("moved", vm = vm.name(), path = place.display())),
+        || {
+            let is_home = place.parent() == Some(home.path());
+            let (vm, path) = (vm.name(), place.display());
+            say!("{}", if is_home { text!("moved-home", vm, path) } else { text!("moved", vm, path) });
+        },
     )
 }

@@ -1,8 +1,13 @@
-//! A bar on stderr for what takes longer than a moment; nothing where that is no terminal, or a program listens.
+//! A bar or a line on stderr for what takes longer than a moment; nothing where that is no terminal, or a program listens.
 use super::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use sigillo_messages::{Words, text};
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, IsTerminal},
+    sync::mpsc::{RecvTimeoutError, Sender, channel},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
 /// What is done in less time shows no bar.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -58,5 +63,48 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// How often a line of waiting is written anew.
+const BEAT: Duration = Duration::from_millis(200);
+
+/// A line for what does not say how far it is. It goes when this is dropped.
+pub(super) struct Waiting(Option<(Sender<()>, JoinHandle<()>)>);
+
+impl Waiting {
+    /// Shows what `says` makes of the time so far, once a moment has gone by.
+    pub(super) fn show(says: impl Fn(Duration) -> String + Send + 'static) -> Self {
+        if output::is_json() || !io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let (shown, end) = channel();
+        let began = Instant::now();
+        let line = move || {
+            let goes_on = |time| end.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+            if !goes_on(MOMENT) {
+                return;
+            }
+            let bar = ProgressBar::new_spinner();
+            loop {
+                bar.set_message(says(began.elapsed()));
+                bar.tick();
+                if !goes_on(BEAT) {
+                    return bar.finish_and_clear();
+                }
+            }
+        };
+        // Without a thread there is no line, and all else goes on.
+        Self(thread::Builder::new().spawn(line).ok().map(|line| (shown, line)))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some((shown, line)) = self.0.take() {
+            drop(shown);
+            // It says nothing more once it has ended, however that was.
+            let _ = line.join();
+        }
     }
 }

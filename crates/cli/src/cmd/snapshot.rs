@@ -3,7 +3,7 @@ use super::{
     Done, confirm,
     host::Kept,
     output::{self, BAD, PLAIN, complain, paint},
-    progress::Bar,
+    progress::{Bar, Waiting},
     start,
 };
 use clap::Subcommand;
@@ -204,7 +204,13 @@ fn delete(vm: &Bundle, which: &str, yes: bool) -> Done {
     let chosen = find_snapshot(vm, which)?;
     let question = text!("snapshot-delete-question", snapshot = ?chosen.name, vm = ?vm.name());
     confirm::require(yes, &question)?;
-    delete_snapshot(vm, chosen.id)?;
+    let waiting = Waiting::show({
+        let name = chosen.name.clone();
+        move |so_far| text!("waiting-snapshot-delete", name, seconds = so_far.as_secs())
+    });
+    let deleted = delete_snapshot(vm, chosen.id);
+    drop(waiting);
+    deleted?;
     output::report(
         || json!({ "vm": vm.name(), "deleted": chosen.name, "id": chosen.id.to_string() }),
         || say!("{}", text!("snapshot-deleted", snapshot = chosen.name)),

@@ -1,13 +1,19 @@
 //! `sigillo vm start`.
 use super::{
-    Done, Failure, confirm, exit, hardware::display, host::Kept, notify::Notify, output, progress::Bar, tpm,
+    Done, Failure, confirm, exit,
+    hardware::display,
+    host::Kept,
+    notify::Notify,
+    output,
+    progress::{Bar, Waiting},
+    tpm,
 };
 use clap::ValueEnum;
 use serde_json::json;
 use sigillo_messages::{Words, text};
 use sigillo_store::Secret;
 use sigillo_vm::{
-    Attach, Bundle, Choice, Display, Event, Home, Question, Start, Starter, Status, WhenRecordMissing,
+    Attach, Bundle, Choice, Display, Error, Event, Home, Question, Start, Starter, Status, WhenRecordMissing,
     WhenRolledBack, start,
 };
 use std::path::PathBuf;
@@ -53,12 +59,34 @@ enum RolledBack {
 struct Caller {
     vm: String,
     bar: Bar,
+    /// What shows that it goes on; not where the guest's console comes to this terminal.
+    waiting: Option<Waiting>,
+    quiet: bool,
     accel: Option<&'static str>,
 }
 
 impl Caller {
-    fn of(vm: &Bundle) -> Self {
-        Caller { vm: vm.name().to_owned(), bar: Bar::new(), accel: None }
+    fn of(vm: &Bundle, attach: Attach) -> Self {
+        let vm = vm.name().to_owned();
+        Caller { vm, bar: Bar::new(), waiting: None, quiet: attach == Attach::Serial, accel: None }
+    }
+
+    fn wait(&mut self) {
+        if !self.quiet {
+            let name = self.vm.clone();
+            self.waiting =
+                Some(Waiting::show(move |so_far| text!("waiting-start", name, seconds = so_far.as_secs())));
+        }
+    }
+
+    /// Says something where the line of waiting stands.
+    fn says<T>(&mut self, say: impl FnOnce() -> T) -> T {
+        let waited = self.waiting.take().is_some();
+        let said = say();
+        if waited {
+            self.wait();
+        }
+        said
     }
 }
 
@@ -70,7 +98,7 @@ pub(crate) fn start_again(vm: &Bundle) -> Result<(), Failure> {
         when_record_missing: Some(WhenRecordMissing::Refuse),
         when_rolled_back: Some(WhenRolledBack::Refuse),
     };
-    start(vm, &Kept::find()?.host(), &options, &mut Caller::of(vm))?;
+    start(vm, &Kept::find()?.host(), &options, &mut Caller::of(vm, Attach::Background))?;
     Ok(())
 }
 
@@ -81,6 +109,7 @@ impl Starter for Caller {
             "{}",
             text!("start-accelerator", vm = self.vm, accel = choice.accel.as_str(), reason = choice.reason)
         );
+        self.wait();
     }
 
     fn can_answer(&self) -> bool {
@@ -88,18 +117,21 @@ impl Starter for Caller {
     }
 
     fn ask(&mut self, question: &Question) -> bool {
-        confirm::ask(&question.to_string())
+        self.says(|| confirm::ask(&question.to_string()))
     }
 
     fn told(&mut self, event: &Event) {
-        note!("{event}");
+        self.says(|| note!("{event}"));
     }
 
     fn progress(&mut self, step: Words, done: u64, all: u64) {
+        // The bar stands in its place.
+        self.waiting = None;
         self.bar.at(step, done, all);
     }
 
     fn runs(&mut self) {
+        self.waiting = None;
         if let Some(manager) = Notify::of_this_process() {
             manager.ready();
         }
@@ -136,8 +168,17 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
         }),
     };
     let kept = Kept::find()?;
-    let mut caller = Caller::of(&vm);
-    let started = start(&vm, &kept.host(), &options, &mut caller)?;
+    let mut caller = Caller::of(&vm, attach);
+    let started = start(&vm, &kept.host(), &options, &mut caller);
+    drop(caller.waiting.take());
+    let started = started.map_err(|error| match &error {
+        Error::Running { name, .. } => {
+            let paused = vm.status().is_ok_and(|status| status == Status::Paused);
+            let text = if paused { text!("start-paused", ?name) } else { text!("start-runs", ?name) };
+            Failure::new(error.code().to_owned(), text)
+        }
+        _ => error.into(),
+    })?;
     match started.ended {
         None => {
             let log = vm.serial_log()?.display().to_string();

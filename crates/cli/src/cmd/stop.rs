@@ -1,5 +1,5 @@
 //! `sigillo vm stop`.
-use super::{Done, output, resume, usage::whole};
+use super::{Done, output, progress::Waiting, resume, usage::whole};
 use serde_json::json;
 use sigillo_messages::{text, words};
 use sigillo_vm::{Home, LifeError, Status, Stop, Stopped, stop};
@@ -31,7 +31,17 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
             sigillo_vm::Error::from(LifeError::Suspended { name: vm.name().to_owned(), action }).into()
         );
     }
-    let how = stop(&vm, Stop { force: args.force, timeout: Duration::from_secs(args.timeout) })?;
+    let (timeout, force) = (Duration::from_secs(args.timeout), args.force);
+    let waiting = Waiting::show({
+        let name = vm.name().to_owned();
+        move |so_far| match timeout.saturating_sub(so_far).as_secs() {
+            seconds @ 1.. if !force => text!("waiting-stop", name, seconds),
+            _ => text!("waiting-end", name),
+        }
+    });
+    let how = stop(&vm, Stop { force, timeout });
+    drop(waiting);
+    let how = how?;
     let name = vm.name();
     let word = match how {
         Stopped::ByGuest => "shut-down",

@@ -6,7 +6,7 @@ use sigillo_messages::text;
 use sigillo_server::machine;
 use sigillo_store::{KeyId, RecoveryCode, Secret};
 use sigillo_vm::{
-    AddTpm, Backup, Bundle, Home, Host, Interface, Keys, TpmAdded, add_tpm, backups, kept_backups,
+    AddTpm, Backup, Bundle, Home, Host, Interface, Keys, Plan, TpmAdded, add_tpm, backups, kept_backups,
     restore_backup,
 };
 use std::process::ExitCode;
@@ -71,9 +71,18 @@ pub(crate) struct StoreArgs {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum InterfaceArg {
+pub(super) enum InterfaceArg {
     Crb,
     Tis,
+}
+
+impl From<InterfaceArg> for Interface {
+    fn from(interface: InterfaceArg) -> Self {
+        match interface {
+            InterfaceArg::Crb => Self::Crb,
+            InterfaceArg::Tis => Self::Tis,
+        }
+    }
 }
 
 pub(crate) fn run(home: &Home, command: Command) -> Done {
@@ -149,15 +158,11 @@ fn run_restore(home: &Home, args: &RestoreBackup) -> Done {
 
 pub(super) fn run_add(home: &Home, args: Add) -> Done {
     let mut vm = home.open(&args.name)?;
-    let interface = match args.tpm_interface {
-        InterfaceArg::Crb => Interface::Crb,
-        InterfaceArg::Tis => Interface::Tis,
-    };
     let kept = Kept::find()?;
     let added = add(
         &mut vm,
         &kept.host(),
-        interface,
+        args.tpm_interface.into(),
         args.secure_boot_keys,
         args.tpm_profile.as_deref(),
         &args.store,
@@ -175,6 +180,23 @@ pub(crate) fn profile(name: &str) -> Result<String, String> {
 pub(crate) struct Added {
     tpm: TpmAdded,
     code: Result<Option<(RecoveryCode, KeyId)>, Failure>,
+}
+
+/// Requires, before a VM is made, that it can get the TPM of its plan.
+pub(super) fn require_addable(
+    plan: &Plan,
+    host: &Host<'_>,
+    profile: Option<&str>,
+    store: &StoreArgs,
+) -> Result<(), Failure> {
+    let profile = host.policy.profile(profile).map_or_else(default_profile, str::to_owned);
+    let algorithm = host.policy.cipher(store.cipher.map(Into::into));
+    Ok(sigillo_vm::require_addable(plan, host, Some(&profile), algorithm)?)
+}
+
+/// The profile that a new TPM has where nobody names one.
+pub(super) fn default_profile() -> String {
+    machine::Options::default().profile.name().to_owned()
 }
 
 /// A new TPM of this profile: the profile's name, and the state as a store holds it.

@@ -2,7 +2,7 @@
 use super::{Done, confirm, host::Kept, output};
 use serde_json::json;
 use sigillo_messages::text;
-use sigillo_vm::{Error, Home, remove_tpm};
+use sigillo_vm::{Home, remove_tpm, require_removable};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -20,10 +20,7 @@ pub(crate) fn run(home: &Home, args: &Args) -> Done {
 
 pub(super) fn remove(home: &Home, name: &str, yes: bool) -> Done {
     let mut vm = home.open(name)?;
-    let config = vm.config();
-    if config.tpm.is_none() && config.removed_tpm.is_none() {
-        return Err(Error::NoTpm { name: vm.name().to_owned() }.into());
-    }
+    require_removable(&mut vm)?;
     let kept = Kept::find()?;
     note!("{}", text!("tpm-remove-warning", name = ?vm.name()));
     confirm::require(yes, &text!("tpm-remove-question"))?;

@@ -1,8 +1,8 @@
 //! `sigillo vm export` and `sigillo vm import`.
-use super::{Done, clone::say_left_out, host::Kept, output, progress::Bar};
+use super::{Done, Failure, clone::say_left_out, host::Kept, output, progress::Bar};
 use serde_json::json;
 use sigillo_messages::{text, words};
-use sigillo_vm::{Home, RecordState, export_vm, import_vm, list_keys, record_name};
+use sigillo_vm::{Error, Home, RecordState, export_vm, import_vm, list_keys, record_name};
 use std::{path::PathBuf, process::ExitCode};
 
 #[derive(clap::Args)]
@@ -43,7 +43,10 @@ pub(crate) fn export(home: &Home, args: &Export) -> Done {
         say!("  {}", text!("exported-bring"));
         say!("               sigillo keychain copy '{record}' --from system --to carry.kdbx");
     }
-    say!("  {}", text!("exported-once"));
+    // A TPM, or a backup of one.
+    if done.manifest.members.iter().any(|member| member.name.starts_with("tpm.store")) {
+        say!("  {}", text!("exported-once"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,8 +56,16 @@ pub(crate) fn import(home: &Home, args: &Import) -> Done {
     let mut bar = Bar::new();
     let vm = import_vm(home, &args.file, args.name.as_deref(), &mut |done, total| {
         bar.at(words!("step-importing"), done, total);
-    })?;
+    });
     drop(bar);
+    let vm = vm.map_err(|error| match &error {
+        Error::Exists { path } => {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let text = text!("import-name-taken", name = ?name, path = path.display());
+            Failure::new(error.code().to_owned(), text)
+        }
+        _ => error.into(),
+    })?;
     let name = vm.name();
     let encrypted = vm.config().tpm.as_ref().is_some_and(|tpm| tpm.encrypted);
     // That the keychain cannot be read is told when the VM starts; it is imported all the same.

@@ -1,12 +1,12 @@
 //! A command line that was not understood, told in the language of the person: what clap found, in words of the catalogue. And what
 //! options' values are read by where clap's own words would be English.
-use super::output::{DOUBTFUL, GOOD, paint, printable};
+use super::output::{DOUBTFUL, GOOD, paint};
 use clap::{
     Error,
     builder::Styles,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use sigillo_messages::{Language, language, text};
+use sigillo_messages::{Language, language, printable, text};
 use std::{error::Error as _, fmt::Display, ops::RangeInclusive, str::FromStr};
 
 /// How large a new disk may be.

@@ -17,4 +17,4 @@ head-record = RECORD
 head-backup = BACKUP
 progress-known = {"{"}msg{"}"} [{"{"}bar:32{"}"}] {"{"}bytes{"}"} of {"{"}total_bytes{"}"}, {"{"}bytes_per_sec{"}"}, {"{"}eta{"}"} left
 confirm = { $question } [yes/no]
-confirm-answers = yes
+confirm-answers = yes y

@@ -17,4 +17,4 @@ head-record = RECORD
 head-backup = BACKUP
 progress-known = {"{"}msg{"}"} [{"{"}bar:32{"}"}] {"{"}bytes{"}"} di {"{"}total_bytes{"}"}, {"{"}bytes_per_sec{"}"}, ancora {"{"}eta{"}"}
 confirm = { $question } [sì/no]
-confirm-answers = sì si
+confirm-answers = sì si s

@@ -302,7 +302,7 @@ impl<W: Write> Writer<W> {
 }
 
 /// Takes nothing.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Sink for Nowhere {
     fn begin(&mut self, _: &Member) -> crate::Result<()> {

@@ -1,7 +1,7 @@
 //! `vm export` and `vm import`: a VM as one file.
 use super::{
     IdentityError,
-    archive::{self, Flaw, Manifest, Member, Sink, Writer},
+    archive::{self, Flaw, Manifest, Member, Nowhere, Sink, Writer},
     clone::{Parts, require_quiet},
     hidden::{Building, Kind, stores_in},
 };
@@ -196,10 +196,12 @@ pub fn import_vm(
     let name = name.unwrap_or(&manifest.name);
     config::check_name(name).map_err(Error::Name)?;
     let path = home.bundle_path(name);
-    if path.symlink_metadata().is_ok() {
-        return Err(Error::Exists { path });
+    // The UUID first: no other name helps where that is taken.
+    if let Err(taken) = require_new_uuid(home, &manifest.uuid).and_then(|()| home.require_free(name)) {
+        // Whoever is to make room for it is told before that if it is not worth that.
+        archive::read_members(&mut input, &manifest, &sum, &mut Nowhere).map_err(flaw)?;
+        return Err(taken);
     }
-    require_new_uuid(home, &manifest.uuid)?;
     let building = Building::new(home.path(), &manifest.uuid, Kind::New)?;
     let mut into =
         Into { dir: building.path().to_owned(), open: None, tally: Tally::new(total(&manifest), progress) };
