@@ -97,7 +97,7 @@ fn a_tpm_is_of_the_profile_asked_for_and_says_so() {
 fn a_windows_11_vm_gets_its_tpm_by_itself() {
     let cli = Cli::new();
     let said = cli.ok(&["vm", "create", "win", "--guest", "windows-11", "--disk-size", "64"]);
-    assert!(said.contains("Windows 11 needs a TPM") && said.contains("Secure Boot is on"), "{said}");
+    assert!(said.contains("win has a TPM 2.0 now") && said.contains("Secure Boot is on"), "{said}");
     let config = fs::read_to_string(cli.home().join("win.sigillo/vm.toml")).unwrap();
     assert!(config.contains("secure_boot = true") && config.contains("[tpm]"), "{config}");
 }

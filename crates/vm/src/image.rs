@@ -4,6 +4,7 @@ use crate::{
     copy::{Progress, Source, Tally},
     error::{Error, Result},
     files::{new_file, open_plain, read_plain, require_one_file},
+    whole,
 };
 use rustix::fs::{Mode, OFlags};
 use sigillo_messages::{text, words};
@@ -46,7 +47,19 @@ pub(crate) fn copy_image(from: &Path, to: &Path, progress: &mut Progress<'_>) ->
     let source = open_plain(from).and_then(|file| Source::of(file, from.to_owned()));
     let source = source.map_err(|e| Error::io(words!("do-open"), from, e))?;
     let mut tally = Tally::new(source.len, progress);
-    source.copy_to(to, &mut |octets| tally.add(octets))
+    source.copy_to(to, &mut |octets| tally.add(octets))?;
+    whole_sectors(to)
+}
+
+/// Gives a raw image that ends within a sector the rest of it, as QEMU would: one that is cut shows itself by its length from then on.
+fn whole_sectors(image: &Path) -> Result<()> {
+    let failed = |e: io::Error| Error::io(words!("do-size"), image, e);
+    let bytes = fs::metadata(image).map_err(failed)?.len();
+    if format_of(image) != DiskFormat::Raw || bytes.is_multiple_of(whole::SECTOR) {
+        return Ok(());
+    }
+    let file = OpenOptions::new().write(true).open(image).map_err(failed)?;
+    file.set_len(bytes.next_multiple_of(whole::SECTOR)).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 /// Makes an empty disk.

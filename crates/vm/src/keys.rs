@@ -254,7 +254,7 @@ pub struct Reencrypt {
 }
 
 /// What encrypting anew did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Reencrypted {
     /// How the store is sealed now.
     pub algorithm: Algorithm,
@@ -262,8 +262,8 @@ pub struct Reencrypted {
     pub recovery_code: Option<KeyId>,
     /// The passphrase's name.
     pub passphrase: Option<KeyId>,
-    /// What the rotation did that followed.
-    pub rotated: Rotated,
+    /// What the rotation did that followed, or why the record has its password still: the store is sealed anew all the same.
+    pub rotated: Result<Rotated>,
     /// What the person should know besides.
     pub events: Vec<Event>,
 }
@@ -303,7 +303,7 @@ pub fn reencrypt(vm: &Bundle, host: &Host<'_>, options: Reencrypt) -> Result<Ree
     crash::point();
     events.extend(anchor.tell(vm, &opened.store));
     drop((opened, anchor));
-    let rotated = rotate(vm, keychain, audit)?;
+    let rotated = rotate(vm, keychain, audit);
     Ok(Reencrypted { algorithm, recovery_code, passphrase, rotated, events })
 }
 

@@ -50,11 +50,7 @@ impl SerialLog {
     pub(crate) fn start(vm: &Bundle, run: &RunDir, program: &Path) -> Result<Self> {
         let failed = |why: String| Error::SerialLog { name: vm.name().to_owned(), why };
         let system = |e: Errno| failed(e.to_string());
-        // Whatever is found under these names is not followed. libvirt's logger, which may have had this VM before, counts from 0.
-        for number in 0..=OLDER {
-            remove(&run.path().join(older(number)))?;
-        }
-        fresh_file(&run.serial_log(), 0o600)?;
+        begin(run)?;
         let dir = File::open(run.path()).map_err(|e| Error::io(words!("do-open"), run.path(), e))?;
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
         let (ready, ready_child) = pipe_with(PipeFlags::CLOEXEC).map_err(system)?;
@@ -87,6 +83,16 @@ impl SerialLog {
         self.pipe = None;
         self.worker.end(limit);
     }
+}
+
+/// Begins an empty log; what a former run left is gone, whoever wrote it. Whatever is found under these names is not followed.
+pub(crate) fn begin(run: &RunDir) -> Result<()> {
+    remove(&run.path().join(NEXT))?;
+    // libvirt's logger counts from 0.
+    for number in 0..=OLDER {
+        remove(&run.path().join(older(number)))?;
+    }
+    fresh_file(&run.serial_log(), 0o600).map(drop)
 }
 
 /// The name of an older file; 1 is the youngest.

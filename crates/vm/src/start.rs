@@ -113,6 +113,10 @@ pub fn start(
     };
     starter.accel(&accel);
     let run = bundle.run_dir(true)?;
+    if let Some(before) = run.state() {
+        // The VM is off; a process that still writes its log would go on in the new one.
+        before.end_workers();
+    }
     run.clear()?;
     machine.config().write(&run.started_as())?;
     let goes_on = saved.as_ref().and_then(|saved| saved.store.as_ref()).map(SavedStore::goes_on);

@@ -3,13 +3,14 @@ use crate::{
     bundle::{Bundle, VARS},
     config::Firmware,
     error::{Error, Result},
-    files::replace_file,
-    firmware::{Keys, secure_boot_of},
+    files::{read_plain, remove, replace_file},
+    firmware::{Keys, VARS_BYTES, secure_boot_of},
     hardware::empty_disk,
     image,
     tpm::physical_disk,
 };
 use sigillo_messages::{text, words};
+use std::io;
 
 /// Windows 11's minimums, as Microsoft publishes them.
 const MEMORY_MIB: u32 = 4096;
@@ -17,6 +18,9 @@ const CPUS: u32 = 2;
 const DISK_BYTES: u64 = 64_000_000_000;
 /// What a disk that is too small grows to, and one that is not there gets.
 const DISK_GIB: u32 = 64;
+
+/// Where the firmware variables are kept that fresh ones took the place of.
+const OLD_VARS: &str = "firmware-vars.fd.before";
 
 /// One thing that Windows 11 needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,15 +137,35 @@ pub fn raise(vm: &mut Bundle) -> Result<()> {
     let mut config = vm.config().clone();
     config.memory_mib = config.memory_mib.max(MEMORY_MIB);
     config.cpus = config.cpus.max(CPUS);
-    if config.disks.is_empty() {
-        config.disks.push(empty_disk(vm, DISK_GIB)?);
-    }
     if config.tpm.is_some() && !has_secure_boot(vm) {
         // The keys first: firmware that knows Secure Boot without keys starts everything.
-        replace_file(&vm.path().join(VARS), &Keys::Microsoft.variables()?, 0o600)?;
+        let fresh = Keys::Microsoft.variables()?;
+        keep_variables(vm)?;
+        replace_file(&vm.path().join(VARS), &fresh, 0o600)?;
         config.secure_boot = true;
     }
-    if config == *vm.config() { Ok(()) } else { vm.set_config(config) }
+    // Last: until vm.toml names it nobody does.
+    let made = if config.disks.is_empty() { Some(empty_disk(vm, DISK_GIB)?) } else { None };
+    config.disks.extend(made.clone());
+    if config == *vm.config() {
+        return Ok(());
+    }
+    vm.set_config(config).inspect_err(|_| {
+        if let Some(disk) = &made {
+            // It is empty; what counts is why the configuration was not written.
+            let _ = remove(&vm.disk_path(disk));
+        }
+    })
+}
+
+/// A copy of firmware variables that are about to be replaced: boot entries, and keys of the owner's, are in no other place.
+fn keep_variables(vm: &Bundle) -> Result<()> {
+    let path = vm.path().join(VARS);
+    match read_plain(&path, VARS_BYTES) {
+        Ok(bytes) => replace_file(&vm.path().join(OLD_VARS), &bytes, 0o600),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::io(words!("do-read"), &path, e)),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Whether a bundle is one VM and all of it. A copy that was cut short, or parts of two VMs put together by hand, are told as what they
-//! are before anything works on them: QEMU would start with half a disk, and a snapshot would keep it.
+//! are before a start: QEMU would start with half a disk. Snapshots and exports look for missing files and another VM's store alone.
 use crate::{
     bundle::{Bundle, VARS},
     config::{DiskFormat, Firmware},
@@ -15,7 +15,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const SECTOR: u64 = 512;
+/// What the length of a raw image is a multiple of. Bytes.
+pub(crate) const SECTOR: u64 = 512;
 
 /// Requires that all is there which a start needs, of the lengths that it has. The TPM's store is looked for with its key.
 pub(crate) fn require_startable(vm: &Bundle) -> Result<()> {
@@ -82,7 +83,10 @@ pub(crate) fn is_missing(path: &Path) -> bool {
 pub(crate) fn cut(image: &Path) -> Option<String> {
     let found = fs::metadata(image).ok().filter(fs::Metadata::is_file)?;
     let (path, bytes) = (image.display(), found.len());
-    (bytes == 0 || !bytes.is_multiple_of(SECTOR)).then(|| text!("image-cut", path, #bytes))
+    match bytes {
+        0 => Some(text!("image-empty", path)),
+        _ => (!bytes.is_multiple_of(SECTOR)).then(|| text!("image-cut", path, #bytes)),
+    }
 }
 
 fn require_variables(vm: &Bundle, path: &Path) -> Result<()> {

@@ -75,11 +75,10 @@ impl Worker {
         }
     }
 
-    /// Waits until it has ended by itself, as it does when QEMU closes the connection; then ends it.
+    /// Waits until it has ended by itself, as it does when QEMU closes the connection or has never come; then ends it.
     pub(crate) fn end(mut self, limit: Duration) {
-        if !self.process.wait_end(limit) {
-            self.process.kill();
-        }
+        self.lifeline = None;
+        self.process.end(limit);
         // Only to take the zombie away; its verdict is in its log.
         let _ = self.child.wait();
     }

@@ -368,7 +368,7 @@ fn a_vm_goes_to_another_host_in_a_file_with_all_but_the_password() {
     let error = import_vm(&other.home, &file, Some("second"), &mut quiet).unwrap_err();
     assert_eq!(error.code(), "SIG_ERR_VM_UUID_EXISTS");
     assert!(error.to_string().contains("vm clone"), "{error}");
-    assert_eq!(import_vm(&other.home, &file, None, &mut quiet).unwrap_err().code(), "SIG_ERR_VM_EXISTS");
+    assert_eq!(import_vm(&other.home, &file, None, &mut quiet).unwrap_err().code(), "SIG_ERR_VM_UUID_EXISTS");
 }
 
 #[test]

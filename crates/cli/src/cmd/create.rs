@@ -183,6 +183,7 @@ fn needless(guest: Guest, args: &Args) -> Option<(&'static str, &'static str)> {
         (args.tpm_profile.is_some(), "SIG_ERR_TPM_PROFILE", "--tpm-profile"),
         (args.tpm_interface.is_some(), "SIG_ERR_USAGE", "--tpm-interface"),
         (args.secure_boot_keys.is_some(), "SIG_ERR_USAGE", "--secure-boot-keys"),
+        (args.tpm_store.names_cipher(), "SIG_ERR_USAGE", "--cipher"),
     ];
     given.into_iter().find_map(|(given, code, option)| given.then_some((code, option)))
 }

@@ -86,8 +86,12 @@ fn write(home: &Home, plan: &Plan, text: &str) -> Result<PathBuf, Failure> {
     let failed = |e: io::Error| Failure::new("SIG_ERR_IO", text!("draft-not-written", error = e));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(home.path()).map_err(failed)?;
     let path = home.path().join(format!(".{}{DRAFT}", plan.config().uuid));
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
+    let written = file.write_all(text.as_bytes()).inspect_err(|_| {
+        // Half of it is nobody's work.
+        let _ = fs::remove_file(&path);
+    });
+    written.map_err(failed)?;
     Ok(path)
 }
 

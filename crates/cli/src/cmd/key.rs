@@ -191,7 +191,7 @@ fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
     for event in &done.events {
         note!("{event}");
     }
-    let mut facts = rotated(&done.rotated);
+    let mut facts = done.rotated.as_ref().map_or_else(|_| json!({}), rotated);
     if let Value::Object(facts) = &mut facts {
         let id = |key_id: Option<KeyId>| json!(key_id.map(|key_id| key_id.to_string()));
         facts.insert("cipher".into(), json!(done.algorithm.to_string()));
@@ -203,7 +203,9 @@ fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
         move || facts,
         || {
             say!("{}", text!("store-sealed-anew", vm = vm.name(), algorithm = done.algorithm));
-            say_rotated(&done.rotated);
+            if let Ok(rotated) = &done.rotated {
+                say_rotated(rotated);
+            }
             if let Some(key_id) = done.passphrase {
                 say!("  {}", text!("passphrase-key", key_id));
             }
@@ -212,7 +214,10 @@ fn run_reencrypt(home: &Home, anew: &Anew) -> Done {
             }
             say!("  {}", text!("store-sealed-anew-snapshots"));
         },
-    )
+    )?;
+    // The recovery code was shown this once, whatever became of the rest.
+    done.rotated?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn new_code() -> Result<RecoveryCode, Failure> {

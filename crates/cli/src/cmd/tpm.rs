@@ -70,6 +70,13 @@ pub(crate) struct StoreArgs {
     no_recovery_code: bool,
 }
 
+impl StoreArgs {
+    /// Whether something is said of how it is to be sealed.
+    pub(super) fn names_cipher(&self) -> bool {
+        self.cipher.is_some()
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum InterfaceArg {
     Crb,

@@ -9,10 +9,12 @@ use super::{
 };
 use crate::{Tpm, dispatch::Answer, state::Session};
 use alloc::{sync::Arc, vec::Vec};
+use core::mem;
 use sigillo_crypto::Rng;
 use sigillo_types::{
     Marshal, Rc, attributes::TpmaSession, buffers::Tpm2bNonce, constants::st, marshal::marshal_sized, rc,
 };
+use zeroize::Zeroizing;
 
 /// Builds the response to a command that succeeded, and brings its sessions up to date.
 ///
@@ -24,7 +26,9 @@ pub(super) fn build(
     has_sessions: bool,
     answer: Answer,
 ) -> Result<Vec<u8>, Rc> {
-    let Answer { mut reply, start } = answer;
+    let Answer { reply, start } = answer;
+    // Wiped where it does not come to be given out.
+    let mut reply = Zeroizing::new(reply);
     let end = reply.len();
     if has_sessions {
         let size = u32::try_from(end - start).unwrap_or(u32::MAX);
@@ -50,7 +54,7 @@ pub(super) fn build(
     fill(&mut reply, 0, tag.to_be_bytes());
     fill(&mut reply, 2, size.to_be_bytes());
     fill(&mut reply, 6, rc::SUCCESS.raw().to_be_bytes());
-    Ok(reply)
+    Ok(mem::take(&mut *reply))
 }
 
 /// Writes a number whose place the answer has left.

@@ -3,7 +3,7 @@
 libvirt-unreachable = VM { $name } is libvirt's, and { $uri } does not answer: { $why }. { $guest }. Nothing was changed. Start libvirt's daemon (`systemctl start libvirtd`), or see `virsh -c { $uri } uri`
 libvirt-qemu-lives = Its guest runs on without the daemon, in process { $pid }; libvirt finds it again once it answers
 libvirt-qemu-none = It is off: no QEMU of it is there. Where libvirt is gone for good, hypervisor = "qemu" in vm.toml has the VM do without it
-libvirt-qemu-hidden = What the VM does is not known, since not all processes of this host can be seen from here; as root they can
+libvirt-qemu-hidden = What the VM does is not known, since not all processes of this host can be seen from here; as root, outside of any container, they can
 libvirt-refused = VM { $name }: libvirt did not { $action }: { $why }. { $then }
 libvirt-cannot = VM { $name } cannot run under libvirt: { $what }. Nothing was changed. { $way_out }, or have QEMU run it directly: hypervisor = "qemu" in vm.toml
 libvirt-no-tpm = VM { $name } was not started: libvirt at { $uri } offers no TPM that is a process (its domcapabilities name: { $found }). libvirt offers it where it finds the programs swtpm, swtpm_setup and swtpm_ioctl, even if it runs none of them: install Debian's package swtpm-tools, or have QEMU run the VM directly: hypervisor = "qemu" in vm.toml

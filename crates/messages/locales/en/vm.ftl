@@ -1,8 +1,8 @@
 # A virtual machine and its TPM: crates/vm.
 
 io = cannot { $action } { $path }: { $source }
-file-system-full = { $place } takes nothing more: its file system, { $mount }, is full. It was not done, and nothing that was there was changed. Free space there (`df -h { $mount }` tells how much there is) and give the command again
-file-system-read-only = nothing can be written to { $place }: its file system, { $mount }, is mounted read-only. It was not done, and nothing there was changed. Mount it for writing (`mount -o remount,rw { $mount }`) and give the command again; where it was not mounted so, see the host's kernel log, for its disk may fail
+file-system-full = { $place } takes nothing more: its file system, { $mount }, is full. It was not done, and nothing that was there is lost. Free space there (`df -h { $mount }` tells how much there is) and give the command again
+file-system-read-only = nothing can be written to { $place }: its file system, { $mount }, is mounted read-only. It was not done, and nothing that was there is lost. Mount it for writing (`mount -o remount,rw { $mount }`) and give the command again; where it was not mounted so, see the host's kernel log, for its disk may fail
 vm-config = { $path }: { $what }. The VM was not touched; correct the file and try again
 vm-not-found = there is no VM { $name } in { $home }. `sigillo vm list -a` shows what is there
 vm-exists = { $path } is already there; choose another name or delete that VM first
@@ -92,7 +92,8 @@ part-outside-not-there = { $path }, which lies outside of it, is not there (brin
 image-cut = { $path } has { $bytes ->
         [one] { $bytes } byte
        *[other] { $bytes } bytes
-    }, and a raw image has whole sectors of 512 (if nothing of it is missing, `truncate -s %512` rounds it up)
+    }, and a raw image has whole sectors of 512 bytes (if nothing of it is missing, `truncate -s %512` rounds it up)
+image-empty = { $path } is an empty file, and no disk
 store-not-encrypted = { $path } is not encrypted, and the VM's store was; it is another one and was not touched; put the VM's own store back
 store-gone-backup-with-record = A backup of it whose record is here is in the bundle: `sigillo tpm restore-backup` brings it back
 store-gone-backup = There are backups of it in the bundle, without their records: see `sigillo tpm restore-backup --list`

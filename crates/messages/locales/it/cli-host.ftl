@@ -7,7 +7,7 @@ audit-says-whole = { $path }: { $lines ->
        *[other] { $lines } righe
     }, integro e in ordine
 availability-keychain = il portachiavi di sistema è utilizzabile; record: { $count }
-availability-together = --product-version, --edition e --chip vanno indicati insieme, come in `sigillo availability --product-version 17.1.0 --edition pro --chip intel`; senza di essi la risposta riguarda sigillo su questo host
+availability-together = --product-version, --edition e --chip vanno indicate insieme, come in `sigillo availability --product-version 17.1.0 --edition pro --chip intel`; senza di esse la risposta riguarda sigillo su questo host
 availability-not-here = nessuna VM con un TPM può essere eseguita su questo host finché non è presente ciò che manca
 not-confirmed = nulla è stato modificato, perché nessuno ha detto sì; senza un terminale lo dice --yes
 doctor-count = { $errors ->
@@ -30,7 +30,7 @@ keychain-not-sealed = i record di questo host si trovano nel Secret Service, com
 record-needed = La VM { $vm } ha bisogno di questo record: senza di esso il guest perde il suo TPM e non si avvia;
 record-needed-set-aside = { $path }, conservato per la VM { $vm }, ha bisogno di questo record:
 record-needed-unread = l'archivio { $path } di { $vm } non è leggibile e può aver bisogno di questo record: `sigillo tpm salvage` ne prende la chiave, e senza di esso ciò che resta di quel TPM è perso.
-record-needed-elsewhere = la VM di questo record ha usato su questo host un TPM il cui archivio non è in { $home }, e altrove non si è guardato: può trovarsi in un'altra directory (`--home`) o su un disco che ora manca, e aver bisogno di questo record.
+record-needed-elsewhere = la VM di questo record ha usato su questo host un TPM il cui archivio non è in { $home }, e altrove non si è guardato: l'archivio può trovarsi in un'altra directory (`--home`) o su un disco che ora manca, e aver bisogno di questo record.
 record-needed-twin = il record { $twin }, che resta, ha la stessa password.
 record-needed-other-way = in tal caso quell'archivio si apre solo con un codice di ripristino o una passphrase.
 record-needed-only-way = nient'altro apre quell'archivio: BitLocker chiede la chiave di ripristino, LUKS la passphrase, e le chiavi nel TPM sono perse.

@@ -4,7 +4,7 @@ check-hopeless = la VM { $vm } non può essere resa pronta per Windows 11, e nul
 check-no-tpm = la VM { $vm } non riceve un TPM, e nulla è stato modificato: { $why }
 check-disk-grown = ora il disco è più grande; lo strumento del guest (diskmgmt.msc) ingrandisce la partizione
 check-disk-made = ora ha un disco vuoto
-check-secure-boot = l'Avvio protetto è attivo, con le chiavi di Microsoft in variabili del firmware nuove: altre chiavi e voci di avvio che erano nelle precedenti non ci sono più, e un guest che ha sigillato con il suo TPM chiede una volta la chiave di ripristino
+check-secure-boot = l'Avvio protetto è attivo, con le chiavi di Microsoft in variabili del firmware nuove: altre chiavi e voci di avvio sono nelle precedenti, conservate come firmware-vars.fd.before nel bundle, e un guest che ha sigillato con il suo TPM chiede una volta la chiave di ripristino
 check-mends = { $what }: `sigillo vm check { $vm } --windows-11 --fix` rimedia
 check-ready = { $vm } ha ciò che serve a Windows 11
 cloned = { $clone } {"{"}{ $uuid }{"}"} è un clone di { $vm }
@@ -18,7 +18,7 @@ cloned-same-attestation = chi attesta una delle due non può distinguerla dall'a
 cloned-same-counters = contatori, tentativi falliti e contenuti NV da qui in poi divergono: usarle entrambe vanifica ciò che vi si affida
 cloned-same-advice = tenerne spenta una, oppure dare al clone un TPM proprio
 not-taken-along = { $name ->
-        [snapshots] non inclusi: i suoi snapshot
+        [snapshots] non incluse: le sue istantanee
        *[other] non incluso: { $name }
     }
 console-failed = la console di { $vm }: { $error }
@@ -50,7 +50,7 @@ draft-head = # Di che cosa sarà fatta la nuova VM. Salvare e uscire dall'editor
     #   store = "tpm.store"
     #   encrypted = true
 draft-not-written = impossibile scrivere la bozza: { $error }
-draft-kept = { $why }. Quanto scritto è conservato; lo stesso comando riparte da lì con --draft { $path }
+draft-kept = { $why }. Quanto è stato scritto è conservato; lo stesso comando riparte da lì con --draft { $path }
 draft-unreadable = nessuna VM è stata creata: la bozza non può essere letta: { $error }
 draft-emptied = nessuna VM è stata creata: la bozza è stata svuotata
 draft-again = { $why }
@@ -157,5 +157,5 @@ waiting-stop = a { $name } è stato chiesto di spegnersi; tra { $seconds } s vie
 waiting-end = terminazione di { $name }
 waiting-delete = eliminazione di { $name }: { $seconds } s
 waiting-start = avvio di { $name }: { $seconds } s
-waiting-snapshot-delete = eliminazione dello snapshot { $name }: { $seconds } s
+waiting-snapshot-delete = eliminazione dell'istantanea { $name }: { $seconds } s
 waiting-doctor = esame in corso: { $seconds } s

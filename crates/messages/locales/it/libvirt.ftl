@@ -1,9 +1,9 @@
 # Una VM sotto libvirt: crates/vm/src/libvirt.
 
-libvirt-unreachable = la VM { $name } è di libvirt, e { $uri } non risponde: { $why }. { $guest }. Nulla è stato modificato. Avviare il demone di libvirt (`systemctl start libvirtd`), o vedere `virsh -c { $uri } uri`
+libvirt-unreachable = la VM { $name } è gestita da libvirt, e { $uri } non risponde: { $why }. { $guest }. Nulla è stato modificato. Avviare il demone di libvirt (`systemctl start libvirtd`), o vedere `virsh -c { $uri } uri`
 libvirt-qemu-lives = Il suo guest continua senza il demone, nel processo { $pid }; libvirt lo ritrova appena risponde
 libvirt-qemu-none = È spenta: non c'è nessun suo QEMU. Se libvirt non c'è più, con hypervisor = "qemu" in vm.toml la VM ne fa a meno
-libvirt-qemu-hidden = Non si sa che cosa faccia la VM, perché da qui non si vedono tutti i processi di questo host; come root si vedono
+libvirt-qemu-hidden = Non si sa che cosa faccia la VM, perché da qui non si vedono tutti i processi di questo host; come root, fuori da ogni container, si vedono
 libvirt-refused = VM { $name }: libvirt non è riuscito a { $action }: { $why }. { $then }
 libvirt-cannot = la VM { $name } non può essere eseguita da libvirt: { $what }. Nulla è stato modificato. { $way_out }, oppure farla eseguire direttamente da QEMU: hypervisor = "qemu" in vm.toml
 libvirt-no-tpm = la VM { $name } non è stata avviata: libvirt in { $uri } non offre alcun TPM che sia un processo (le sue domcapabilities indicano: { $found }). libvirt lo offre dove trova i programmi swtpm, swtpm_setup e swtpm_ioctl, anche se non ne esegue nessuno: installare il pacchetto Debian swtpm-tools, oppure far eseguire la VM direttamente da QEMU: hypervisor = "qemu" in vm.toml

@@ -1,8 +1,8 @@
 # A virtual machine and its TPM: crates/vm.
 
 io = impossibile { $action } { $path }: { $source }
-file-system-full = { $place } non accetta altro: il suo file system, { $mount }, è pieno. Il comando non è stato eseguito, e nulla di ciò che c'era è stato modificato. Liberare spazio (`df -h { $mount }` dice quanto ce n'è) e ripetere il comando
-file-system-read-only = non si può scrivere in { $place }: il suo file system, { $mount }, è montato in sola lettura. Il comando non è stato eseguito, e lì nulla è stato modificato. Montarlo in scrittura (`mount -o remount,rw { $mount }`) e ripetere il comando; se non era stato montato così, vedere il log del kernel dell'host, perché il suo disco può essere guasto
+file-system-full = in { $place } non si può scrivere altro: il suo file system, { $mount }, è pieno. Il comando non è stato eseguito, e nulla di ciò che c'era è andato perso. Liberare spazio (`df -h { $mount }` dice quanto ce n'è) e ripetere il comando
+file-system-read-only = non si può scrivere in { $place }: il suo file system, { $mount }, è montato in sola lettura. Il comando non è stato eseguito, e nulla di ciò che c'era è andato perso. Montarlo in scrittura (`mount -o remount,rw { $mount }`) e ripetere il comando; se non era stato montato così, vedere il log del kernel dell'host, perché il suo disco può essere guasto
 vm-config = { $path }: { $what }. La VM non è stata toccata; correggere il file e riprovare
 vm-not-found = in { $home } non c'è alcuna VM { $name }. `sigillo vm list -a` mostra quelle presenti
 vm-exists = { $path } esiste già; scegliere un altro nome, oppure eliminare prima quella VM
@@ -38,7 +38,7 @@ host-part = manca { $what }: { $path }. Installare il pacchetto Debian { $packag
 vm-worker = la VM { $name } non è stata avviata: il suo TPM non si è avviato: { $why }
 vm-serial-log = la VM { $name } non è stata avviata: il processo che scrive il log della sua console seriale non si è avviato: { $why }
 vm-qemu = la VM { $name } non è stata avviata: QEMU non si è avviato: { $why }
-vm-variables = la VM { $name } non è stata avviata: le variabili del suo firmware { $path } non sono intere: { $why }. Nulla è stato modificato. Rimettere il file da una copia del bundle; se non ce n'è una, `cp { $template } { $path }` ne crea uno nuovo: non contiene le voci di avvio del guest né altre chiavi, e ciò che è stato sigillato con le precedenti chiede la chiave di ripristino
+vm-variables = la VM { $name } non è stata avviata: le variabili del suo firmware { $path } non sono integre: { $why }. Nulla è stato modificato. Rimettere il file da una copia del bundle; se non ce n'è una, `cp { $template } { $path }` ne crea uno nuovo: non contiene le voci di avvio del guest né altre chiavi, e ciò che è stato sigillato con le precedenti chiede la chiave di ripristino
 vm-no-kvm = la VM { $name } non è stata avviata: richiede KVM, e il KVM di questo host non è utilizzabile: { $why }. Impostare accel = "auto"
 vm-monitor = monitor di QEMU: { $why }
 vm-stop-timeout = la VM { $name } non si è arrestata entro { $seconds } s. Il guest potrebbe ignorare il pulsante di accensione; `sigillo vm stop { $name } --force` la termina subito, come togliendo la corrente
@@ -86,7 +86,8 @@ console-elsewhere = la VM { $name } ha la sua console seriale sul terminale da c
 console-taken = un altro terminale è connesso alla console seriale della VM { $name }; uscirne prima lì con Ctrl-]. Il guest non ne risente
 doing-tpm-removal = la rimozione del TPM
 part-outside-not-there = { $path }, che si trova fuori da esso, non c'è (rimetterlo, oppure toglierlo con `sigillo vm hardware remove`)
-image-cut = { $path } ha { $bytes } byte, e un'immagine raw ha settori interi di 512 (se non ne manca nulla, `truncate -s %512` la arrotonda)
+image-cut = { $path } ha { $bytes } byte, e un'immagine raw ha settori interi di 512 byte (se non ne manca nulla, `truncate -s %512` l'arrotonda per eccesso)
+image-empty = { $path } è un file vuoto, e non un disco
 store-not-encrypted = { $path } non è cifrato, mentre l'archivio della VM lo era; è un altro archivio e non è stato toccato; rimettere l'archivio della VM
 store-gone-backup-with-record = Nel bundle ce n'è un backup il cui record è qui: `sigillo tpm restore-backup` lo ripristina
 store-gone-backup = Nel bundle ce ne sono dei backup, ma senza i loro record: vedere `sigillo tpm restore-backup --list`

@@ -1,11 +1,16 @@
 //! What a TOML file of ours says that it cannot: its line, and words of our own for what the parser found.
-use sigillo_messages::text;
+use sigillo_messages::{printable, text};
 
 /// Longer values are not repeated whole. Characters.
 const SHOWN: usize = 40;
 
 /// A sentence for a person, with the line where there is one.
 pub(crate) fn complaint(file: &str, error: &toml::de::Error) -> String {
+    // Names and values are as the file has them.
+    printable(&told(file, error))
+}
+
+fn told(file: &str, error: &toml::de::Error) -> String {
     let found = error.span().and_then(|span| file.get(span)).map(shown).filter(|found| !found.is_empty());
     let what = in_our_words(error.message(), found.as_deref()).unwrap_or_else(|| {
         let says = error.message().lines().collect::<Vec<_>>().join(", ");

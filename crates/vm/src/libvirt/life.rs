@@ -11,6 +11,7 @@ use crate::{
     process::{Process, qemu_of},
     rundir::{RunDir, RunState},
     saved::Saved,
+    serial_log,
     start::Attach,
     stop::{Stop, Stopped},
     worker::Worker,
@@ -117,7 +118,7 @@ impl Libvirt {
             xml::Parts { vm, run, accel, real, password: password.as_ref().map(|text| text.as_str()) };
         let text = zeroize::Zeroizing::new(xml::domain(&parts)?);
         // libvirt's logger would follow what it finds under the name.
-        fresh_file(&run.serial_log(), 0o600)?;
+        serial_log::begin(run)?;
         let path = run.domain();
         fresh_file(&path, 0o600)?.write_all(&text).map_err(|e| Error::io(words!("do-write"), &path, e))?;
         let defined = self.run(&["define".as_ref(), path.as_os_str()], START);
