@@ -353,6 +353,7 @@ fn secure_boot_is_what_the_firmwares_variables_say_and_a_missing_disk_is_given()
             "{text}"
         );
         assert_eq!(fs::read(cli.bundle("vm").join("firmware-vars.fd")).unwrap(), keys);
+        assert_eq!(fs::read(cli.bundle("vm").join("firmware-vars.fd.before")).unwrap(), variables);
         assert_eq!(cli.json(&check)["ready"], true);
     }
 

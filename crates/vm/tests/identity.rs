@@ -516,8 +516,7 @@ fn child_with_a_full_disk() {
         let said = error.to_string();
         assert_eq!(error.code(), code, "{said}");
         let mount = place.canonicalize().unwrap();
-        for words in
-            [&format!(", {},", mount.display()), "was not done", "was changed", "give the command again"]
+        for words in [&format!(", {},", mount.display()), "was not done", "is lost", "give the command again"]
         {
             assert!(said.contains(words), "{words}: {said}");
         }
