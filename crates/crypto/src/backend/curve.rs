@@ -102,7 +102,7 @@ macro_rules! curve {
             }
 
             pub(super) fn combination_vartime(k: &[u8], l: &[u8], p: [&[u8]; 2]) -> Result<Pair, Error> {
-                let (k, l, p) = (reduced(k)?, reduced(l)?, point(p)?);
+                let (k, p, l) = (reduced(k)?, point(p)?, reduced(l)?);
                 #[cfg(feature = "std")]
                 let sum = MULTIPLES.mul_vartime(&k) + p.mul_vartime(&l);
                 #[cfg(not(feature = "std"))]
