@@ -4,7 +4,6 @@ use crate::{
     copy::{Progress, Source, Tally},
     error::{Error, Result},
     files::{new_file, open_plain, read_plain, require_one_file},
-    whole,
 };
 use rustix::fs::{Mode, OFlags};
 use sigillo_messages::{text, words};
@@ -18,6 +17,7 @@ use std::{
 
 /// QEMU's program for images, which alone knows how to grow a qcow2.
 const QEMU_IMG: &str = "qemu-img";
+/// What the length of a raw image is a multiple of. Bytes.
 const SECTOR: usize = 512;
 /// The type of an EFI system partition, as it lies on the disk. UEFI 2.10, 5.3.3.
 const ESP: [u8; 16] =
@@ -48,18 +48,23 @@ pub(crate) fn copy_image(from: &Path, to: &Path, progress: &mut Progress<'_>) ->
     let source = source.map_err(|e| Error::io(words!("do-open"), from, e))?;
     let mut tally = Tally::new(source.len, progress);
     source.copy_to(to, &mut |octets| tally.add(octets))?;
-    whole_sectors(to)
+    round_up(to)
+}
+
+/// The length of an image that has so many bytes, with all of its last sector.
+pub(crate) fn in_whole_sectors(bytes: u64) -> u64 {
+    bytes.next_multiple_of(SECTOR as u64)
 }
 
 /// Gives a raw image that ends within a sector the rest of it, as QEMU would: one that is cut shows itself by its length from then on.
-fn whole_sectors(image: &Path) -> Result<()> {
+fn round_up(image: &Path) -> Result<()> {
     let failed = |e: io::Error| Error::io(words!("do-size"), image, e);
     let bytes = fs::metadata(image).map_err(failed)?.len();
-    if format_of(image) != DiskFormat::Raw || bytes.is_multiple_of(whole::SECTOR) {
+    if format_of(image) != DiskFormat::Raw || in_whole_sectors(bytes) == bytes {
         return Ok(());
     }
     let file = OpenOptions::new().write(true).open(image).map_err(failed)?;
-    file.set_len(bytes.next_multiple_of(whole::SECTOR)).and_then(|()| file.sync_all()).map_err(failed)
+    file.set_len(in_whole_sectors(bytes)).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 /// Makes an empty disk.

@@ -7,6 +7,7 @@ use crate::{
     files::{read_plain, require_plain},
     firmware,
     identity::IdentityError,
+    image::in_whole_sectors,
 };
 use sigillo_messages::{text, words};
 use sigillo_store::{OpenError, Store};
@@ -14,9 +15,6 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-
-/// What the length of a raw image is a multiple of. Bytes.
-pub(crate) const SECTOR: u64 = 512;
 
 /// Requires that all is there which a start needs, of the lengths that it has. The TPM's store is looked for with its key.
 pub(crate) fn require_startable(vm: &Bundle) -> Result<()> {
@@ -85,7 +83,7 @@ pub(crate) fn cut(image: &Path) -> Option<String> {
     let (path, bytes) = (image.display(), found.len());
     match bytes {
         0 => Some(text!("image-empty", path)),
-        _ => (!bytes.is_multiple_of(SECTOR)).then(|| text!("image-cut", path, #bytes)),
+        _ => (in_whole_sectors(bytes) != bytes).then(|| text!("image-cut", path, #bytes)),
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! The descriptors are duplicated, never taken over, so their numbers stay open until the process ends.
 
+use super::worker;
 use clap::Parser;
 use sigillo_messages::{Language, speaking};
 use sigillo_server::{
@@ -22,7 +23,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::{
     ffi::OsString,
     fs::File,
-    io::Write,
     os::fd::AsFd,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
@@ -61,12 +61,7 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
 
 fn write(args: &Args) -> Result<(), String> {
     let ready = args.ready_fd.map(fds::inherited).transpose().map_err(|e| e.to_string())?.map(File::from);
-    let tell = |line: &str| {
-        if let Some(mut ready) = ready.as_ref() {
-            // Whoever started us may have given up by now; then nobody needs to be told.
-            let _ = ready.write_all(format!("{line}\n").as_bytes());
-        }
-    };
+    let tell = |line: &str| worker::tell(ready.as_ref(), line);
     let (writer, pipe) = prepared(args).inspect_err(|why| tell(&why.replace('\n', " ")))?;
     tell("ready");
     drop(ready);

@@ -127,12 +127,7 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let tell = |line: &str| {
-        if let Some(mut ready) = ready.as_ref() {
-            // Whoever started us may have given up by now; then nobody needs to be told.
-            let _ = ready.write_all(format!("{line}\n").as_bytes());
-        }
-    };
+    let tell = |line: &str| tell(ready.as_ref(), line);
     // What is told through `--ready-fd` is read by the person who starts the VM; the starter says in which language.
     match speaking(Language::of_environment(), || serve(&args, tell)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -141,6 +136,14 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
             tell(&why.replace('\n', " "));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Tells the starter a line through `--ready-fd`, if it listens.
+pub(super) fn tell(ready: Option<&File>, line: &str) {
+    if let Some(mut ready) = ready {
+        // Whoever started us may have given up by now; then nobody needs to be told.
+        let _ = ready.write_all(format!("{line}\n").as_bytes());
     }
 }
 
